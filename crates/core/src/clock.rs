@@ -1,0 +1,280 @@
+//! Time as the core sees it: a UTC timestamp type of our own, a clock that is always passed in, and a
+//! virtual clock for the embedded broker and tests. Indian Standard Time is a fixed +05:30, so no time
+//! zone database is needed.
+
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use jiff::tz::{Offset, TimeZone};
+
+/// Seconds that Indian Standard Time is ahead of UTC: +05:30, without daylight saving.
+pub const IST_OFFSET_SECONDS: i32 = 5 * 3600 + 30 * 60;
+
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
+/// An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
+///
+/// `Display` and [`Timestamp::to_rfc3339`] give UTC; [`Timestamp::to_ist`] gives Indian Standard Time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The instant `seconds` seconds after the Unix epoch.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This instant moved by a signed number of milliseconds.
+    pub const fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// This instant moved forward by `duration`.
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// How long after `earlier` this instant is; zero when it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Milliseconds since the last midnight in India.
+    pub(crate) const fn ist_millis_of_day(self) -> i64 {
+        self.0.saturating_add(IST_OFFSET_SECONDS as i64 * 1000).rem_euclid(MILLIS_PER_DAY)
+    }
+
+    /// `2026-11-22T02:30:00Z`, with milliseconds only when there are any.
+    pub fn to_rfc3339(self) -> String {
+        self.zoned(Offset::UTC, "%Y-%m-%dT%H:%M:%S%.fZ")
+    }
+
+    /// `2026-11-22 08:00:00 IST`.
+    pub fn to_ist(self) -> String {
+        self.zoned(ist(), "%Y-%m-%d %H:%M:%S IST")
+    }
+
+    /// The instant in Indian Standard Time by a `strftime` pattern.
+    pub fn format_ist(self, pattern: &str) -> String {
+        self.zoned(ist(), pattern)
+    }
+
+    /// Reads an RFC 3339 time with any offset, for example `2026-11-22T08:00:00+05:30`.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        text.trim().parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+    }
+
+    /// Reads a local Indian time by a `strptime` pattern that carries no zone.
+    pub fn parse_ist(pattern: &str, text: &str) -> Option<Self> {
+        let local = jiff::civil::DateTime::strptime(pattern, text.trim()).ok()?;
+        let zoned = local.to_zoned(TimeZone::fixed(ist())).ok()?;
+        Some(Self(zoned.timestamp().as_millisecond()))
+    }
+
+    fn zoned(self, offset: Offset, pattern: &str) -> String {
+        jiff::Timestamp::from_millisecond(self.0).map_or_else(
+            |_| format!("{} ms", self.0),
+            |t| t.to_zoned(TimeZone::fixed(offset)).strftime(pattern).to_string(),
+        )
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_rfc3339())
+    }
+}
+
+fn ist() -> Offset {
+    Offset::from_seconds(IST_OFFSET_SECONDS).unwrap_or(Offset::UTC)
+}
+
+/// Wall time and monotonic time read together. Expiry looks at both, so that neither a wall clock set
+/// back nor a suspended machine can lengthen a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Wall-clock time.
+    pub wall: Timestamp,
+    /// Time since an arbitrary start that never goes back.
+    pub monotonic: Duration,
+}
+
+/// Where time comes from. The system clock in production, a [`VirtualClock`] in tests and on the sandbox.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The time now.
+    fn now(&self) -> Now;
+
+    /// How long to sleep in real time before looking again whether `until` has come.
+    /// Bounded, so that a stepped or virtual clock is noticed.
+    fn nap(&self, until: Timestamp) -> Duration;
+}
+
+/// The machine's own clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl SystemClock {
+    fn monotonic() -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Now {
+        let wall = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+        };
+        Now { wall: Timestamp(wall), monotonic: Self::monotonic() }
+    }
+
+    fn nap(&self, until: Timestamp) -> Duration {
+        until.since(self.now().wall).clamp(Duration::from_millis(1), Duration::from_secs(1))
+    }
+}
+
+/// A clock that can be set, moved and run at another speed. The embedded broker has one, and sessions made
+/// by it follow the same one.
+#[derive(Debug)]
+pub struct VirtualClock {
+    state: Mutex<VirtualState>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct VirtualState {
+    wall: Timestamp,
+    monotonic: Duration,
+    read_at: Duration,
+    rate: f64,
+}
+
+impl VirtualState {
+    fn at(self, real: Duration) -> Now {
+        let passed = real.saturating_sub(self.read_at).mul_f64(self.rate);
+        Now { wall: self.wall.plus(passed), monotonic: self.monotonic.saturating_add(passed) }
+    }
+}
+
+impl VirtualClock {
+    /// A clock that starts at `wall` and runs `rate` times as fast as real time; 0 stands still.
+    /// A rate that is not finite or is negative counts as 0.
+    pub fn new(wall: Timestamp, rate: f64) -> Self {
+        let state = VirtualState {
+            wall,
+            monotonic: Duration::ZERO,
+            read_at: SystemClock::monotonic(),
+            rate: sane(rate),
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// A clock that starts at the machine's time and runs with it.
+    pub fn starting_now() -> Self {
+        Self::new(SystemClock.now().wall, 1.0)
+    }
+
+    /// Sets the wall time. Going forward also moves monotonic time, as waiting would; going back does not.
+    pub fn set(&self, wall: Timestamp) {
+        self.change(|state| {
+            state.monotonic = state.monotonic.saturating_add(wall.since(state.wall));
+            state.wall = wall;
+        });
+    }
+
+    /// Moves time forward.
+    pub fn advance(&self, by: Duration) {
+        self.change(|state| {
+            state.monotonic = state.monotonic.saturating_add(by);
+            state.wall = state.wall.plus(by);
+        });
+    }
+
+    /// Runs at `rate` times real time from here on; 0 stands still.
+    pub fn set_rate(&self, rate: f64) {
+        self.change(|state| state.rate = sane(rate));
+    }
+
+    /// How many times as fast as real time it runs.
+    pub fn rate(&self) -> f64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).rate
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut VirtualState)) {
+        let real = SystemClock::monotonic();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = state.at(real);
+        state.wall = now.wall;
+        state.monotonic = now.monotonic;
+        state.read_at = real;
+        edit(&mut state);
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Now {
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.at(SystemClock::monotonic())
+    }
+
+    fn nap(&self, until: Timestamp) -> Duration {
+        let rate = self.rate();
+        let rest = until.since(self.now().wall);
+        let longest = Duration::from_millis(10);
+        if rate <= 0.0 {
+            return longest;
+        }
+        Duration::try_from_secs_f64(rest.as_secs_f64() / rate)
+            .unwrap_or(longest)
+            .clamp(Duration::from_millis(1), longest)
+    }
+}
+
+fn sane(rate: f64) -> f64 {
+    if rate.is_finite() && rate > 0.0 { rate } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, Timestamp, VirtualClock};
+    use std::time::Duration;
+
+    #[test]
+    fn text_forms_carry_their_zone() {
+        let t = Timestamp::parse_rfc3339("2026-11-22T08:00:00+05:30").unwrap();
+        assert_eq!(t.to_rfc3339(), "2026-11-22T02:30:00Z");
+        assert_eq!(t.to_ist(), "2026-11-22 08:00:00 IST");
+        assert_eq!(t.plus_millis(5).to_rfc3339(), "2026-11-22T02:30:00.005Z");
+        assert_eq!(Timestamp::parse_ist("%d/%m/%y %H:%M:%S", "22/11/26 08:00:00"), Some(t));
+        assert_eq!(t.ist_millis_of_day(), 8 * 3_600_000);
+    }
+
+    #[test]
+    fn a_virtual_clock_stands_moves_and_never_takes_monotonic_time_back() {
+        let start = Timestamp::from_seconds(1_000_000);
+        let clock = VirtualClock::new(start, 0.0);
+        assert_eq!(clock.now().wall, start);
+        clock.advance(Duration::from_mins(1));
+        assert_eq!(clock.now().wall, start.plus(Duration::from_mins(1)));
+        let before = clock.now().monotonic;
+        clock.set(start);
+        assert_eq!(clock.now().wall, start);
+        assert_eq!(clock.now().monotonic, before);
+    }
+}

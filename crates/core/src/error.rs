@@ -1,0 +1,548 @@
+//! The one public error: a kind that says what the caller should do, a stable code, retry advice and safe
+//! context. How a broker's answer becomes a kind is each broker's `faults` table.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// A result with Preopen's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The longest message, validation error or body excerpt that an error carries, in characters.
+pub const MESSAGE_LIMIT: usize = 512;
+
+macro_rules! text_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable text of this value, the same in every language.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+text_enum! {
+    /// What went wrong, in terms of what the caller should do about it.
+    ErrorKind {
+        /// Refused before any I/O: fix the named field.
+        InvalidInput = "invalid_input",
+        /// The broker refused a credential: fix it. Not tried again until it changes or `reset()`.
+        CredentialsRejected = "credentials_rejected",
+        /// A person must act at the broker: log in to its app, subscribe, or get unblocked.
+        AccountActionRequired = "account_action_required",
+        /// A new interactive login is needed.
+        LoginRequired = "login_required",
+        /// The broker refused the token and this call may not be repeated (a write).
+        SessionExpired = "session_expired",
+        /// This host's address is not registered with the broker.
+        StaticIpMismatch = "static_ip_mismatch",
+        /// Too many calls: wait.
+        RateLimited = "rate_limited",
+        /// The deadline passed.
+        Timeout = "timeout",
+        /// DNS, connect, TLS, or a connection that broke.
+        Network = "network",
+        /// The broker answered with a 5xx, an HTML page, gateway text, or nothing.
+        BrokerUnavailable = "broker_unavailable",
+        /// A write may have happened: look at the order book before repeating it.
+        OutcomeUnknown = "outcome_unknown",
+        /// The broker said no to this request.
+        BrokerRejected = "broker_rejected",
+        /// JSON that fits no known shape.
+        MalformedResponse = "malformed_response",
+        /// The session store cannot be used.
+        StoreUnavailable = "store_unavailable",
+        /// The caller gave up; the login it waited for goes on.
+        Cancelled = "cancelled",
+        /// A bug in Preopen: report it.
+        Internal = "internal",
+    }
+}
+
+text_enum! {
+    /// Which credential was refused.
+    Credential {
+        /// The app's API key.
+        ApiKey = "api_key",
+        /// The app's API secret.
+        ApiSecret = "api_secret",
+        /// The client code or its PIN.
+        Pin = "pin",
+        /// The one-time code, or the secret that makes it.
+        Totp = "totp",
+        /// The broker did not say.
+        Unknown = "unknown",
+    }
+}
+
+text_enum! {
+    /// What a person must do at the broker.
+    AccountAction {
+        /// Log in to the broker's own app or website once.
+        AppLogin = "app_login",
+        /// Subscribe to the broker's API.
+        NotSubscribed = "not_subscribed",
+        /// Get the account unblocked.
+        Blocked = "blocked",
+    }
+}
+
+text_enum! {
+    /// Why an interactive login is needed.
+    LoginReason {
+        /// The session was logged out while the caller waited for it.
+        SignedOut = "signed_out",
+        /// The refresh token has expired.
+        RefreshExpired = "refresh_expired",
+        /// The refresh token is not valid any more.
+        RefreshRejected = "refresh_rejected",
+    }
+}
+
+text_enum! {
+    /// Where in a call the deadline passed or the connection broke.
+    Phase {
+        /// Waiting for another process's login.
+        Lock = "lock",
+        /// Connecting: nothing was sent.
+        Connect = "connect",
+        /// During the login call.
+        Login = "login",
+        /// Waiting for or reading the reply.
+        Read = "read",
+    }
+}
+
+/// Whether and when the same call is worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Not without a change.
+    Never,
+    /// At once.
+    Now,
+    /// After a wait.
+    After(Duration),
+    /// After a new login; the session logs in by itself on the next call.
+    AfterLogin,
+}
+
+impl Advice {
+    /// The stable text of this advice, without its duration: `never`, `now`, `after`, `after_login`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Now => "now",
+            Self::After(_) => "after",
+            Self::AfterLogin => "after_login",
+        }
+    }
+}
+
+/// What is known about an error beside its kind and message. All of it is safe to log.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Context {
+    /// The field that was refused, for `InvalidInput`.
+    pub field: Option<String>,
+    /// Broker, for example `samco`.
+    pub broker: Option<&'static str>,
+    /// Method and path, without a query.
+    pub endpoint: Option<String>,
+    /// HTTP status of the reply.
+    pub http_status: Option<u16>,
+    /// The broker's own error code.
+    pub broker_code: Option<String>,
+    /// The broker's message id.
+    pub message_id: Option<String>,
+    /// The broker's time, as told by the reply.
+    pub server_time: Option<Timestamp>,
+    /// Which credential was refused, for `CredentialsRejected`.
+    pub credential: Option<Credential>,
+    /// What a person must do, for `AccountActionRequired`.
+    pub account_action: Option<AccountAction>,
+    /// Why an interactive login is needed, for `LoginRequired`.
+    pub login_reason: Option<LoginReason>,
+    /// Where it happened, for `Timeout` and `Network`.
+    pub phase: Option<Phase>,
+    /// How long to wait, for `RateLimited`, when the broker said so.
+    pub retry_after: Option<Duration>,
+    /// The address that the broker saw, for `StaticIpMismatch`, when known.
+    pub source_ip: Option<String>,
+    /// The registered primary address, for `StaticIpMismatch`, when known.
+    pub primary_ip: Option<String>,
+    /// The registered secondary address, for `StaticIpMismatch`, when known.
+    pub secondary_ip: Option<String>,
+    /// What the broker found wrong with the request, for `BrokerRejected`.
+    pub validation_errors: Vec<String>,
+    /// The start of a body that could not be read, redacted.
+    pub body: Option<String>,
+}
+
+/// Why a Preopen call failed.
+///
+/// `Display` is one line and safe to log: it holds no secret. Clones share one allocation, so that all
+/// callers who waited for the same login get the same error.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: ErrorKind,
+    advice: Advice,
+    message: String,
+    context: Context,
+    source: Option<Cause>,
+}
+
+/// A lower-level cause, kept as text so that no third-party type and no secret travels with an error.
+#[derive(Clone)]
+pub struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// A cause without one below it.
+    pub fn new(message: impl AsRef<str>) -> Self {
+        Self { message: safe_text(message.as_ref()), source: None }
+    }
+
+    /// Copies the messages of an error chain.
+    pub fn from_chain(error: &(dyn StdError + 'static)) -> Self {
+        Self {
+            message: safe_text(&error.to_string()),
+            source: error.source().map(|below| Box::new(Self::from_chain(below))),
+        }
+    }
+
+    fn clean(&mut self, redactor: &Redactor) {
+        redactor.clean(&mut self.message);
+        if let Some(below) = &mut self.source {
+            below.clean(redactor);
+        }
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.message)?;
+        if let Some(below) = &self.source {
+            write!(f, " <- {below:?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|below| below as _)
+    }
+}
+
+impl Error {
+    /// An error of `kind` with the retry advice that is usual for it. The message is cleaned and capped.
+    pub fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        let advice = match kind {
+            ErrorKind::InvalidInput
+            | ErrorKind::CredentialsRejected
+            | ErrorKind::AccountActionRequired
+            | ErrorKind::StaticIpMismatch
+            | ErrorKind::OutcomeUnknown
+            | ErrorKind::BrokerRejected
+            | ErrorKind::Internal => Advice::Never,
+            ErrorKind::LoginRequired | ErrorKind::SessionExpired => Advice::AfterLogin,
+            ErrorKind::RateLimited
+            | ErrorKind::BrokerUnavailable
+            | ErrorKind::MalformedResponse
+            | ErrorKind::StoreUnavailable => Advice::After(Duration::from_secs(1)),
+            ErrorKind::Timeout | ErrorKind::Network | ErrorKind::Cancelled => Advice::Now,
+        };
+        Self(Arc::new(Inner {
+            kind,
+            advice,
+            message: safe_text(message.as_ref()),
+            context: Context::default(),
+            source: None,
+        }))
+    }
+
+    /// `InvalidInput` for `field`; `problem` completes the sentence that begins with the field's name.
+    pub fn invalid_input(field: &str, problem: &str) -> Self {
+        Self::new(ErrorKind::InvalidInput, format!("{field} {problem}")).with(|c| c.field = Some(field.to_owned()))
+    }
+
+    /// Changes the context.
+    pub fn with(self, edit: impl FnOnce(&mut Context)) -> Self {
+        self.edit(|inner| edit(&mut inner.context))
+    }
+
+    /// Replaces the retry advice.
+    pub fn with_advice(self, advice: Advice) -> Self {
+        self.edit(|inner| inner.advice = advice)
+    }
+
+    /// Names a lower-level cause.
+    pub fn with_source(self, source: Cause) -> Self {
+        self.edit(|inner| inner.source = Some(source))
+    }
+
+    /// Replaces the message; it is cleaned and capped.
+    pub fn with_message(self, message: impl AsRef<str>) -> Self {
+        self.edit(|inner| inner.message = safe_text(message.as_ref()))
+    }
+
+    /// Removes the values of known secrets from every text of this error.
+    pub fn redacted(self, redactor: &Redactor) -> Self {
+        self.edit(|inner| {
+            redactor.clean(&mut inner.message);
+            let context = &mut inner.context;
+            let options = [
+                &mut context.broker_code,
+                &mut context.message_id,
+                &mut context.body,
+                &mut context.endpoint,
+                &mut context.source_ip,
+                &mut context.primary_ip,
+                &mut context.secondary_ip,
+            ];
+            options.into_iter().flatten().for_each(|text| redactor.clean(text));
+            context.validation_errors.iter_mut().for_each(|text| redactor.clean(text));
+            if let Some(source) = &mut inner.source {
+                source.clean(redactor);
+            }
+        })
+    }
+
+    /// What a failed write means: when its bytes may have left and no verdict of the broker came back, the
+    /// outcome is unknown. Every other error stays as it is.
+    pub fn for_write(self) -> Self {
+        let unknown = match self.kind() {
+            ErrorKind::Timeout | ErrorKind::Network => self.context().phase != Some(Phase::Connect),
+            ErrorKind::MalformedResponse => true,
+            ErrorKind::BrokerUnavailable => {
+                !self.context().http_status.is_some_and(|status| (300..500).contains(&status))
+            }
+            _ => false,
+        };
+        if !unknown {
+            return self;
+        }
+        let cause = Cause::from_chain(&self);
+        let outcome = Self::new(
+            ErrorKind::OutcomeUnknown,
+            format!("the request may have reached the broker: look at the order book before repeating it ({self})"),
+        );
+        let context = self.context().clone();
+        outcome.with(|c| *c = context).with_source(cause)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// What the caller should do about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code of the kind, the same in every language.
+    pub fn code(&self) -> &'static str {
+        self.0.kind.as_str()
+    }
+
+    /// Whether and when to try again.
+    pub fn advice(&self) -> Advice {
+        self.0.advice
+    }
+
+    /// One line for a person, at most 512 characters, without secrets.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Everything else that is known.
+    pub fn context(&self) -> &Context {
+        &self.0.context
+    }
+
+    /// The refused field of an `InvalidInput`.
+    pub fn field(&self) -> Option<&str> {
+        self.0.context.field.as_deref()
+    }
+
+    /// The messages of the lower-level causes, nearest first.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next = self.0.source.as_ref();
+        while let Some(cause) = next {
+            causes.push(cause.message.clone());
+            next = cause.source.as_deref();
+        }
+        causes
+    }
+
+    /// Whether a login that failed with this must not be tried again until the credentials change or the
+    /// user resets the session.
+    pub fn is_terminal_for_login(&self) -> bool {
+        matches!(self.kind(), ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired | ErrorKind::InvalidInput)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = &self.0.context;
+        if let Some(broker) = context.broker {
+            write!(f, "{broker}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        let status = context.http_status.map(|status| format!("HTTP {status}"));
+        let facts: Vec<&str> =
+            [context.endpoint.as_deref(), status.as_deref(), context.broker_code.as_deref()].into_iter().flatten().collect();
+        if facts.is_empty() { Ok(()) } else { write!(f, " [{}]", facts.join(", ")) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("advice", &self.0.advice)
+            .field("message", &self.0.message)
+            .field("context", &self.0.context)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|cause| cause as _)
+    }
+}
+
+/// Knows the secrets of one session and removes their values from text that came from elsewhere.
+/// Redaction is by value, not by pattern: it cannot miss a form it has not thought of.
+#[derive(Clone, Debug, Default)]
+pub struct Redactor(Vec<Secret>);
+
+impl Redactor {
+    /// What stands where a secret stood.
+    pub const PLACEHOLDER: &'static str = "**redacted**";
+
+    /// A redactor for `secrets`; empty ones are ignored.
+    pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
+        let mut known: Vec<Secret> = secrets.into_iter().map(|s| s.trimmed()).filter(|s| !s.is_empty()).collect();
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        Self(known)
+    }
+
+    /// Replaces every known secret in `text`.
+    pub fn clean(&self, text: &mut String) {
+        for secret in &self.0 {
+            if text.contains(secret.expose()) {
+                *text = text.replace(secret.expose(), Self::PLACEHOLDER);
+            }
+        }
+    }
+}
+
+/// One line of printable text, at most [`MESSAGE_LIMIT`] characters: brokers are known to send stack traces.
+pub fn safe_text(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > MESSAGE_LIMIT * 4 {
+            break;
+        }
+    }
+    if line.chars().count() > MESSAGE_LIMIT {
+        line = line.chars().take(MESSAGE_LIMIT - 1).collect();
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Error, ErrorKind, MESSAGE_LIMIT, Phase, Redactor, safe_text};
+    use crate::secret::Secret;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let mut codes: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert!(codes.iter().all(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), 16);
+    }
+
+    #[test]
+    fn display_is_one_line_with_context() {
+        let error = Error::new(ErrorKind::BrokerRejected, "no\n  such\tsymbol").with(|c| {
+            c.broker = Some("samco");
+            c.http_status = Some(400);
+            c.endpoint = Some("GET /quote/getQuote".into());
+        });
+        assert_eq!(error.to_string(), "samco: no such symbol [GET /quote/getQuote, HTTP 400]");
+    }
+
+    #[test]
+    fn long_text_is_capped_by_characters() {
+        assert_eq!(safe_text(&"é".repeat(2000)).chars().count(), MESSAGE_LIMIT);
+        assert_eq!(safe_text("short"), "short");
+    }
+
+    #[test]
+    fn redaction_reaches_every_text() {
+        let error = Error::new(ErrorKind::MalformedResponse, "saw CANARY here")
+            .with(|c| {
+                c.body = Some("{CANARY}".into());
+                c.validation_errors = vec!["CANARY".into()];
+            })
+            .with_source(Cause::new("CANARY below"))
+            .redacted(&Redactor::new([Secret::new("CANARY")]));
+        assert!(!format!("{error} {error:?} {:?}", error.causes()).contains("CANARY"));
+    }
+
+    #[test]
+    fn a_write_whose_bytes_may_have_left_is_unknown() {
+        let phase = |kind, phase| Error::new(kind, "x").with(|c| c.phase = Some(phase)).for_write().kind();
+        assert_eq!(phase(ErrorKind::Timeout, Phase::Read), ErrorKind::OutcomeUnknown);
+        assert_eq!(phase(ErrorKind::Network, Phase::Connect), ErrorKind::Network);
+        let status = |s| Error::new(ErrorKind::BrokerUnavailable, "x").with(|c| c.http_status = Some(s)).for_write().kind();
+        assert_eq!(status(502), ErrorKind::OutcomeUnknown);
+        assert_eq!(status(200), ErrorKind::OutcomeUnknown);
+        assert_eq!(status(400), ErrorKind::BrokerUnavailable);
+        assert_eq!(Error::new(ErrorKind::RateLimited, "x").for_write().kind(), ErrorKind::RateLimited);
+    }
+}

@@ -1,0 +1,242 @@
+//! When a session ends: a policy that is data, the evidence it is drawn from, and the minimum of all of it.
+//! What happens at the end of a session is `lifecycle`'s business.
+
+use std::time::Duration;
+
+use crate::clock::{Now, Timestamp};
+
+/// A fixed time of day in India at which the broker ends every session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DailyBoundary {
+    hour: u8,
+    minute: u8,
+}
+
+impl DailyBoundary {
+    /// The boundary at `hour:minute` IST. Values past the end of a day wrap round.
+    pub const fn at(hour: u8, minute: u8) -> Self {
+        Self { hour: hour % 24, minute: minute % 60 }
+    }
+
+    /// The first boundary strictly after `instant`: a token issued exactly at the boundary lives until the
+    /// next one.
+    ///
+    /// ```
+    /// use preopen_core::{expiry::DailyBoundary, Timestamp};
+    /// let eight = DailyBoundary::at(8, 0);
+    /// let just_before = Timestamp::parse_rfc3339("2026-11-22T07:59:00+05:30").unwrap();
+    /// assert_eq!(eight.next_after(just_before).to_ist(), "2026-11-22 08:00:00 IST");
+    /// ```
+    pub const fn next_after(self, instant: Timestamp) -> Timestamp {
+        const DAY: i64 = 86_400_000;
+        let at = (self.hour as i64 * 60 + self.minute as i64) * 60_000;
+        let mut wait = at - instant.ist_millis_of_day();
+        if wait <= 0 {
+            wait += DAY;
+        }
+        instant.plus_millis(wait)
+    }
+}
+
+impl std::fmt::Display for DailyBoundary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02}:{:02} IST", self.hour, self.minute)
+    }
+}
+
+/// Why a session is believed to end at a given time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EvidenceSource {
+    /// The broker's daily forced logout.
+    DailyBoundary,
+    /// The longest life that any document of the broker states.
+    MaximumAge,
+    /// `expires_in` of the login reply.
+    ExpiresIn,
+    /// The `exp` claim of a JWT, read without verification: an upper bound only.
+    JwtExpiry,
+}
+
+impl EvidenceSource {
+    /// The stable text of this source, the same in every language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DailyBoundary => "daily_boundary",
+            Self::MaximumAge => "maximum_age",
+            Self::ExpiresIn => "expires_in",
+            Self::JwtExpiry => "jwt_exp",
+        }
+    }
+}
+
+/// One reason to believe that a session ends at `at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where the belief comes from.
+    pub source: EvidenceSource,
+    /// When the session ends by it.
+    pub at: Timestamp,
+}
+
+/// The broker's rule for the end of a session, as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiryPolicy {
+    /// The daily forced logout.
+    pub boundary: DailyBoundary,
+    /// The longest life any document states, if one does.
+    pub maximum_age: Option<Duration>,
+    /// Where the rule comes from and how sure it is.
+    pub note: &'static str,
+}
+
+impl ExpiryPolicy {
+    /// The expiry of a session issued at `issued_at`, with whatever else the login reply told.
+    pub fn expiry(&self, issued_at: Timestamp, told: &[Evidence]) -> Expiry {
+        let boundary =
+            Evidence { source: EvidenceSource::DailyBoundary, at: self.boundary.next_after(issued_at) };
+        let age = self
+            .maximum_age
+            .map(|age| Evidence { source: EvidenceSource::MaximumAge, at: issued_at.plus(age) });
+        let mut expiry = Expiry { decisive: boundary, evidence: vec![boundary] };
+        for evidence in age.into_iter().chain(told.iter().copied()) {
+            expiry.add(evidence);
+        }
+        expiry
+    }
+}
+
+/// When a session ends: the earliest of all evidence. Adding evidence never moves it later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    decisive: Evidence,
+    evidence: Vec<Evidence>,
+}
+
+impl Expiry {
+    /// The moment from which the session must not be used.
+    pub fn at(&self) -> Timestamp {
+        self.decisive.at
+    }
+
+    /// The evidence that decides.
+    pub fn decisive(&self) -> Evidence {
+        self.decisive
+    }
+
+    /// All evidence, in the order it was found.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// Adds evidence; the expiry can only move earlier by it.
+    pub fn add(&mut self, evidence: Evidence) {
+        self.evidence.push(evidence);
+        if evidence.at < self.decisive.at {
+            self.decisive = evidence;
+        }
+    }
+}
+
+/// The end of a session on both clocks: past either one the session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+impl Deadline {
+    /// The deadline of a session issued at `issued` that expires at `expires_at`.
+    pub fn new(issued: Now, expires_at: Timestamp) -> Self {
+        let life = expires_at.since(issued.wall);
+        Self { wall: expires_at, monotonic: issued.monotonic.saturating_add(life) }
+    }
+
+    /// Whether the session is over at `now` by either clock.
+    pub fn has_passed(&self, now: Now) -> bool {
+        now.wall >= self.wall || now.monotonic >= self.monotonic
+    }
+}
+
+/// The `exp` claim of a JSON Web Token, read without verifying it. `None` for anything that is not a JWT
+/// with a numeric `exp`: tokens of these brokers are opaque by rule.
+pub fn jwt_expiry(token: &str) -> Option<Timestamp> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut parts = token.split('.');
+    let payload = parts.nth(1)?;
+    parts.next()?;
+    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let seconds = claims.get("exp")?.as_i64()?;
+    (seconds > 0).then(|| Timestamp::from_seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DailyBoundary, Deadline, Evidence, EvidenceSource, ExpiryPolicy, jwt_expiry};
+    use crate::clock::{Now, Timestamp};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const SAMCO: ExpiryPolicy =
+        ExpiryPolicy { boundary: DailyBoundary::at(8, 0), maximum_age: None, note: "test" };
+
+    fn ist(text: &str) -> Timestamp {
+        Timestamp::parse_ist("%Y-%m-%d %H:%M:%S", text).unwrap()
+    }
+
+    #[test]
+    fn t1_first_boundary_strictly_after_issue() {
+        let eight = DailyBoundary::at(8, 0);
+        let at = ist("2028-02-29 08:00:00");
+        assert_eq!(eight.next_after(at.plus_millis(-1)), at);
+        assert_eq!(eight.next_after(at), ist("2028-03-01 08:00:00"));
+        assert_eq!(eight.next_after(at.plus_millis(1)), ist("2028-03-01 08:00:00"));
+        assert_eq!(eight.next_after(ist("2026-11-22 00:00:00")), ist("2026-11-22 08:00:00"));
+        let midnight = DailyBoundary::at(0, 0);
+        assert_eq!(midnight.next_after(ist("2026-12-31 23:59:59")), ist("2027-01-01 00:00:00"));
+        assert_eq!(midnight.next_after(ist("2027-01-01 00:00:00")), ist("2027-01-02 00:00:00"));
+    }
+
+    #[test]
+    fn a_jwt_is_read_opportunistically() {
+        use base64::Engine as _;
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(br#"{"exp":1800000000}"#);
+        assert_eq!(jwt_expiry(&format!("h.{payload}.s")), Some(Timestamp::from_seconds(1_800_000_000)));
+        for not_jwt in ["", "abc", "a.b", "a.b.c", "0123456789abcdef0123456789abcdef", "..", "a.e30.c"] {
+            assert_eq!(jwt_expiry(not_jwt), None, "{not_jwt}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn t1_boundary_is_within_a_day_and_on_the_minute(ms in 0_i64..4_102_444_800_000, h in 0_u8..24, m in 0_u8..60) {
+            let at = Timestamp::from_millis(ms);
+            let next = DailyBoundary::at(h, m).next_after(at);
+            prop_assert!(next > at && next <= at.plus_millis(86_400_000));
+            prop_assert_eq!(next.format_ist("%H:%M:%S%.f"), format!("{h:02}:{m:02}:00"));
+        }
+
+        #[test]
+        fn t2_more_evidence_never_moves_expiry_later(ms in 0_i64..4_102_444_800_000, offsets in prop::collection::vec(-100_000_000_i64..100_000_000, 0..8)) {
+            let issued = Timestamp::from_millis(ms);
+            let mut expiry = SAMCO.expiry(issued, &[]);
+            for offset in offsets {
+                let before = expiry.at();
+                expiry.add(Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) });
+                prop_assert!(expiry.at() <= before);
+                prop_assert_eq!(expiry.at(), expiry.evidence().iter().map(|e| e.at).min().unwrap());
+            }
+        }
+
+        #[test]
+        fn t3_either_clock_ends_a_session(life in 1_i64..90_000_000, wall_step in -90_000_000_i64..90_000_000, waited in 0_u64..90_000_000) {
+            let issued = Now { wall: Timestamp::from_seconds(1_800_000_000), monotonic: Duration::from_secs(5) };
+            let deadline = Deadline::new(issued, issued.wall.plus_millis(life));
+            let now = Now { wall: issued.wall.plus_millis(wall_step), monotonic: issued.monotonic + Duration::from_millis(waited) };
+            let over = wall_step >= life || waited >= u64::try_from(life).unwrap();
+            prop_assert_eq!(deadline.has_passed(now), over);
+        }
+    }
+}

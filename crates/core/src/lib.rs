@@ -1,0 +1,16 @@
+//! The pure core of Preopen: broker protocols, the session lifecycle, errors, time and secrets.
+//!
+//! Nothing here does I/O: no sockets, no files, no runtime, no clock of its own. Time is passed in, requests
+//! and replies are plain values, and the lifecycle is a function from state and event to state and effects.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod error;
+pub mod expiry;
+pub mod secret;
+pub mod static_ip;
+pub mod totp;
+
+pub use clock::{Clock, Now, SystemClock, Timestamp, VirtualClock};
+pub use error::{Advice, Error, ErrorKind, Result};
+pub use secret::Secret;
