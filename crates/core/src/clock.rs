@@ -57,7 +57,9 @@ impl Timestamp {
 
     /// Milliseconds since the last midnight in India.
     pub(crate) const fn ist_millis_of_day(self) -> i64 {
-        self.0.saturating_add(IST_OFFSET_SECONDS as i64 * 1000).rem_euclid(MILLIS_PER_DAY)
+        self.0
+            .saturating_add(IST_OFFSET_SECONDS as i64 * 1000)
+            .rem_euclid(MILLIS_PER_DAY)
     }
 
     /// `2026-11-22T02:30:00Z`, with milliseconds only when there are any.
@@ -77,7 +79,10 @@ impl Timestamp {
 
     /// Reads an RFC 3339 time with any offset, for example `2026-11-22T08:00:00+05:30`.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        text.trim().parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+        text.trim()
+            .parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Self(t.as_millisecond()))
     }
 
     /// Reads a local Indian time by a `strptime` pattern that carries no zone.
@@ -142,11 +147,16 @@ impl Clock for SystemClock {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
         };
-        Now { wall: Timestamp(wall), monotonic: Self::monotonic() }
+        Now {
+            wall: Timestamp(wall),
+            monotonic: Self::monotonic(),
+        }
     }
 
     fn nap(&self, until: Timestamp) -> Duration {
-        until.since(self.now().wall).clamp(Duration::from_millis(1), Duration::from_secs(1))
+        until
+            .since(self.now().wall)
+            .clamp(Duration::from_millis(1), Duration::from_secs(1))
     }
 }
 
@@ -168,7 +178,10 @@ struct VirtualState {
 impl VirtualState {
     fn at(self, real: Duration) -> Now {
         let passed = real.saturating_sub(self.read_at).mul_f64(self.rate);
-        Now { wall: self.wall.plus(passed), monotonic: self.monotonic.saturating_add(passed) }
+        Now {
+            wall: self.wall.plus(passed),
+            monotonic: self.monotonic.saturating_add(passed),
+        }
     }
 }
 
@@ -182,7 +195,9 @@ impl VirtualClock {
             read_at: SystemClock::monotonic(),
             rate: sane(rate),
         };
-        Self { state: Mutex::new(state) }
+        Self {
+            state: Mutex::new(state),
+        }
     }
 
     /// A clock that starts at the machine's time and runs with it.
@@ -261,7 +276,10 @@ mod tests {
         assert_eq!(t.to_rfc3339(), "2026-11-22T02:30:00Z");
         assert_eq!(t.to_ist(), "2026-11-22 08:00:00 IST");
         assert_eq!(t.plus_millis(5).to_rfc3339(), "2026-11-22T02:30:00.005Z");
-        assert_eq!(Timestamp::parse_ist("%d/%m/%y %H:%M:%S", "22/11/26 08:00:00"), Some(t));
+        assert_eq!(
+            Timestamp::parse_ist("%d/%m/%y %H:%M:%S", "22/11/26 08:00:00"),
+            Some(t)
+        );
         assert_eq!(t.ist_millis_of_day(), 8 * 3_600_000);
     }
 

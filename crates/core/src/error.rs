@@ -224,7 +224,10 @@ pub struct Cause {
 impl Cause {
     /// A cause without one below it.
     pub fn new(message: impl AsRef<str>) -> Self {
-        Self { message: safe_text(message.as_ref()), source: None }
+        Self {
+            message: safe_text(message.as_ref()),
+            source: None,
+        }
     }
 
     /// Copies the messages of an error chain.
@@ -294,7 +297,8 @@ impl Error {
 
     /// `InvalidInput` for `field`; `problem` completes the sentence that begins with the field's name.
     pub fn invalid_input(field: &str, problem: &str) -> Self {
-        Self::new(ErrorKind::InvalidInput, format!("{field} {problem}")).with(|c| c.field = Some(field.to_owned()))
+        Self::new(ErrorKind::InvalidInput, format!("{field} {problem}"))
+            .with(|c| c.field = Some(field.to_owned()))
     }
 
     /// Changes the context.
@@ -331,8 +335,14 @@ impl Error {
                 &mut context.primary_ip,
                 &mut context.secondary_ip,
             ];
-            options.into_iter().flatten().for_each(|text| redactor.clean(text));
-            context.validation_errors.iter_mut().for_each(|text| redactor.clean(text));
+            options
+                .into_iter()
+                .flatten()
+                .for_each(|text| redactor.clean(text));
+            context
+                .validation_errors
+                .iter_mut()
+                .for_each(|text| redactor.clean(text));
             if let Some(source) = &mut inner.source {
                 source.clean(redactor);
             }
@@ -345,9 +355,10 @@ impl Error {
         let unknown = match self.kind() {
             ErrorKind::Timeout | ErrorKind::Network => self.context().phase != Some(Phase::Connect),
             ErrorKind::MalformedResponse => true,
-            ErrorKind::BrokerUnavailable => {
-                !self.context().http_status.is_some_and(|status| (300..500).contains(&status))
-            }
+            ErrorKind::BrokerUnavailable => !self
+                .context()
+                .http_status
+                .is_some_and(|status| (300..500).contains(&status)),
             _ => false,
         };
         if !unknown {
@@ -356,7 +367,9 @@ impl Error {
         let cause = Cause::from_chain(&self);
         let outcome = Self::new(
             ErrorKind::OutcomeUnknown,
-            format!("the request may have reached the broker: look at the order book before repeating it ({self})"),
+            format!(
+                "the request may have reached the broker: look at the order book before repeating it ({self})"
+            ),
         );
         let context = self.context().clone();
         outcome.with(|c| *c = context).with_source(cause)
@@ -411,7 +424,10 @@ impl Error {
     /// Whether a login that failed with this must not be tried again until the credentials change or the
     /// user resets the session.
     pub fn is_terminal_for_login(&self) -> bool {
-        matches!(self.kind(), ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired | ErrorKind::InvalidInput)
+        matches!(
+            self.kind(),
+            ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired | ErrorKind::InvalidInput
+        )
     }
 }
 
@@ -423,9 +439,19 @@ impl fmt::Display for Error {
         }
         f.write_str(&self.0.message)?;
         let status = context.http_status.map(|status| format!("HTTP {status}"));
-        let facts: Vec<&str> =
-            [context.endpoint.as_deref(), status.as_deref(), context.broker_code.as_deref()].into_iter().flatten().collect();
-        if facts.is_empty() { Ok(()) } else { write!(f, " [{}]", facts.join(", ")) }
+        let facts: Vec<&str> = [
+            context.endpoint.as_deref(),
+            status.as_deref(),
+            context.broker_code.as_deref(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if facts.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " [{}]", facts.join(", "))
+        }
     }
 }
 
@@ -458,7 +484,11 @@ impl Redactor {
 
     /// A redactor for `secrets`; empty ones are ignored.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        let mut known: Vec<Secret> = secrets.into_iter().map(|s| s.trimmed()).filter(|s| !s.is_empty()).collect();
+        let mut known: Vec<Secret> = secrets
+            .into_iter()
+            .map(|s| s.trimmed())
+            .filter(|s| !s.is_empty())
+            .collect();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Self(known)
     }
@@ -476,7 +506,10 @@ impl Redactor {
 /// One line of printable text, at most [`MESSAGE_LIMIT`] characters: brokers are known to send stack traces.
 pub fn safe_text(text: &str) -> String {
     let mut line = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+    for word in text
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+    {
         if !line.is_empty() {
             line.push(' ');
         }
@@ -500,7 +533,11 @@ mod tests {
     #[test]
     fn codes_are_unique_and_snake_case() {
         let mut codes: Vec<_> = ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert!(codes.iter().all(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+        assert!(
+            codes
+                .iter()
+                .all(|code| code.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        );
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), 16);
@@ -513,7 +550,10 @@ mod tests {
             c.http_status = Some(400);
             c.endpoint = Some("GET /quote/getQuote".into());
         });
-        assert_eq!(error.to_string(), "samco: no such symbol [GET /quote/getQuote, HTTP 400]");
+        assert_eq!(
+            error.to_string(),
+            "samco: no such symbol [GET /quote/getQuote, HTTP 400]"
+        );
     }
 
     #[test]
@@ -536,13 +576,26 @@ mod tests {
 
     #[test]
     fn a_write_whose_bytes_may_have_left_is_unknown() {
-        let phase = |kind, phase| Error::new(kind, "x").with(|c| c.phase = Some(phase)).for_write().kind();
+        let phase = |kind, phase| {
+            Error::new(kind, "x")
+                .with(|c| c.phase = Some(phase))
+                .for_write()
+                .kind()
+        };
         assert_eq!(phase(ErrorKind::Timeout, Phase::Read), ErrorKind::OutcomeUnknown);
         assert_eq!(phase(ErrorKind::Network, Phase::Connect), ErrorKind::Network);
-        let status = |s| Error::new(ErrorKind::BrokerUnavailable, "x").with(|c| c.http_status = Some(s)).for_write().kind();
+        let status = |s| {
+            Error::new(ErrorKind::BrokerUnavailable, "x")
+                .with(|c| c.http_status = Some(s))
+                .for_write()
+                .kind()
+        };
         assert_eq!(status(502), ErrorKind::OutcomeUnknown);
         assert_eq!(status(200), ErrorKind::OutcomeUnknown);
         assert_eq!(status(400), ErrorKind::BrokerUnavailable);
-        assert_eq!(Error::new(ErrorKind::RateLimited, "x").for_write().kind(), ErrorKind::RateLimited);
+        assert_eq!(
+            Error::new(ErrorKind::RateLimited, "x").for_write().kind(),
+            ErrorKind::RateLimited
+        );
     }
 }

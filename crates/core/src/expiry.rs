@@ -15,7 +15,10 @@ pub struct DailyBoundary {
 impl DailyBoundary {
     /// The boundary at `hour:minute` IST. Values past the end of a day wrap round.
     pub const fn at(hour: u8, minute: u8) -> Self {
-        Self { hour: hour % 24, minute: minute % 60 }
+        Self {
+            hour: hour % 24,
+            minute: minute % 60,
+        }
     }
 
     /// The first boundary strictly after `instant`: a token issued exactly at the boundary lives until the
@@ -93,12 +96,18 @@ pub struct ExpiryPolicy {
 impl ExpiryPolicy {
     /// The expiry of a session issued at `issued_at`, with whatever else the login reply told.
     pub fn expiry(&self, issued_at: Timestamp, told: &[Evidence]) -> Expiry {
-        let boundary =
-            Evidence { source: EvidenceSource::DailyBoundary, at: self.boundary.next_after(issued_at) };
-        let age = self
-            .maximum_age
-            .map(|age| Evidence { source: EvidenceSource::MaximumAge, at: issued_at.plus(age) });
-        let mut expiry = Expiry { decisive: boundary, evidence: vec![boundary] };
+        let boundary = Evidence {
+            source: EvidenceSource::DailyBoundary,
+            at: self.boundary.next_after(issued_at),
+        };
+        let age = self.maximum_age.map(|age| Evidence {
+            source: EvidenceSource::MaximumAge,
+            at: issued_at.plus(age),
+        });
+        let mut expiry = Expiry {
+            decisive: boundary,
+            evidence: vec![boundary],
+        };
         for evidence in age.into_iter().chain(told.iter().copied()) {
             expiry.add(evidence);
         }
@@ -149,7 +158,10 @@ impl Deadline {
     /// The deadline of a session issued at `issued` that expires at `expires_at`.
     pub fn new(issued: Now, expires_at: Timestamp) -> Self {
         let life = expires_at.since(issued.wall);
-        Self { wall: expires_at, monotonic: issued.monotonic.saturating_add(life) }
+        Self {
+            wall: expires_at,
+            monotonic: issued.monotonic.saturating_add(life),
+        }
     }
 
     /// Whether the session is over at `now` by either clock.
@@ -179,8 +191,11 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    const SAMCO: ExpiryPolicy =
-        ExpiryPolicy { boundary: DailyBoundary::at(8, 0), maximum_age: None, note: "test" };
+    const SAMCO: ExpiryPolicy = ExpiryPolicy {
+        boundary: DailyBoundary::at(8, 0),
+        maximum_age: None,
+        note: "test",
+    };
 
     fn ist(text: &str) -> Timestamp {
         Timestamp::parse_ist("%Y-%m-%d %H:%M:%S", text).unwrap()
@@ -193,18 +208,38 @@ mod tests {
         assert_eq!(eight.next_after(at.plus_millis(-1)), at);
         assert_eq!(eight.next_after(at), ist("2028-03-01 08:00:00"));
         assert_eq!(eight.next_after(at.plus_millis(1)), ist("2028-03-01 08:00:00"));
-        assert_eq!(eight.next_after(ist("2026-11-22 00:00:00")), ist("2026-11-22 08:00:00"));
+        assert_eq!(
+            eight.next_after(ist("2026-11-22 00:00:00")),
+            ist("2026-11-22 08:00:00")
+        );
         let midnight = DailyBoundary::at(0, 0);
-        assert_eq!(midnight.next_after(ist("2026-12-31 23:59:59")), ist("2027-01-01 00:00:00"));
-        assert_eq!(midnight.next_after(ist("2027-01-01 00:00:00")), ist("2027-01-02 00:00:00"));
+        assert_eq!(
+            midnight.next_after(ist("2026-12-31 23:59:59")),
+            ist("2027-01-01 00:00:00")
+        );
+        assert_eq!(
+            midnight.next_after(ist("2027-01-01 00:00:00")),
+            ist("2027-01-02 00:00:00")
+        );
     }
 
     #[test]
     fn a_jwt_is_read_opportunistically() {
         use base64::Engine as _;
         let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(br#"{"exp":1800000000}"#);
-        assert_eq!(jwt_expiry(&format!("h.{payload}.s")), Some(Timestamp::from_seconds(1_800_000_000)));
-        for not_jwt in ["", "abc", "a.b", "a.b.c", "0123456789abcdef0123456789abcdef", "..", "a.e30.c"] {
+        assert_eq!(
+            jwt_expiry(&format!("h.{payload}.s")),
+            Some(Timestamp::from_seconds(1_800_000_000))
+        );
+        for not_jwt in [
+            "",
+            "abc",
+            "a.b",
+            "a.b.c",
+            "0123456789abcdef0123456789abcdef",
+            "..",
+            "a.e30.c",
+        ] {
             assert_eq!(jwt_expiry(not_jwt), None, "{not_jwt}");
         }
     }

@@ -4,12 +4,17 @@
 //! and replies are plain values, and the lifecycle is a function from state and event to state and effects.
 #![warn(missing_docs)]
 
+pub mod broker;
+pub mod brokers;
 pub mod clock;
+pub mod envelope;
 pub mod error;
 pub mod expiry;
+pub mod lifecycle;
 pub mod secret;
 pub mod static_ip;
 pub mod totp;
+pub mod wire;
 
 pub use clock::{Clock, Now, SystemClock, Timestamp, VirtualClock};
 pub use error::{Advice, Error, ErrorKind, Result};

@@ -41,7 +41,11 @@ impl Secret {
     /// The secret without white space around it: a pasted line end is a common cause of refused logins.
     pub fn trimmed(&self) -> Self {
         let text = self.expose();
-        if text.trim().len() == text.len() { self.clone() } else { Self::new(text.trim()) }
+        if text.trim().len() == text.len() {
+            self.clone()
+        } else {
+            Self::new(text.trim())
+        }
     }
 }
 

@@ -76,7 +76,11 @@ impl Addresses {
             let text = text?.trim();
             (!text.is_empty() && text != "--" && text != "NA").then(|| text.to_owned())
         };
-        Self { source: set(source), primary: set(primary), secondary: set(secondary) }
+        Self {
+            source: set(source),
+            primary: set(primary),
+            secondary: set(secondary),
+        }
     }
 
     /// The verdict that follows from the addresses; `None` when the broker did not say which one it saw.
@@ -121,7 +125,11 @@ impl WhoAmI {
 
     /// The answer for a broker that has no way to ask.
     pub fn unsupported(message: &str) -> Self {
-        Self { addresses: Addresses::default(), verdict: Verdict::Unsupported, message: message.to_owned() }
+        Self {
+            addresses: Addresses::default(),
+            verdict: Verdict::Unsupported,
+            message: message.to_owned(),
+        }
     }
 }
 

@@ -69,7 +69,10 @@ impl TotpSecret {
             .build_noncompliant();
         let seconds = u64::try_from(at.as_seconds())
             .map_err(|_| Error::invalid_input("clock", "the clock is before 1970: set it"))?;
-        Ok(OneTimeCode { step: step_at(at), code: Secret::new(totp.generate(seconds).to_string()) })
+        Ok(OneTimeCode {
+            step: step_at(at),
+            code: Secret::new(totp.generate(seconds).to_string()),
+        })
     }
 
     /// The text as it was given.
@@ -87,7 +90,10 @@ impl TotpSecret {
                 .collect::<String>(),
         );
         if cleaned.is_empty() {
-            return Err(Error::invalid_input("totp_secret", "is empty: paste the text shown beside the QR code"));
+            return Err(Error::invalid_input(
+                "totp_secret",
+                "is empty: paste the text shown beside the QR code",
+            ));
         }
         let key = Base32Secret::try_from_base32(cleaned.expose()).map_err(|_| {
             Error::invalid_input(
@@ -144,9 +150,15 @@ mod tests {
             " GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ\n",
             "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ====",
         ] {
-            assert_eq!(TotpSecret::new(text).code_at(at).unwrap().spend().expose(), "287082");
+            assert_eq!(
+                TotpSecret::new(text).code_at(at).unwrap().spend().expose(),
+                "287082"
+            );
         }
-        assert!(TotpSecret::new("JBSWY3DPEHPK3PXPJBSWY3DPEH").validate().is_ok(), "26 characters, unpadded");
+        assert!(
+            TotpSecret::new("JBSWY3DPEHPK3PXPJBSWY3DPEH").validate().is_ok(),
+            "26 characters, unpadded"
+        );
     }
 
     #[test]

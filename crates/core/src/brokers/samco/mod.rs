@@ -1,0 +1,111 @@
+//! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
+
+mod faults;
+mod policy;
+mod replies;
+mod requests;
+
+use std::fmt;
+
+use crate::broker::{Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint};
+use crate::clock::Timestamp;
+use crate::envelope::Reply;
+use crate::error::Result;
+use crate::secret::Secret;
+use crate::static_ip::WhoAmI;
+use crate::totp::OneTimeCode;
+use crate::wire::{Endpoint, Method, RawReply, Request};
+
+/// Credentials of Samco's direct login: the API key and API secret of an app, exactly as Samco delivered
+/// them. Both arrive already encrypted and are sent as they are (documented); white space around them is
+/// dropped.
+///
+/// ```
+/// use preopen_core::{broker::Adapter, brokers::Samco};
+/// assert!(Samco::new("key", "secret").validate().is_ok());
+/// assert_eq!(Samco::new("", "secret").validate().unwrap_err().field(), Some("api_key"));
+/// ```
+#[derive(Clone)]
+pub struct Samco {
+    api_key: Secret,
+    api_secret: Secret,
+}
+
+impl Samco {
+    /// Credentials from the app's key and secret. They are checked when a session is built.
+    pub fn new(api_key: impl Into<Secret>, api_secret: impl Into<Secret>) -> Self {
+        Self {
+            api_key: api_key.into().trimmed(),
+            api_secret: api_secret.into().trimmed(),
+        }
+    }
+}
+
+impl fmt::Debug for Samco {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Samco(**redacted**)")
+    }
+}
+
+impl Adapter for Samco {
+    fn policy(&self) -> &'static Policy {
+        &policy::POLICY
+    }
+
+    fn validate(&self) -> Result<()> {
+        check_credential("api_key", &self.api_key)?;
+        check_credential("api_secret", &self.api_secret)
+    }
+
+    fn fingerprint(&self) -> String {
+        fingerprint(&[self.api_key.expose()])
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        vec![self.api_key.clone(), self.api_secret.clone()]
+    }
+
+    fn one_time_code(&self, _now: Timestamp) -> Result<Option<OneTimeCode>> {
+        Ok(None)
+    }
+
+    fn login(&self, _code: Option<OneTimeCode>) -> Request {
+        requests::login(&self.api_key, &self.api_secret)
+    }
+
+    fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
+        replies::login(endpoint, raw)
+    }
+
+    fn endpoint(&self, method: Method, path: &str) -> Endpoint {
+        requests::endpoint(method, path)
+    }
+
+    fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
+        requests::headers(tokens)
+    }
+
+    fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
+        replies::read(endpoint, raw)
+    }
+
+    fn whoami(&self) -> Option<Request> {
+        Some(Request::new(requests::endpoint(Method::Get, requests::WHOAMI)))
+    }
+
+    fn read_whoami(&self, reply: &Reply) -> Result<WhoAmI> {
+        replies::whoami(reply)
+    }
+
+    fn profile(&self) -> ProfileSource {
+        ProfileSource::Login
+    }
+
+    fn read_profile(&self, reply: &Reply) -> Profile {
+        replies::profile(&reply.data)
+    }
+
+    fn logout(&self) -> Request {
+        Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
+    }
+}

@@ -1,0 +1,18 @@
+//! Samco's rules as data.
+
+use crate::broker::Policy;
+use crate::expiry::{DailyBoundary, ExpiryPolicy};
+
+pub(super) static POLICY: Policy = Policy {
+    broker: "samco",
+    base_url: "https://tradeapi.samco.in",
+    hosts: &["tradeapi.samco.in"],
+    expiry: ExpiryPolicy {
+        boundary: DailyBoundary::at(8, 0),
+        maximum_age: None,
+        note: "forced logout at 08:00 IST (documented); for a token issued between 00:00 and 08:00 the documents \
+               can be read two ways, and the earlier end is used (inferred)",
+    },
+    totp_single_use: false,
+    has_whoami: true,
+};

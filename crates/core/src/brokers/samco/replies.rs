@@ -1,0 +1,178 @@
+//! Samco's envelope: payload keys at the top beside `serverTime`, `msgId`, `status`, `statusMessage`
+//! (documented), and the irregular shapes that the documentation itself shows.
+
+use serde_json::{Map, Value};
+
+use super::faults;
+use crate::broker::{Login, Profile, Tokens};
+use crate::clock::Timestamp;
+use crate::envelope::{self, Body, Refusal, Reply, classify, list, text};
+use crate::error::Result;
+use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::secret::Secret;
+use crate::static_ip::{Addresses, WhoAmI};
+use crate::wire::{Endpoint, RawReply};
+
+/// Envelope keys that are not payload.
+const ENVELOPE: [&str; 4] = ["serverTime", "msgId", "status", "statusMessage"];
+
+pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
+    let reply = read(endpoint, raw)?;
+    let Some(token) = text(&reply.data, "sessionToken") else {
+        return Err(
+            envelope::unknown_shape(raw, "the login succeeded but its reply holds no sessionToken")
+                .with(|context| context.body = None),
+        );
+    };
+    let evidence = jwt_expiry(token).map(|at| Evidence {
+        source: EvidenceSource::JwtExpiry,
+        at,
+    });
+    let mut login = Login {
+        evidence: evidence.into_iter().collect(),
+        ..Login::default()
+    };
+    login.tokens = Tokens {
+        access: Some(Secret::new(token)),
+        ..Tokens::default()
+    };
+    login.addresses = addresses(&reply.data);
+    login.profile = profile(&reply.data);
+    login.server_time = reply.server_time;
+    Ok(login)
+}
+
+/// Reads any reply. Success needs a 2xx status and no failure in the envelope: a business failure may come
+/// with HTTP 200 (observed by third parties), and some success bodies carry no `status` at all (documented).
+pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
+    let body = match envelope::body(raw)? {
+        Body::Json(Value::Object(body)) => body,
+        Body::Json(_) => {
+            return Err(envelope::unknown_shape(
+                raw,
+                "the reply is JSON but not an object",
+            ));
+        }
+        Body::Text(text) => return Err(plain_text(endpoint, raw, text)),
+    };
+    let status = body
+        .get("status")
+        .and_then(Value::as_str)
+        .map(str::to_ascii_lowercase);
+    let failed = matches!(status.as_deref(), Some("failure" | "error"));
+    if failed || !(200..300).contains(&raw.status) {
+        return Err(classify(faults::ROWS, endpoint, raw, refusal(&body)));
+    }
+    // A payload key is proof enough for the shapes that are documented without a `status`.
+    if status.is_none() && body.keys().all(|key| ENVELOPE.contains(&key.as_str())) {
+        return Err(envelope::unknown_shape(
+            raw,
+            "the reply has neither a status nor a payload",
+        ));
+    }
+    Ok(unwrap(body, raw.status))
+}
+
+fn unwrap(mut body: Map<String, Value>, http_status: u16) -> Reply {
+    let mut reply = Reply::new(Value::Null, http_status);
+    reply.server_time = server_time(body.get("serverTime"));
+    reply.message_id = string(body.get("msgId"));
+    let message = body
+        .get("statusMessage")
+        .or_else(|| body.get("statusMsg"))
+        .or_else(|| body.get("message"));
+    reply.message = string(message);
+    for key in ENVELOPE {
+        body.shift_remove(key);
+    }
+    reply.data = Value::Object(body);
+    reply
+}
+
+fn plain_text(endpoint: &Endpoint, raw: &RawReply, text: String) -> crate::Error {
+    let listed = faults::ROWS
+        .iter()
+        .any(|row| !row.text.is_empty() && text.to_lowercase().contains(row.text));
+    if listed || raw.status == 429 {
+        return classify(
+            faults::ROWS,
+            endpoint,
+            raw,
+            Refusal {
+                text,
+                ..Refusal::default()
+            },
+        );
+    }
+    envelope::unavailable(raw, &format!("answered with text instead of data: {text}"))
+}
+
+fn refusal(body: &Map<String, Value>) -> Refusal {
+    let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
+    let validation_errors = match body.get("validationErrors") {
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    };
+    Refusal {
+        code: first(&["errorCode", "code"]),
+        text: first(&["statusMessage", "message", "errorMessage", "statusMsg"]).unwrap_or_default(),
+        validation_errors,
+        message_id: string(body.get("msgId")),
+        server_time: server_time(body.get("serverTime")),
+    }
+}
+
+fn string(value: Option<&Value>) -> Option<String> {
+    value?
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// `dd/MM/yy HH:mm:ss` without a zone, in Indian time (documented, and proven by a sample that pairs it with
+/// a UTC time).
+fn server_time(value: Option<&Value>) -> Option<Timestamp> {
+    Timestamp::parse_ist("%d/%m/%y %H:%M:%S", value?.as_str()?)
+}
+
+fn addresses(data: &Value) -> Option<Addresses> {
+    let keys = ["srcIp", "primaryIp", "secondaryIp"];
+    keys.iter()
+        .any(|key| data.get(key).is_some())
+        .then(|| Addresses::new(text(data, keys[0]), text(data, keys[1]), text(data, keys[2])))
+}
+
+pub(super) fn profile(data: &Value) -> Profile {
+    Profile {
+        account_id: text(data, "accountID").map(str::to_owned),
+        name: text(data, "accountName").map(str::to_owned),
+        exchanges: list(data, "exchangeList"),
+        products: list(data, "productList"),
+        order_types: list(data, "orderTypeList"),
+    }
+}
+
+/// A mismatch is an HTTP 200 with `matches: false` (documented). The verdict is drawn from the addresses
+/// themselves, which say more than the flag.
+pub(super) fn whoami(reply: &Reply) -> Result<WhoAmI> {
+    let shape = |what: &str| {
+        crate::Error::new(crate::ErrorKind::MalformedResponse, what).with(|context| {
+            context.http_status = Some(reply.http_status);
+        })
+    };
+    let addresses = addresses(&reply.data).ok_or_else(|| shape("the whoami reply names no address"))?;
+    let verdict = addresses
+        .verdict()
+        .ok_or_else(|| shape("the whoami reply does not say which address it saw"))?;
+    let message = reply.message.clone().unwrap_or_default();
+    Ok(WhoAmI {
+        addresses,
+        verdict,
+        message: crate::error::safe_text(&message),
+    })
+}

@@ -1,0 +1,68 @@
+//! Samco's requests: the login body, the session header, and which calls only read.
+
+use serde_json::json;
+
+use crate::broker::Tokens;
+use crate::secret::Secret;
+use crate::wire::{CallClass, Endpoint, Method, Request};
+
+pub(super) const LOGIN: &str = "/session/token";
+pub(super) const WHOAMI: &str = "/ip/whoami";
+pub(super) const LOGOUT: &str = "/logout";
+
+/// POST calls that only read (documented as look-ups or calculators). Any other POST is a write.
+const POST_READS: &[&str] = &[
+    "/marketDepth",
+    "/contractsAnalyser",
+    "/quote/multiQuote",
+    "/spanMargin",
+    "/basket/spanCalculator",
+    "/tradeview/analyticsSummary",
+    "/tradeview/analyticsDetails",
+    "/tradeview/gainLoss",
+];
+
+pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
+    let class = match method {
+        Method::Post if path == LOGIN => CallClass::Login,
+        Method::Get => CallClass::Read,
+        Method::Post if POST_READS.contains(&path) => CallClass::Read,
+        _ => CallClass::Write,
+    };
+    Endpoint::new(method, path, class)
+}
+
+pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
+    Request::new(endpoint(Method::Post, LOGIN))
+        .headers(content_headers())
+        .json(&json!({"apiKey": api_key.expose(), "apiSecret": api_secret.expose()}))
+}
+
+/// The session header is `x-session-token` (documented, and in every official SDK); there is no bearer.
+pub(super) fn headers(tokens: &Tokens) -> Vec<(String, Secret)> {
+    let mut headers = content_headers();
+    headers.push(("x-session-token".to_owned(), tokens.access()));
+    headers
+}
+
+fn content_headers() -> Vec<(String, Secret)> {
+    ["Content-Type", "Accept"]
+        .map(|name| (name.to_owned(), Secret::new("application/json")))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoint;
+    use crate::wire::{CallClass, Method};
+
+    #[test]
+    fn an_unknown_post_is_a_write() {
+        let class = |method, path| endpoint(method, path).class;
+        assert_eq!(class(Method::Post, "/quote/multiQuote"), CallClass::Read);
+        assert_eq!(class(Method::Post, "/order/placeOrder"), CallClass::Write);
+        assert_eq!(class(Method::Post, "/not/known"), CallClass::Write);
+        assert_eq!(class(Method::Delete, "/order/cancelOrder"), CallClass::Write);
+        assert_eq!(class(Method::Get, "/order/orderBook"), CallClass::Read);
+    }
+}

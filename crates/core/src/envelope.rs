@@ -1,0 +1,311 @@
+//! What both brokers' replies have in common: is this JSON at all, and what do the shapes that are not say.
+//! The brokers' own envelopes are in `brokers/*/replies.rs`, what their codes mean in `brokers/*/faults.rs`.
+
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::error::{AccountAction, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
+use crate::wire::{CallClass, Endpoint, RawReply};
+
+/// A broker's answer to one call, unwrapped.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, by their names.
+    pub data: Value,
+    /// The broker's message for a person, if it sent one.
+    pub message: Option<String>,
+    /// The broker's time, if it sent one. Samco sends Indian time without a zone, to the second.
+    pub server_time: Option<Timestamp>,
+    /// The broker's id of this reply, if it sent one.
+    pub message_id: Option<String>,
+    /// HTTP status.
+    pub http_status: u16,
+}
+
+impl Reply {
+    /// A reply with nothing but data.
+    pub fn new(data: Value, http_status: u16) -> Self {
+        Self {
+            data,
+            message: None,
+            server_time: None,
+            message_id: None,
+            http_status,
+        }
+    }
+}
+
+/// A body by its form, before any broker's envelope is looked for.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Json(Value),
+    Text(String),
+}
+
+/// Reads the body as JSON or short text. What can be neither is an error of the right kind already.
+pub(crate) fn body(raw: &RawReply) -> Result<Body, Error> {
+    if (300..400).contains(&raw.status) {
+        let to = raw.redirect_host.as_deref().unwrap_or("another address");
+        return Err(unavailable(
+            raw,
+            &format!("answered with a redirect to {to}, which is not followed"),
+        ));
+    }
+    let start = raw.body.iter().position(|byte| !byte.is_ascii_whitespace());
+    let Some(start) = start else {
+        return Err(unavailable(raw, "answered with an empty body"));
+    };
+    let html_type = raw
+        .content_type
+        .as_deref()
+        .is_some_and(|t| t.to_ascii_lowercase().contains("html"));
+    if raw.body[start] == b'<' || (html_type && raw.body[start] != b'{') {
+        return Err(unavailable(raw, "answered with a web page instead of data"));
+    }
+    if matches!(raw.body[start], b'{' | b'[') {
+        return serde_json::from_slice(&raw.body)
+            .map(Body::Json)
+            .map_err(|error| malformed(raw, &error));
+    }
+    match std::str::from_utf8(&raw.body) {
+        Ok(text) if text.len() <= 4096 => Ok(Body::Text(text.trim().to_owned())),
+        _ => Err(unavailable(raw, "answered with data that is not JSON")),
+    }
+}
+
+/// `BrokerUnavailable` for an answer of a gateway rather than of the broker's service.
+pub(crate) fn unavailable(raw: &RawReply, what: &str) -> Error {
+    Error::new(ErrorKind::BrokerUnavailable, format!("the broker {what}"))
+        .with(|context| context.http_status = Some(raw.status))
+}
+
+fn malformed(raw: &RawReply, error: &serde_json::Error) -> Error {
+    let what = if error.is_eof() {
+        "the reply ends in the middle of its JSON"
+    } else {
+        "the reply is not valid JSON"
+    };
+    Error::new(ErrorKind::MalformedResponse, what)
+        .with(|context| {
+            context.http_status = Some(raw.status);
+            context.body = Some(excerpt(raw));
+        })
+        .with_source(Cause::new(error.to_string()))
+}
+
+/// `MalformedResponse` for JSON that fits no known shape of the broker.
+pub(crate) fn unknown_shape(raw: &RawReply, what: &str) -> Error {
+    Error::new(ErrorKind::MalformedResponse, what).with(|context| {
+        context.http_status = Some(raw.status);
+        context.body = Some(excerpt(raw));
+    })
+}
+
+fn excerpt(raw: &RawReply) -> String {
+    safe_text(&String::from_utf8_lossy(&raw.body[..raw.body.len().min(4096)]))
+}
+
+/// What a broker's refusal says, drawn from whatever envelope it came in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusal {
+    pub(crate) code: Option<String>,
+    pub(crate) text: String,
+    pub(crate) validation_errors: Vec<String>,
+    pub(crate) message_id: Option<String>,
+    pub(crate) server_time: Option<Timestamp>,
+}
+
+/// What a row of a fault table means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Credentials(Credential),
+    Account(AccountAction),
+    Login(LoginReason),
+    SessionExpired,
+    StaticIp,
+    RateLimited,
+    Unavailable,
+    Rejected,
+}
+
+/// On which calls a row of a fault table holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    Any,
+    Login,
+    Session,
+}
+
+/// One row of a broker's fault table. An empty `code` or `text` matches anything; `text` is looked for in
+/// the message, ignoring case. The first row that matches decides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) on: On,
+    pub(crate) code: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) verdict: Verdict,
+}
+
+/// Classifies a refusal by the broker's table, then by the HTTP status. Only a listed row gives a terminal
+/// verdict; an unknown refusal of a login can be tried again.
+pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: Refusal) -> Error {
+    let login = endpoint.class == CallClass::Login;
+    let code = refusal.code.as_deref().unwrap_or_default();
+    let text = refusal.text.to_lowercase();
+    let listed = rows.iter().find(|row| {
+        let here = match row.on {
+            On::Any => true,
+            On::Login => login,
+            On::Session => !login,
+        };
+        here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && text.contains(row.text)
+    });
+    let verdict = listed.map_or_else(
+        || match raw.status {
+            401 if !login => Verdict::SessionExpired,
+            429 => Verdict::RateLimited,
+            500..=599 => Verdict::Unavailable,
+            _ => Verdict::Rejected,
+        },
+        |row| row.verdict,
+    );
+    into_error(verdict, raw, refusal)
+}
+
+fn into_error(verdict: Verdict, raw: &RawReply, refusal: Refusal) -> Error {
+    let kind = match verdict {
+        Verdict::Credentials(_) => ErrorKind::CredentialsRejected,
+        Verdict::Account(_) => ErrorKind::AccountActionRequired,
+        Verdict::Login(_) => ErrorKind::LoginRequired,
+        Verdict::SessionExpired => ErrorKind::SessionExpired,
+        Verdict::StaticIp => ErrorKind::StaticIpMismatch,
+        Verdict::RateLimited => ErrorKind::RateLimited,
+        Verdict::Unavailable => ErrorKind::BrokerUnavailable,
+        Verdict::Rejected => ErrorKind::BrokerRejected,
+    };
+    let text = if refusal.text.is_empty() {
+        refusal.validation_errors.join("; ")
+    } else {
+        refusal.text
+    };
+    let text = if text.is_empty() {
+        "no reason given".to_owned()
+    } else {
+        text
+    };
+    let message = match verdict {
+        Verdict::Credentials(Credential::ApiKey) => format!("the API key was refused: {text}"),
+        Verdict::Credentials(Credential::ApiSecret) => format!("the API secret was refused: {text}"),
+        Verdict::Credentials(Credential::Pin) => format!("the client code or PIN was refused: {text}"),
+        Verdict::Credentials(Credential::Totp) => {
+            format!(
+                "the one-time code was refused (check the TOTP secret, the PIN and this machine's clock): {text}"
+            )
+        }
+        Verdict::Credentials(Credential::Unknown) => format!("the credentials were refused: {text}"),
+        Verdict::Account(AccountAction::AppLogin) => {
+            format!("log in to the broker's own app or website once, then call reset(): {text}")
+        }
+        Verdict::Account(AccountAction::NotSubscribed) => {
+            format!("subscribe to the broker's API, then call reset(): {text}")
+        }
+        Verdict::Account(AccountAction::Blocked) => {
+            format!("the account is blocked; get it unblocked at the broker, then call reset(): {text}")
+        }
+        Verdict::StaticIp => {
+            format!(
+                "this host's address is not registered with the broker; register it or use a registered host: {text}"
+            )
+        }
+        Verdict::SessionExpired => format!("the broker ended the session: {text}"),
+        Verdict::RateLimited => format!("too many calls: {text}"),
+        Verdict::Login(_) | Verdict::Unavailable | Verdict::Rejected => text,
+    };
+    let retry_after = raw.wait();
+    let error = Error::new(kind, message).with(|context| {
+        context.http_status = Some(raw.status);
+        context.broker_code = refusal.code.map(|code| safe_text(&code));
+        context.message_id = refusal.message_id.map(|id| safe_text(&id));
+        context.server_time = refusal.server_time;
+        context.validation_errors = refusal
+            .validation_errors
+            .iter()
+            .map(|text| safe_text(text))
+            .collect();
+        match verdict {
+            Verdict::Credentials(which) => context.credential = Some(which),
+            Verdict::Account(which) => context.account_action = Some(which),
+            Verdict::Login(reason) => context.login_reason = Some(reason),
+            Verdict::RateLimited => context.retry_after = retry_after,
+            _ => {}
+        }
+    });
+    match retry_after {
+        Some(wait) if matches!(verdict, Verdict::RateLimited | Verdict::Unavailable) => {
+            error.with_advice(crate::error::Advice::After(wait))
+        }
+        _ => error,
+    }
+}
+
+/// The text under `key`, if it is a non-empty string.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value
+        .get(key)?
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// The strings of a list under `key`; SmartAPI's documents also show a list inside a quoted string.
+pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
+    let strings = |items: &[Value]| {
+        items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    match value.get(key) {
+        Some(Value::Array(items)) => strings(items),
+        Some(Value::String(inner)) => serde_json::from_str::<Vec<Value>>(inner)
+            .map(|items| strings(&items))
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, body, list};
+    use crate::error::ErrorKind;
+    use crate::wire::RawReply;
+
+    #[test]
+    fn what_is_not_json_has_a_kind() {
+        let kind = |status, text: &[u8]| body(&RawReply::new(status, text)).map(|_| ()).unwrap_err().kind();
+        assert_eq!(kind(200, b""), ErrorKind::BrokerUnavailable);
+        assert_eq!(kind(200, b" \r\n"), ErrorKind::BrokerUnavailable);
+        assert_eq!(
+            kind(502, b"<html>Bad Gateway</html>"),
+            ErrorKind::BrokerUnavailable
+        );
+        assert_eq!(kind(200, b"\n<!DOCTYPE html>"), ErrorKind::BrokerUnavailable);
+        assert_eq!(kind(307, b"{}"), ErrorKind::BrokerUnavailable);
+        assert_eq!(kind(200, b"{\"status\":\"Succ"), ErrorKind::MalformedResponse);
+        assert_eq!(kind(200, b"{\"status\":\"\xff\"}"), ErrorKind::MalformedResponse);
+        assert_eq!(kind(200, b"\xff\xfe\x00"), ErrorKind::BrokerUnavailable);
+        assert!(
+            matches!(body(&RawReply::new(403, "Access denied")), Ok(Body::Text(text)) if text == "Access denied")
+        );
+    }
+
+    #[test]
+    fn lists_come_as_arrays_or_quoted() {
+        let value = serde_json::json!({"a": ["x", 1, "y"], "b": "[\"x\",\"y\"]", "c": "x", "d": null});
+        assert_eq!(list(&value, "a"), ["x", "y"]);
+        assert_eq!(list(&value, "b"), ["x", "y"]);
+        assert!(list(&value, "c").is_empty() && list(&value, "d").is_empty() && list(&value, "e").is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! A published session, and the view of it that users see.
+
+use std::sync::Arc;
+
+use crate::broker::{Login, Profile, Tokens};
+use crate::clock::{Now, Timestamp};
+use crate::error::Error;
+use crate::expiry::{Deadline, Expiry, ExpiryPolicy};
+use crate::static_ip::Addresses;
+
+/// One live session. It never changes after it is published, so a reader can never see fields of two logins.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Record {
+    /// Grows by one with every login of this session object.
+    pub generation: u64,
+    /// The tokens.
+    pub tokens: Tokens,
+    /// When the login was sent.
+    pub issued_at: Timestamp,
+    /// When the session ends, and why.
+    pub expiry: Expiry,
+    /// The end on both clocks.
+    pub deadline: Deadline,
+    /// The addresses that the login reply told.
+    pub addresses: Option<Addresses>,
+    /// The holder, as far as the login reply told.
+    pub profile: Profile,
+}
+
+impl Record {
+    /// The record of a login that was sent at `sent`.
+    pub fn new(generation: u64, login: Login, sent: Now, policy: &ExpiryPolicy) -> Self {
+        let expiry = policy.expiry(sent.wall, &login.evidence);
+        Self {
+            generation,
+            tokens: login.tokens,
+            issued_at: sent.wall,
+            deadline: Deadline::new(sent, expiry.at()),
+            expiry,
+            addresses: login.addresses,
+            profile: login.profile,
+        }
+    }
+
+    /// Whether the session may be used at `now`.
+    pub fn is_live(&self, now: Now) -> bool {
+        !self.deadline.has_passed(now)
+    }
+}
+
+/// The name of a session's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StateName {
+    /// No session: never logged in, or logged out.
+    SignedOut,
+    /// A login is running and there is no session to use meanwhile.
+    Opening,
+    /// There is a session.
+    Active,
+    /// The session is over; the next call logs in.
+    Expired,
+    /// The broker refused the login for good; nothing is sent until `reset()`.
+    Blocked,
+}
+
+impl StateName {
+    /// The stable text of this name, the same in every language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Opening => "opening",
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// What a session is doing. Reading it has no side effect.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionState {
+    /// The state.
+    pub name: StateName,
+    /// The generation of the last login; 0 before the first.
+    pub generation: u64,
+    /// When the session was issued, while there is one.
+    pub issued_at: Option<Timestamp>,
+    /// When the session ends, while there is one, with all evidence.
+    pub expiry: Option<Expiry>,
+    /// Why the session is blocked.
+    pub blocked_by: Option<Error>,
+    /// One line for a person.
+    pub reason: String,
+}
+
+impl SessionState {
+    pub(super) fn active(record: &Arc<Record>) -> Self {
+        let decisive = record.expiry.decisive();
+        Self {
+            name: StateName::Active,
+            generation: record.generation,
+            issued_at: Some(record.issued_at),
+            expiry: Some(record.expiry.clone()),
+            blocked_by: None,
+            reason: format!("ends at {} ({})", decisive.at.to_ist(), decisive.source.as_str()),
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Requests and replies as plain values. Sending them is `preopen-http`'s business, reading them the
+//! brokers'.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::{Cause, Error, ErrorKind, Phase, Result};
+use crate::secret::Secret;
+
+/// An HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    /// The method in capitals.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Reads a method in any case. Errors: `InvalidInput` (`method`).
+    pub fn parse(text: &str) -> Result<Self> {
+        [Self::Get, Self::Post, Self::Put, Self::Delete]
+            .into_iter()
+            .find(|method| method.as_str().eq_ignore_ascii_case(text.trim()))
+            .ok_or_else(|| Error::invalid_input("method", "must be GET, POST, PUT or DELETE"))
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a call does, which decides whether it may be repeated and how its failures read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallClass {
+    /// Opens a session.
+    Login,
+    /// Reads: safe to repeat.
+    Read,
+    /// Changes something, or may: never repeated.
+    Write,
+}
+
+/// The names of a call: method, path without query, and class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The HTTP method.
+    pub method: Method,
+    /// The path, beginning with `/`, without a query.
+    pub path: String,
+    /// What the call does.
+    pub class: CallClass,
+}
+
+impl Endpoint {
+    /// Names a call.
+    pub fn new(method: Method, path: impl Into<String>, class: CallClass) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            class,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// A request to a broker, relative to its base URL. `Debug` shows method and path only: query, headers and
+/// body may hold secrets.
+#[derive(Clone)]
+pub struct Request {
+    /// Which call this is.
+    pub endpoint: Endpoint,
+    /// Query parameters in order, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Headers; a later one of the same name wins.
+    pub headers: Vec<(String, Secret)>,
+    /// A JSON body.
+    pub body: Option<Secret>,
+}
+
+impl Request {
+    /// A request without query, headers or body.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Adds headers.
+    pub fn headers(mut self, headers: impl IntoIterator<Item = (String, Secret)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// Sets the JSON body.
+    pub fn json(mut self, body: &serde_json::Value) -> Self {
+        self.body = Some(Secret::new(body.to_string()));
+        self
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({})", self.endpoint)
+    }
+}
+
+/// Checks a path that a caller gave: it must be relative to the broker, so that a token cannot be sent
+/// elsewhere. Errors: `InvalidInput` (`path`).
+pub fn check_path(path: &str) -> Result<()> {
+    let bad = |problem: &str| Err(Error::invalid_input("path", problem));
+    if !path.starts_with('/') || path.starts_with("//") {
+        return bad("must begin with one slash and name no host, for example /quote/getQuote");
+    }
+    if path.contains(['?', '#']) {
+        return bad("must not hold a query or fragment: pass parameters as `params`/`query`");
+    }
+    if path
+        .chars()
+        .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
+    {
+        return bad("must not hold spaces, backslashes or control characters");
+    }
+    if path
+        .split('/')
+        .any(|part| matches!(part, "." | "..") || part.to_ascii_lowercase().contains("%2e"))
+    {
+        return bad("must not hold `.` or `..` segments");
+    }
+    Ok(())
+}
+
+/// A reply as it came from the network, body decompressed.
+#[derive(Clone)]
+pub struct RawReply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, if sent.
+    pub content_type: Option<String>,
+    /// `Retry-After` as a wait, if sent.
+    pub retry_after: Option<Duration>,
+    /// Host of `Location`, if this is a redirect. Redirects are never followed.
+    pub redirect_host: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl RawReply {
+    /// A reply of `status` with `body` and no headers.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            content_type: None,
+            retry_after: None,
+            redirect_host: None,
+            body: body.into(),
+        }
+    }
+
+    /// How long the broker asks to wait, between one second and five minutes.
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after
+            .map(|wait| wait.clamp(Duration::from_secs(1), Duration::from_mins(5)))
+    }
+}
+
+impl fmt::Debug for RawReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawReply(HTTP {}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// Why no whole reply came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// The total deadline passed, perhaps after the request was sent.
+    Deadline,
+    /// No connection in time: nothing was sent.
+    ConnectTimeout,
+    /// Name look-up, TCP or TLS failed: nothing was sent.
+    Connect,
+    /// The connection broke after the request may have been sent.
+    Broken,
+    /// The body is larger than the cap, compressed or decompressed.
+    TooLarge,
+    /// The body's compression is broken or unknown.
+    Encoding,
+}
+
+/// A failed exchange, before it is known what it means for the call.
+#[derive(Clone, Debug)]
+pub struct TransportFailure {
+    /// What happened.
+    pub cause: FailureCause,
+    /// One line that says where, without a URL's query.
+    pub message: String,
+    /// The lower-level causes.
+    pub source: Option<Cause>,
+}
+
+impl TransportFailure {
+    /// The error of a call to `endpoint` that failed like this.
+    pub fn into_error(self, endpoint: &Endpoint) -> Error {
+        let reading = if endpoint.class == CallClass::Login {
+            Phase::Login
+        } else {
+            Phase::Read
+        };
+        let (kind, phase) = match self.cause {
+            FailureCause::Deadline => (ErrorKind::Timeout, Some(reading)),
+            FailureCause::ConnectTimeout => (ErrorKind::Timeout, Some(Phase::Connect)),
+            FailureCause::Connect => (ErrorKind::Network, Some(Phase::Connect)),
+            FailureCause::Broken => (ErrorKind::Network, Some(reading)),
+            FailureCause::TooLarge | FailureCause::Encoding => (ErrorKind::MalformedResponse, None),
+        };
+        let mut error = Error::new(kind, &self.message).with(|context| {
+            context.endpoint = Some(endpoint.to_string());
+            context.phase = phase;
+        });
+        if let Some(source) = self.source {
+            error = error.with_source(source);
+        }
+        if endpoint.class == CallClass::Write {
+            error.for_write()
+        } else {
+            error
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallClass, Endpoint, FailureCause, Method, RawReply, Request, TransportFailure, check_path};
+    use crate::error::{ErrorKind, Phase};
+    use std::time::Duration;
+
+    #[test]
+    fn x3_a_path_cannot_name_another_host() {
+        for bad in [
+            "",
+            "quote",
+            "//evil/x",
+            "https://evil/x",
+            "/a?b=c",
+            "/a#b",
+            "/a b",
+            "/a/../b",
+            "/%2e%2e/b",
+            "/a\\b",
+            "/a\nb",
+        ] {
+            assert_eq!(check_path(bad).unwrap_err().field(), Some("path"), "{bad:?}");
+        }
+        assert!(check_path("/rest/secure/angelbroking/user/v1/getProfile").is_ok());
+    }
+
+    #[test]
+    fn retry_after_is_clamped() {
+        let wait = |seconds| {
+            RawReply {
+                retry_after: Some(Duration::from_secs(seconds)),
+                ..RawReply::new(429, "")
+            }
+            .wait()
+        };
+        assert_eq!(wait(0), Some(Duration::from_secs(1)));
+        assert_eq!(wait(7), Some(Duration::from_secs(7)));
+        assert_eq!(wait(999_999), Some(Duration::from_mins(5)));
+        assert_eq!(RawReply::new(429, "").wait(), None);
+    }
+
+    #[test]
+    fn a_failure_reads_by_the_class_of_the_call() {
+        let fail = |cause, class| {
+            TransportFailure {
+                cause,
+                message: "m".into(),
+                source: None,
+            }
+            .into_error(&Endpoint::new(Method::Post, "/p", class))
+        };
+        assert_eq!(
+            fail(FailureCause::Deadline, CallClass::Login).context().phase,
+            Some(Phase::Login)
+        );
+        assert_eq!(
+            fail(FailureCause::Deadline, CallClass::Read).kind(),
+            ErrorKind::Timeout
+        );
+        assert_eq!(
+            fail(FailureCause::Deadline, CallClass::Write).kind(),
+            ErrorKind::OutcomeUnknown
+        );
+        assert_eq!(
+            fail(FailureCause::Connect, CallClass::Write).kind(),
+            ErrorKind::Network
+        );
+        assert_eq!(
+            fail(FailureCause::ConnectTimeout, CallClass::Write).kind(),
+            ErrorKind::Timeout
+        );
+        assert_eq!(
+            fail(FailureCause::Broken, CallClass::Write).kind(),
+            ErrorKind::OutcomeUnknown
+        );
+        assert_eq!(
+            fail(FailureCause::TooLarge, CallClass::Read).kind(),
+            ErrorKind::MalformedResponse
+        );
+    }
+
+    #[test]
+    fn debug_of_a_request_shows_no_secret() {
+        let request = Request::new(Endpoint::new(Method::Post, "/session/token", CallClass::Login))
+            .json(&serde_json::json!({"apiSecret": "CANARY"}))
+            .headers([("x-session-token".into(), "CANARY".into())]);
+        assert_eq!(format!("{request:?}"), "Request(POST /session/token)");
+    }
+}

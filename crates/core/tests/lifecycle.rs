@@ -1,0 +1,357 @@
+//! The lifecycle properties of the machine, by name, and random runs of it against what must always hold.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use preopen_core::broker::{Login, Tokens};
+use preopen_core::error::{Credential, Error, ErrorKind};
+use preopen_core::expiry::{DailyBoundary, ExpiryPolicy};
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
+use preopen_core::{Now, Secret, Timestamp};
+use proptest::prelude::*;
+
+const POLICY: ExpiryPolicy = ExpiryPolicy {
+    boundary: DailyBoundary::at(8, 0),
+    maximum_age: None,
+    note: "test",
+};
+
+fn noon() -> Now {
+    let wall = Timestamp::parse_rfc3339("2026-11-22T12:00:00+05:30").unwrap();
+    Now {
+        wall,
+        monotonic: Duration::from_secs(100),
+    }
+}
+
+fn later(now: Now, by: Duration) -> Now {
+    Now {
+        wall: now.wall.plus(by),
+        monotonic: now.monotonic + by,
+    }
+}
+
+fn login(token: &str) -> Box<Login> {
+    let mut tokens = Tokens::default();
+    tokens.access = Some(Secret::new(token));
+    let mut login = Login::default();
+    login.tokens = tokens;
+    Box::new(login)
+}
+
+/// A machine with the bookkeeping that a session does around it.
+#[derive(Default)]
+struct Run {
+    machine: Machine,
+    published: Option<Arc<Record>>,
+}
+
+impl Run {
+    fn step(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let (machine, effects) = std::mem::take(&mut self.machine).step(event, now, &POLICY);
+        self.machine = machine;
+        for effect in &effects {
+            match effect {
+                Effect::Publish(record) => self.published = Some(Arc::clone(record)),
+                Effect::Withdraw => self.published = None,
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    fn start(&mut self, now: Now) -> FlightId {
+        match self.step(Event::Needed, now).as_slice() {
+            [Effect::Start(flight)] => *flight,
+            other => panic!("expected a login to start, got {other:?}"),
+        }
+    }
+
+    fn open(&mut self, now: Now) -> Arc<Record> {
+        let flight = self.start(now);
+        self.step(
+            Event::Opened {
+                flight,
+                login: login("token"),
+                sent: now,
+            },
+            now,
+        );
+        self.published.clone().expect("a published record")
+    }
+
+    fn name(&self, now: Now) -> StateName {
+        self.machine.state(now).name
+    }
+}
+
+#[test]
+fn s1_many_cold_callers_share_one_flight() {
+    let mut run = Run::default();
+    let flight = run.start(noon());
+    for _ in 0..1000 {
+        assert!(
+            matches!(run.step(Event::Needed, noon()).as_slice(), [Effect::Join(joined)] if *joined == flight)
+        );
+    }
+    assert_eq!(run.name(noon()), StateName::Opening);
+}
+
+#[test]
+fn s2_a_failure_reaches_all_and_leaves_the_slot_clean() {
+    let mut run = Run::default();
+    let flight = run.start(noon());
+    let error = Error::new(ErrorKind::BrokerUnavailable, "down");
+    let effects = run.step(Event::Failed { flight, error }, noon());
+    assert!(matches!(effects.last(), Some(Effect::Settle(settled, Err(_))) if *settled == flight));
+    assert_ne!(run.start(noon()), flight);
+}
+
+#[test]
+fn s5_a_valid_session_is_served_without_a_flight() {
+    let mut run = Run::default();
+    let record = run.open(noon());
+    assert!(
+        matches!(run.step(Event::Needed, noon()).as_slice(), [Effect::Serve(r)] if Arc::ptr_eq(r, &record))
+    );
+}
+
+#[test]
+fn s7_an_old_generation_invalidates_nothing() {
+    let mut run = Run::default();
+    let first = run.open(noon());
+    run.step(
+        Event::Invalidated {
+            generation: first.generation,
+        },
+        noon(),
+    );
+    let second = run.open(noon());
+    for _ in 0..2 {
+        assert!(
+            run.step(
+                Event::Invalidated {
+                    generation: first.generation
+                },
+                noon()
+            )
+            .is_empty()
+        );
+    }
+    assert!(
+        run.published
+            .as_ref()
+            .is_some_and(|r| r.generation == second.generation)
+    );
+    assert_eq!(run.name(noon()), StateName::Active);
+}
+
+#[test]
+fn s8_a_late_login_after_logout_is_discarded() {
+    let mut run = Run::default();
+    let flight = run.start(noon());
+    let effects = run.step(Event::SignedOut, noon());
+    assert!(
+        matches!(effects.last(), Some(Effect::Settle(_, Err(e))) if e.kind() == ErrorKind::LoginRequired)
+    );
+    let effects = run.step(
+        Event::Opened {
+            flight,
+            login: login("late"),
+            sent: noon(),
+        },
+        noon(),
+    );
+    assert!(matches!(effects.as_slice(), [Effect::Discard(_)]));
+    assert!(run.published.is_none());
+    assert_eq!(run.name(noon()), StateName::SignedOut);
+}
+
+#[test]
+fn t3_a_login_that_crosses_the_boundary_is_not_served() {
+    let mut run = Run::default();
+    let sent = noon();
+    let flight = run.start(sent);
+    let effects = run.step(
+        Event::Opened {
+            flight,
+            login: login("x"),
+            sent,
+        },
+        later(sent, Duration::from_hours(21)),
+    );
+    assert!(matches!(effects.last(), Some(Effect::Settle(_, Err(_)))));
+    assert!(run.published.is_none());
+}
+
+#[test]
+fn f1_a_failed_renewal_never_displaces_a_valid_session() {
+    let mut run = Run::default();
+    let record = run.open(noon());
+    // A wall clock stepped forward by mistake starts a renewal; stepped back, the session is valid again.
+    let stepped = Now {
+        wall: noon().wall.plus(Duration::from_hours(30)),
+        ..noon()
+    };
+    let flight = run.start(stepped);
+    let error =
+        Error::new(ErrorKind::CredentialsRejected, "no").with(|c| c.credential = Some(Credential::ApiSecret));
+    let effects = run.step(Event::Failed { flight, error }, noon());
+    assert!(matches!(effects.as_slice(), [Effect::Settle(_, Ok(served))] if Arc::ptr_eq(served, &record)));
+    assert!(
+        run.published
+            .as_ref()
+            .is_some_and(|published| Arc::ptr_eq(published, &record))
+    );
+    assert_eq!(run.name(noon()), StateName::Active);
+}
+
+#[test]
+fn f4_a_refused_credential_blocks_until_reset() {
+    let mut run = Run::default();
+    let flight = run.start(noon());
+    run.step(
+        Event::Failed {
+            flight,
+            error: Error::new(ErrorKind::CredentialsRejected, "no"),
+        },
+        noon(),
+    );
+    assert_eq!(run.name(noon()), StateName::Blocked);
+    for _ in 0..10 {
+        assert!(
+            matches!(run.step(Event::Needed, noon()).as_slice(), [Effect::Refuse(e)] if e.kind() == ErrorKind::CredentialsRejected)
+        );
+    }
+    run.step(Event::SignedOut, noon());
+    assert_eq!(
+        run.name(noon()),
+        StateName::Blocked,
+        "logging out does not unblock"
+    );
+    run.step(Event::Reset, noon());
+    run.start(noon());
+}
+
+#[test]
+fn expiry_by_the_clock_shows_in_the_state() {
+    let mut run = Run::default();
+    run.open(noon());
+    let eight = later(noon(), Duration::from_hours(20));
+    assert_eq!(
+        run.name(later(noon(), Duration::from_millis(20 * 3_600_000 - 1))),
+        StateName::Active
+    );
+    assert_eq!(run.name(eight), StateName::Expired);
+    run.start(eight);
+}
+
+#[test]
+fn p9_a_spent_step_is_remembered_and_never_goes_back() {
+    let mut run = Run::default();
+    run.step(Event::CodeSpent { step: 9 }, noon());
+    run.step(Event::CodeSpent { step: 4 }, noon());
+    assert_eq!(run.machine.last_totp_step(), Some(9));
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Need,
+    Succeed { took_ms: u64 },
+    Fail { terminal: bool },
+    Late,
+    Invalidate { back: u64 },
+    SignOut,
+    Reset,
+    Wait { wall_ms: i64, real_ms: u64 },
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => Just(Move::Need),
+        3 => (0_u64..100_000_000).prop_map(|took_ms| Move::Succeed { took_ms }),
+        2 => any::<bool>().prop_map(|terminal| Move::Fail { terminal }),
+        1 => Just(Move::Late),
+        2 => (0_u64..3).prop_map(|back| Move::Invalidate { back }),
+        1 => Just(Move::SignOut),
+        1 => Just(Move::Reset),
+        2 => (-90_000_000_i64..90_000_000, 0_u64..90_000_000).prop_map(|(wall_ms, real_ms)| Move::Wait { wall_ms, real_ms }),
+    ];
+    prop::collection::vec(one, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happens in whatever order: nobody is served a session past its end on either clock, the
+    /// generation never goes back, a login starts only when none runs, and a blocked session sends nothing.
+    #[test]
+    fn invariants_hold_in_any_order(moves in moves()) {
+        let mut run = Run::default();
+        let mut now = noon();
+        let mut flying: Option<FlightId> = None;
+        let mut dead: Vec<FlightId> = Vec::new();
+        let mut generation = 0;
+        let mut blocked = false;
+        for step in moves {
+            match step {
+                Move::Need => match run.step(Event::Needed, now).as_slice() {
+                    [Effect::Serve(record)] => prop_assert!(record.is_live(now)),
+                    [Effect::Start(flight)] => {
+                        prop_assert!(flying.is_none() && !blocked);
+                        flying = Some(*flight);
+                    }
+                    [Effect::Join(flight)] => prop_assert_eq!(Some(*flight), flying),
+                    [Effect::Refuse(_)] => prop_assert!(blocked),
+                    other => prop_assert!(false, "{:?}", other),
+                },
+                Move::Succeed { took_ms } => if let Some(flight) = flying.take() {
+                    let sent = now;
+                    now = later(now, Duration::from_millis(took_ms));
+                    run.step(Event::Opened { flight, login: login("t"), sent }, now);
+                    dead.push(flight);
+                    if let Some(record) = &run.published {
+                        prop_assert!(record.is_live(now));
+                        prop_assert!(record.generation > generation);
+                        generation = record.generation;
+                    }
+                },
+                Move::Fail { terminal } => if let Some(flight) = flying.take() {
+                    let kind = if terminal { ErrorKind::CredentialsRejected } else { ErrorKind::Network };
+                    run.step(Event::Failed { flight, error: Error::new(kind, "x") }, now);
+                    dead.push(flight);
+                    blocked = terminal;
+                },
+                Move::Late => {
+                    for flight in &dead {
+                        let before = run.published.clone();
+                        let late = Event::Opened { flight: *flight, login: login("late"), sent: now };
+                        let discarded = matches!(run.step(late, now).as_slice(), [Effect::Discard(_)]);
+                        let late = Event::Failed { flight: *flight, error: Error::new(ErrorKind::Network, "x") };
+                        let ignored = run.step(late, now).is_empty();
+                        prop_assert!(discarded && ignored);
+                        prop_assert_eq!(before.map(|r| r.generation), run.published.as_ref().map(|r| r.generation));
+                    }
+                }
+                Move::Invalidate { back } => {
+                    let target = generation.saturating_sub(back);
+                    let was = run.published.as_ref().map(|r| r.generation);
+                    run.step(Event::Invalidated { generation: target }, now);
+                    let is = run.published.as_ref().map(|r| r.generation);
+                    prop_assert!(is == was || was == Some(target));
+                }
+                Move::SignOut => {
+                    run.step(Event::SignedOut, now);
+                    dead.extend(flying.take());
+                    prop_assert!(run.published.is_none());
+                }
+                Move::Reset => { run.step(Event::Reset, now); blocked = false; }
+                Move::Wait { wall_ms, real_ms } => {
+                    now = Now { wall: now.wall.plus_millis(wall_ms), monotonic: now.monotonic + Duration::from_millis(real_ms) };
+                }
+            }
+        }
+    }
+}
