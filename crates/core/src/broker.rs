@@ -190,6 +190,20 @@ pub(crate) fn check_credential(field: &str, value: &Secret) -> Result<()> {
     Ok(())
 }
 
+/// Reads a credential from the environment. Errors: `InvalidInput` with the variable's name.
+pub(crate) fn environment_variable(name: &str) -> Result<Secret> {
+    match std::env::var(name) {
+        Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Err(Error::invalid_input(
+            name,
+            "is not set in the environment: export it, or pass the value yourself",
+        )),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::invalid_input(name, "is not valid UTF-8: set it again"))
+        }
+    }
+}
+
 /// The first 16 hex digits of a SHA-256 over the parts, each ended by a zero byte.
 pub(crate) fn fingerprint(parts: &[&str]) -> String {
     use std::fmt::Write as _;

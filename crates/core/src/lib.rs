@@ -13,6 +13,7 @@ pub mod expiry;
 pub mod lifecycle;
 pub mod secret;
 pub mod static_ip;
+pub mod target;
 pub mod totp;
 pub mod wire;
 

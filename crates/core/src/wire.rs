@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Cause, Error, ErrorKind, Phase, Result};
 use crate::secret::Secret;
+use crate::target::Target;
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,11 +224,16 @@ pub struct TransportFailure {
     pub message: String,
     /// The lower-level causes.
     pub source: Option<Cause>,
+    /// The error as it is, when nothing was sent because the request or its settings are wrong.
+    pub refused: Option<Error>,
 }
 
 impl TransportFailure {
     /// The error of a call to `endpoint` that failed like this.
     pub fn into_error(self, endpoint: &Endpoint) -> Error {
+        if let Some(error) = self.refused {
+            return error;
+        }
         let reading = if endpoint.class == CallClass::Login {
             Phase::Login
         } else {
@@ -253,6 +259,21 @@ impl TransportFailure {
             error
         }
     }
+}
+
+/// A future that is owned by the trait object that made it.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Sends requests. `preopen-http` has the real one, tests have their own.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Sends `request` to `target` and reads the whole reply within `deadline`, which covers everything from
+    /// connecting to the last byte. Redirects are not followed.
+    fn send<'a>(
+        &'a self,
+        target: &'a Target,
+        request: &'a Request,
+        deadline: Duration,
+    ) -> BoxFuture<'a, Result<RawReply, TransportFailure>>;
 }
 
 #[cfg(test)]
@@ -303,6 +324,7 @@ mod tests {
                 cause,
                 message: "m".into(),
                 source: None,
+                refused: None,
             }
             .into_error(&Endpoint::new(Method::Post, "/p", class))
         };

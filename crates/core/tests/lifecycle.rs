@@ -1,6 +1,11 @@
 //! The lifecycle properties of the machine, by name, and random runs of it against what must always hold.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,10 @@ mod requests;
 
 use std::fmt;
 
-use crate::broker::{Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint};
+use crate::broker::{
+    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, environment_variable,
+    fingerprint,
+};
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
 use crate::error::{Error, Result};
@@ -33,6 +36,17 @@ pub struct AngelOne {
 }
 
 impl AngelOne {
+    /// Credentials from `ANGELONE_API_KEY`, `ANGELONE_CLIENT_CODE`, `ANGELONE_PIN` and `ANGELONE_TOTP_SECRET`.
+    /// Errors: `InvalidInput` with the variable that is missing.
+    pub fn from_env() -> Result<Self> {
+        Ok(Self::new(
+            environment_variable("ANGELONE_API_KEY")?,
+            environment_variable("ANGELONE_CLIENT_CODE")?.expose(),
+            environment_variable("ANGELONE_PIN")?,
+            environment_variable("ANGELONE_TOTP_SECRET")?,
+        ))
+    }
+
     /// Credentials of one client. They are checked when a session is built.
     pub fn new(
         api_key: impl Into<Secret>,

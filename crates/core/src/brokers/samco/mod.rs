@@ -7,7 +7,10 @@ mod requests;
 
 use std::fmt;
 
-use crate::broker::{Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint};
+use crate::broker::{
+    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, environment_variable,
+    fingerprint,
+};
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
 use crate::error::Result;
@@ -32,6 +35,15 @@ pub struct Samco {
 }
 
 impl Samco {
+    /// Credentials from `SAMCO_API_KEY` and `SAMCO_API_SECRET`. Errors: `InvalidInput` with the variable that
+    /// is missing.
+    pub fn from_env() -> Result<Self> {
+        Ok(Self::new(
+            environment_variable("SAMCO_API_KEY")?,
+            environment_variable("SAMCO_API_SECRET")?,
+        ))
+    }
+
     /// Credentials from the app's key and secret. They are checked when a session is built.
     pub fn new(api_key: impl Into<Secret>, api_secret: impl Into<Secret>) -> Self {
         Self {

@@ -1,0 +1,211 @@
+//! Where requests go: the base URL, checked so that credentials cannot be sent to another host or in clear,
+//! and the environment that follows from it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use crate::broker::Policy;
+use crate::error::{Error, Result};
+use crate::wire::Request;
+
+/// What kind of broker a session talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Environment {
+    /// The broker's own hosts, over https.
+    Live,
+    /// A loopback address: the embedded broker. Plain http is allowed.
+    Sandbox,
+    /// A host that the user allowed by name, over https.
+    Custom,
+}
+
+impl Environment {
+    /// The stable text of this value, the same in every language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Sandbox => "sandbox",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+/// A checked base URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    base: Url,
+    environment: Environment,
+}
+
+impl Target {
+    /// Checks `base_url`, or takes the broker's own.
+    ///
+    /// A loopback host makes a sandbox session. Any other host must be https and either the broker's or in
+    /// `allowed_hosts`. Errors: `InvalidInput` (`base_url`).
+    pub fn resolve(policy: &Policy, base_url: Option<&str>, allowed_hosts: &[String]) -> Result<Self> {
+        let bad = |problem: &str| Error::invalid_input("base_url", problem);
+        let text = base_url.unwrap_or(policy.base_url).trim();
+        let mut base =
+            Url::parse(text).map_err(|error| bad(&format!("is not a URL ({error}): {}", policy.base_url)))?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(bad("must begin with https://"));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(bad("must not hold a user name or password"));
+        }
+        if base.query().is_some() || base.fragment().is_some() {
+            return Err(bad("must not hold a query or fragment"));
+        }
+        let path = base.path().trim_end_matches('/').to_owned();
+        base.set_path(&path);
+        let host = base.host_str().unwrap_or_default().to_owned();
+        let named = |known: &str| known.trim().eq_ignore_ascii_case(&host);
+        let environment = if is_loopback(&base) {
+            Environment::Sandbox
+        } else if policy.hosts.iter().any(|known| named(known)) {
+            Environment::Live
+        } else if allowed_hosts.iter().any(|known| named(known)) {
+            Environment::Custom
+        } else {
+            return Err(bad(&format!(
+                "names {host}, which is not a host of {}: add it to allowed_hosts if you mean to send credentials there",
+                policy.broker
+            )));
+        };
+        if environment != Environment::Sandbox && base.scheme() != "https" {
+            return Err(bad(
+                "must be https: credentials are never sent in clear, except to a loopback sandbox",
+            ));
+        }
+        Ok(Self { base, environment })
+    }
+
+    /// What kind of broker this is.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The base URL without a trailing slash.
+    pub fn base_url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// Host and, if it is named, port.
+    pub fn authority(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The host as an address, when it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self.base.host()? {
+            Host::Ipv4(ip) => Some(ip.into()),
+            Host::Ipv6(ip) => Some(ip.into()),
+            Host::Domain(_) => None,
+        }
+    }
+
+    /// The full URL of a request, query encoded.
+    pub fn url(&self, request: &Request) -> Result<String> {
+        let mut url = self.base.clone();
+        let path = format!(
+            "{}{}",
+            self.base.path().trim_end_matches('/'),
+            request.endpoint.path
+        );
+        url.set_path(&path);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        if url.origin() == self.base.origin() {
+            Ok(url.into())
+        } else {
+            Err(Error::invalid_input("path", "names another host"))
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({}, {})", self.environment.as_str(), self.base_url())
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Environment, Target};
+    use crate::broker::Adapter as _;
+    use crate::brokers::Samco;
+    use crate::wire::{CallClass, Endpoint, Method, Request};
+
+    fn resolve(url: Option<&str>, allowed: &[&str]) -> crate::Result<Target> {
+        let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
+        Target::resolve(Samco::new("k", "s").policy(), url, &allowed)
+    }
+
+    #[test]
+    fn x3_credentials_stay_on_known_hosts_and_off_plain_http() {
+        assert_eq!(resolve(None, &[]).unwrap().environment(), Environment::Live);
+        for ok in [
+            "http://127.0.0.1:8800",
+            "http://localhost:1",
+            "http://[::1]:9/",
+            "https://127.0.0.1:4",
+        ] {
+            assert_eq!(
+                resolve(Some(ok), &[]).unwrap().environment(),
+                Environment::Sandbox,
+                "{ok}"
+            );
+        }
+        assert_eq!(
+            resolve(Some("https://proxy.example/x/"), &["Proxy.Example"])
+                .unwrap()
+                .environment(),
+            Environment::Custom
+        );
+        for bad in [
+            "http://tradeapi.samco.in",
+            "https://evil.example",
+            "https://tradeapi.samco.in.evil.example",
+            "https://user:pw@tradeapi.samco.in",
+            "https://tradeapi.samco.in/?a=b",
+            "ftp://127.0.0.1",
+            "127.0.0.1:80",
+            "http://127.0.0.1.evil.example",
+            "",
+        ] {
+            assert_eq!(
+                resolve(Some(bad), &[]).unwrap_err().field(),
+                Some("base_url"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn urls_keep_the_base_and_encode_the_query() {
+        let target = resolve(Some("http://127.0.0.1:8800/base/"), &[]).unwrap();
+        let mut request = Request::new(Endpoint::new(Method::Get, "/quote/getQuote", CallClass::Read));
+        request.query = vec![("symbolName".into(), "M&M = x".into())];
+        assert_eq!(
+            target.url(&request).unwrap(),
+            "http://127.0.0.1:8800/base/quote/getQuote?symbolName=M%26M+%3D+x"
+        );
+        assert_eq!(target.authority(), "127.0.0.1:8800");
+    }
+}

@@ -1,0 +1,201 @@
+//! Sending one request: deadline over everything, no redirects, failures told apart by whether bytes may have
+//! left.
+
+use std::time::{Duration, SystemTime};
+
+use preopen_core::Error;
+use preopen_core::error::Cause;
+use preopen_core::target::Target;
+use preopen_core::wire::{BoxFuture, FailureCause, Method, RawReply, Request, Transport, TransportFailure};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Response, Url};
+
+use crate::body;
+use crate::client::{HttpOptions, client};
+
+/// The real transport. Making one does no I/O; the client behind it is made on first use and shared.
+///
+/// It must be used inside a tokio runtime with I/O and time enabled.
+#[derive(Clone, Debug, Default)]
+pub struct HttpTransport {
+    options: HttpOptions,
+}
+
+impl HttpTransport {
+    /// A transport over this network path.
+    pub fn new(options: HttpOptions) -> Self {
+        Self { options }
+    }
+
+    async fn exchange(&self, target: &Target, request: &Request) -> Result<RawReply, Broken> {
+        let client = client(&self.options, target).map_err(Broken::refused)?;
+        let url = target.url(request).map_err(Broken::refused)?;
+        let method = match request.endpoint.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            _ => reqwest::Method::DELETE,
+        };
+        let mut call = client.request(method, url).headers(headers(request)?);
+        if let Some(json) = &request.body {
+            call = call.body(json.expose().to_owned());
+        }
+        let response = call.send().await.map_err(Broken::from_reqwest)?;
+        let mut reply = RawReply::new(response.status().as_u16(), Vec::new());
+        reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
+        reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
+        reply.redirect_host = text(&response, LOCATION).and_then(|to| redirect_host(target, to));
+        reply.body = body::read(response, self.options.max_body).await?;
+        Ok(reply)
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send<'a>(
+        &'a self,
+        target: &'a Target,
+        request: &'a Request,
+        deadline: Duration,
+    ) -> BoxFuture<'a, Result<RawReply, TransportFailure>> {
+        Box::pin(async move {
+            let broken = match tokio::time::timeout(deadline, self.exchange(target, request)).await {
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(broken)) => broken,
+                Err(_) => Broken::new(
+                    FailureCause::Deadline,
+                    format!(
+                        "no whole reply from {} within {} s",
+                        target.authority(),
+                        deadline.as_secs_f64()
+                    ),
+                ),
+            };
+            Err(broken.into_failure(target))
+        })
+    }
+}
+
+/// A failure inside one exchange.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    cause: FailureCause,
+    message: Option<String>,
+    source: Option<Cause>,
+    refused: Option<Error>,
+}
+
+impl Broken {
+    pub(crate) fn new(cause: FailureCause, message: impl Into<String>) -> Self {
+        Self {
+            cause,
+            message: Some(message.into()),
+            source: None,
+            refused: None,
+        }
+    }
+
+    /// Nothing was sent: the request or its settings are wrong.
+    fn refused(error: Error) -> Self {
+        Self {
+            refused: Some(error),
+            ..Self::new(FailureCause::Connect, "")
+        }
+    }
+
+    /// The URL is dropped from the error: its query may hold what the user would not post on a forum.
+    pub(crate) fn from_reqwest(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let cause = match (error.is_connect(), error.is_timeout()) {
+            (true, true) => FailureCause::ConnectTimeout,
+            (true, false) => FailureCause::Connect,
+            (false, _) if error.is_builder() => FailureCause::Connect,
+            _ => FailureCause::Broken,
+        };
+        Self {
+            cause,
+            message: None,
+            source: Some(Cause::from_chain(&error)),
+            refused: None,
+        }
+    }
+
+    fn into_failure(self, target: &Target) -> TransportFailure {
+        let at = target.authority();
+        let message = self.message.unwrap_or_else(|| match self.cause {
+            FailureCause::ConnectTimeout => format!("no connection to {at} in time"),
+            FailureCause::Connect => {
+                let why = self.source.as_ref().map(deepest).unwrap_or_default();
+                format!("no connection to {at}: {why}")
+            }
+            _ => format!("the connection to {at} broke before the reply was complete"),
+        });
+        TransportFailure {
+            cause: self.cause,
+            message,
+            source: self.source,
+            refused: self.refused,
+        }
+    }
+}
+
+/// The last cause of a chain says most: `Connection refused`, `invalid peer certificate: Expired`.
+fn deepest(cause: &Cause) -> String {
+    let mut deepest: &dyn std::error::Error = cause;
+    while let Some(below) = deepest.source() {
+        deepest = below;
+    }
+    deepest.to_string()
+}
+
+fn headers(request: &Request) -> Result<HeaderMap, Broken> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    for (name, value) in &request.headers {
+        let bad = |what: &str| {
+            Broken::refused(Error::invalid_input(
+                "headers",
+                &format!("hold {name:?} with {what}"),
+            ))
+        };
+        let key = HeaderName::try_from(name.as_str()).map_err(|_| bad("a name that cannot be sent"))?;
+        let mut value = HeaderValue::try_from(value.expose())
+            .map_err(|_| bad("a value that cannot be sent in a header"))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+fn text(response: &Response, name: HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+fn redirect_host(target: &Target, location: &str) -> Option<String> {
+    let base = Url::parse(target.base_url()).ok()?;
+    base.join(location).ok()?.host_str().map(str::to_owned)
+}
+
+/// Seconds or an HTTP date.
+fn wait(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(at.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use std::time::Duration;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(wait(" 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("soon"), None);
+    }
+}
