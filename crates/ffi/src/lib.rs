@@ -1,1 +1,12 @@
-//! Placeholder until the next commit.
+//! Shared by the bindings: flat records to hand over a language border, and the runtime under blocking and
+//! asynchronous calls. No behaviour lives here, and none in the bindings.
+
+mod config;
+mod records;
+
+pub mod runtime;
+
+pub use config::{Credentials, SessionConfig, seconds_to_duration};
+pub use records::{ErrorInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue};
+
+pub use preopen;

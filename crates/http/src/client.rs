@@ -13,7 +13,7 @@ use reqwest::{Client, Proxy, redirect};
 use crate::tls;
 
 /// Clients kept for reuse; runtimes that have gone push theirs out.
-const KEPT_CLIENTS: usize = 64;
+const KEPT_CLIENTS: usize = 256;
 
 /// Which address family to leave by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,1 +1,48 @@
-//! Placeholder until the next commit.
+//! Preopen keeps a broker session valid: it logs in when a token is needed, knows when the broker ends the
+//! session, renews it, and tells in one typed error what to do when it cannot.
+//!
+//! ```no_run
+//! # async fn example() -> preopen::Result<()> {
+//! use preopen::{Samco, Session};
+//!
+//! let session = Session::builder(Samco::from_env()?).build()?;   // no I/O yet
+//! let quote = session.get("/quote/getQuote").query("symbolName", "INFY").query("exchange", "NSE").send().await?;
+//! println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
+//! # Ok(()) }
+//! ```
+#![warn(missing_docs)]
+
+mod builder;
+mod call;
+mod flight;
+mod session;
+mod token;
+
+pub mod runtime;
+
+pub use builder::SessionBuilder;
+pub use call::Call;
+pub use preopen_core::broker::Profile;
+pub use preopen_core::brokers::{AngelOne, Samco};
+pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
+pub use preopen_core::envelope::Reply;
+pub use preopen_core::error::{
+    AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
+};
+pub use preopen_core::expiry::{Evidence, EvidenceSource};
+pub use preopen_core::lifecycle::{SessionState, StateName};
+pub use preopen_core::secret::Secret;
+pub use preopen_core::static_ip::{Addresses, Slot, Verdict, WhoAmI};
+pub use preopen_core::target::Environment;
+pub use preopen_core::totp;
+pub use preopen_http::IpVersion;
+pub use session::{Logout, Session};
+pub use token::{Headers, Token};
+
+/// JSON as Preopen returns it: `serde_json`'s value, keys in the broker's order.
+pub use serde_json::Value as Json;
+
+/// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
+pub mod core {
+    pub use preopen_core::{broker, error, lifecycle, target, wire};
+}

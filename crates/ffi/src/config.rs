@@ -1,0 +1,110 @@
+//! Settings of a session as every language passes them: plain fields, checked in Rust once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use preopen::{AngelOne, Error, IpVersion, Result, Samco, Session, SessionBuilder, VirtualClock};
+
+/// Credentials by broker.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// Samco's direct login.
+    Samco(Samco),
+    /// SmartAPI's direct login.
+    AngelOne(AngelOne),
+}
+
+impl Credentials {
+    /// Reads the credentials of `broker` (`samco` or `angelone`) from the environment. Errors: `InvalidInput`.
+    pub fn from_env(broker: &str) -> Result<Self> {
+        match broker {
+            "samco" => Samco::from_env().map(Self::Samco),
+            "angelone" => AngelOne::from_env().map(Self::AngelOne),
+            _ => Err(Error::invalid_input("broker", "must be samco or angelone")),
+        }
+    }
+}
+
+/// Settings of a session. `None` means the default of the Rust builder.
+#[derive(Clone, Default)]
+pub struct SessionConfig {
+    /// See `SessionBuilder::base_url`.
+    pub base_url: Option<String>,
+    /// See `SessionBuilder::allowed_hosts`.
+    pub allowed_hosts: Vec<String>,
+    /// Seconds; see `SessionBuilder::timeout`.
+    pub timeout: Option<f64>,
+    /// 4, 6, or 0 for whatever the system prefers.
+    pub ip_version: Option<u32>,
+    /// See `SessionBuilder::source_ip`.
+    pub source_ip: Option<String>,
+    /// See `SessionBuilder::proxy`.
+    pub proxy: Option<String>,
+    /// See `SessionBuilder::ca_file`.
+    pub ca_file: Option<String>,
+    /// The clock of a sandbox, for its sessions.
+    pub clock: Option<Arc<VirtualClock>>,
+}
+
+impl SessionConfig {
+    /// Builds the session; no I/O. Errors: `InvalidInput` with the field.
+    pub fn build(self, credentials: Credentials) -> Result<Session> {
+        let mut builder: SessionBuilder = match credentials {
+            Credentials::Samco(samco) => Session::builder(samco),
+            Credentials::AngelOne(angel_one) => Session::builder(angel_one),
+        };
+        builder = builder.allowed_hosts(self.allowed_hosts);
+        if let Some(url) = self.base_url {
+            builder = builder.base_url(url);
+        }
+        if let Some(seconds) = self.timeout {
+            builder = builder.timeout(seconds_to_duration(seconds)?);
+        }
+        if let Some(version) = self.ip_version {
+            builder = builder.ip_version(match version {
+                4 => IpVersion::V4,
+                6 => IpVersion::V6,
+                0 => IpVersion::Any,
+                _ => {
+                    return Err(Error::invalid_input(
+                        "ip_version",
+                        "must be 4, 6, or 0 for either",
+                    ));
+                }
+            });
+        }
+        if let Some(address) = self.source_ip {
+            builder = builder.source_ip(address);
+        }
+        if let Some(url) = self.proxy {
+            builder = builder.proxy(url);
+        }
+        if let Some(path) = self.ca_file {
+            builder = builder.ca_file(path);
+        }
+        if let Some(clock) = self.clock {
+            builder = builder.clock(clock);
+        }
+        builder.build()
+    }
+}
+
+impl fmt::Debug for SessionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "SessionConfig(base_url {:?}, timeout {:?})",
+            self.base_url, self.timeout
+        )
+    }
+}
+
+/// A timeout in seconds as a duration. Errors: `InvalidInput` (`timeout`).
+pub fn seconds_to_duration(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| Error::invalid_input("timeout", "must be a positive number of seconds"))
+}

@@ -1,0 +1,147 @@
+//! Building a session: all settings checked, nothing done yet.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use preopen_core::broker::Adapter;
+use preopen_core::clock::{Clock, SystemClock};
+use preopen_core::target::Target;
+use preopen_core::wire::Transport;
+use preopen_core::{Error, Result};
+use preopen_http::{HttpOptions, HttpTransport, IpVersion};
+
+use crate::session::Session;
+
+/// Settings of a [`Session`]. [`SessionBuilder::build`] checks all of them and does no I/O.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    adapter: Arc<dyn Adapter>,
+    base_url: Option<String>,
+    allowed_hosts: Vec<String>,
+    timeout: Duration,
+    http: HttpOptions,
+    source_ip: Option<String>,
+    clock: Arc<dyn Clock>,
+    transport: Option<Arc<dyn Transport>>,
+}
+
+impl SessionBuilder {
+    pub(crate) fn new(adapter: Arc<dyn Adapter>) -> Self {
+        Self {
+            adapter,
+            base_url: None,
+            allowed_hosts: Vec::new(),
+            timeout: Duration::from_secs(10),
+            http: HttpOptions::default(),
+            source_ip: None,
+            clock: Arc::new(SystemClock),
+            transport: None,
+        }
+    }
+
+    /// Another address of the API. A loopback address makes a sandbox session, where plain http is allowed; any
+    /// other host must be https and the broker's own, or named in `allowed_hosts`.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Hosts beside the broker's own that credentials may be sent to.
+    pub fn allowed_hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.allowed_hosts = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The longest that one request to the broker may take, from connecting to the last byte; a login counts
+    /// on its own. 10 seconds by default, at most 10 minutes.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The address family to leave by. IPv4 by default, since that is what brokers register.
+    pub fn ip_version(mut self, version: IpVersion) -> Self {
+        self.http.ip_version = version;
+        self
+    }
+
+    /// The local address to send from, on a host with several: the registered one.
+    pub fn source_ip(mut self, address: impl Into<String>) -> Self {
+        self.source_ip = Some(address.into());
+        self
+    }
+
+    /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.proxy = Some(url.into());
+        self
+    }
+
+    /// A PEM file with further certificate authorities to trust, beside the platform's and Mozilla's.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.http.ca_file = Some(path.into());
+        self
+    }
+
+    /// Another clock: the embedded broker's, or a test's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another transport, for tests.
+    #[doc(hidden)]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Checks everything and makes the session. Nothing is sent, opened or started.
+    ///
+    /// Errors: `InvalidInput` with the field that is wrong.
+    pub fn build(mut self) -> Result<Session> {
+        let policy = self.adapter.policy();
+        let name = |error: Error| error.with(|context| context.broker = Some(policy.broker));
+        self.adapter.validate().map_err(name)?;
+        let target = Target::resolve(policy, self.base_url.as_deref(), &self.allowed_hosts).map_err(name)?;
+        if self.timeout.is_zero() || self.timeout > Duration::from_mins(10) {
+            return Err(Error::invalid_input(
+                "timeout",
+                "must be more than 0 and at most 600 seconds",
+            ));
+        }
+        if let Some(text) = &self.source_ip {
+            let address: IpAddr = text.trim().parse().map_err(|_| {
+                Error::invalid_input(
+                    "source_ip",
+                    "is not an IP address: give one of this host's own addresses",
+                )
+            })?;
+            self.http.source_ip = Some(address);
+        }
+        if let Some(proxy) = &self.http.proxy
+            && !["http://", "https://"]
+                .iter()
+                .any(|scheme| proxy.starts_with(scheme))
+        {
+            return Err(Error::invalid_input(
+                "proxy",
+                "must be a URL that begins with http:// or https://",
+            ));
+        }
+        self.http.connect_timeout = self.http.connect_timeout.min(self.timeout);
+        let transport = self
+            .transport
+            .unwrap_or_else(|| Arc::new(HttpTransport::new(self.http)));
+        Ok(Session::new(
+            self.adapter,
+            target,
+            transport,
+            self.clock,
+            self.timeout,
+        ))
+    }
+}

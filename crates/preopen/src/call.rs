@@ -1,0 +1,142 @@
+//! One call to the broker, put together and sent.
+
+use std::time::Duration;
+
+use preopen_core::envelope::Reply;
+use preopen_core::wire::{CallClass, Method, Request, check_path};
+use preopen_core::{Error, Result, Secret};
+
+use crate::session::Session;
+
+/// Headers that the session sets itself.
+const OWN_HEADERS: [&str; 5] = [
+    "authorization",
+    "x-session-token",
+    "x-privatekey",
+    "host",
+    "content-length",
+];
+
+/// A call to the broker; [`Call::send`] sends it with a live token.
+///
+/// A read is repeated once after a renewal when the broker refused the token, and once when the connection
+/// broke. A write is sent at most once: see `OutcomeUnknown` and `SessionExpired`.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call {
+    session: Session,
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, Secret)>,
+    body: Option<Result<Secret>>,
+    replay_safe: Option<bool>,
+    timeout: Option<Duration>,
+}
+
+impl Call {
+    pub(crate) fn new(session: Session, method: Method, path: String) -> Self {
+        Self {
+            session,
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            replay_safe: None,
+            timeout: None,
+        }
+    }
+
+    /// Adds a query parameter; it is encoded for you.
+    pub fn query(mut self, name: impl Into<String>, value: impl std::fmt::Display) -> Self {
+        self.query.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Sets the JSON body.
+    pub fn json(self, body: &impl serde::Serialize) -> Self {
+        let text = serde_json::to_string(body)
+            .map_err(|error| Error::invalid_input("json", &format!("cannot be written as JSON: {error}")));
+        self.body(text)
+    }
+
+    /// Sets the body to text that is JSON already; it is checked when the call is sent.
+    pub fn json_text(self, body: impl Into<String>) -> Self {
+        let body = body.into();
+        let checked = serde_json::from_str::<serde::de::IgnoredAny>(&body)
+            .map_err(|error| Error::invalid_input("json", &format!("is not valid JSON: {error}")));
+        self.body(checked.map(|_| body))
+    }
+
+    fn body(mut self, body: Result<String>) -> Self {
+        self.body = Some(body.map(Secret::new));
+        self
+    }
+
+    /// Adds a header beside those of the session.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says whether this call may be repeated, whatever its method: `true` for a POST of your broker that only
+    /// reads, `false` for a GET that does not.
+    pub fn replay_safe(mut self, safe: bool) -> Self {
+        self.replay_safe = Some(safe);
+        self
+    }
+
+    /// The longest that this request may take, in place of the session's `timeout`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends the call with a live token and reads the broker's envelope.
+    ///
+    /// Errors: those of `token`, and `InvalidInput`, `SessionExpired` (writes), `StaticIpMismatch`,
+    /// `RateLimited`, `Timeout`, `Network`, `BrokerUnavailable`, `OutcomeUnknown` (writes), `BrokerRejected`,
+    /// `MalformedResponse`.
+    pub async fn send(self) -> Result<Reply> {
+        let adapter = self.session.adapter();
+        let request = self
+            .check()
+            .map_err(|error| error.with(|context| context.broker = Some(adapter.policy().broker)))?;
+        let deadline = self.timeout.unwrap_or(self.session.default_timeout());
+        self.session.execute(request, deadline).await
+    }
+
+    fn check(&self) -> Result<Request> {
+        check_path(&self.path)?;
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Error::invalid_input("timeout", "must be more than 0"));
+        }
+        if let Some((name, _)) = self
+            .headers
+            .iter()
+            .find(|(name, _)| OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()))
+        {
+            return Err(Error::invalid_input(
+                "headers",
+                &format!("must not set {name}: the session does"),
+            ));
+        }
+        let mut endpoint = self.session.adapter().endpoint(self.method, &self.path);
+        if endpoint.class == CallClass::Login {
+            return Err(Error::invalid_input(
+                "path",
+                "is the login of this broker: the session calls it itself",
+            ));
+        }
+        match self.replay_safe {
+            Some(true) => endpoint.class = CallClass::Read,
+            Some(false) => endpoint.class = CallClass::Write,
+            None => {}
+        }
+        let mut request = Request::new(endpoint).headers(self.headers.iter().cloned());
+        request.query.clone_from(&self.query);
+        request.body = self.body.clone().transpose()?;
+        Ok(request)
+    }
+}

@@ -1,0 +1,503 @@
+//! A session: what users hold. Readers take a lock-free snapshot; everything that changes the session goes
+//! through the core's machine, one event at a time, and never across an await.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+
+use preopen_core::broker::{Adapter, Login, Profile, ProfileSource};
+use preopen_core::clock::Clock;
+use preopen_core::envelope::Reply;
+use preopen_core::error::Redactor;
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, SessionState};
+use preopen_core::static_ip::WhoAmI;
+use preopen_core::target::{Environment, Target};
+use preopen_core::wire::{CallClass, Endpoint, Method, RawReply, Request, Transport};
+use preopen_core::{Error, ErrorKind, Result};
+
+use crate::builder::SessionBuilder;
+use crate::call::Call;
+use crate::flight;
+use crate::runtime::anywhere;
+use crate::token::{Headers, Token};
+
+/// A broker session that keeps itself valid. Clones share it.
+///
+/// Building one does no I/O; the first call that needs a token logs in, once for all callers that wait. When
+/// the broker ends the session (08:00 IST at Samco, 00:00 IST at SmartAPI) the next call logs in again.
+/// Dropping or closing a session never logs out: that is account-wide and has its own call.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) adapter: Arc<dyn Adapter>,
+    pub(crate) clock: Arc<dyn Clock>,
+    target: Target,
+    transport: Arc<dyn Transport>,
+    pub(crate) timeout: Duration,
+    current: ArcSwapOption<Record>,
+    guarded: Mutex<Guarded>,
+    closed: AtomicBool,
+}
+
+struct Guarded {
+    machine: Machine,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    flight: FlightId,
+    process: u32,
+    result: watch::Sender<Option<Outcome>>,
+}
+
+type Outcome = Result<Arc<Record>>;
+
+/// What a caller who needs a session does next.
+enum Next {
+    Use(Outcome),
+    Wait(watch::Receiver<Option<Outcome>>),
+    Start(FlightId, watch::Receiver<Option<Outcome>>),
+}
+
+/// What came of a logout.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Logout {
+    /// Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI calls
+    /// with the old token have been seen to work on (observed by users).
+    pub acknowledged: bool,
+    /// One line for a person.
+    pub message: String,
+    /// Why the broker did not acknowledge, if it was asked.
+    pub error: Option<Error>,
+}
+
+impl Session {
+    /// Settings of a session for these credentials: `Samco`, `AngelOne`, or an adapter of your own.
+    pub fn builder(credentials: impl Adapter + 'static) -> SessionBuilder {
+        SessionBuilder::new(Arc::new(credentials))
+    }
+
+    pub(crate) fn new(
+        adapter: Arc<dyn Adapter>,
+        target: Target,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        timeout: Duration,
+    ) -> Self {
+        let guarded = Mutex::new(Guarded {
+            machine: Machine::default(),
+            waiting: None,
+        });
+        let (current, closed) = (ArcSwapOption::empty(), AtomicBool::new(false));
+        Self {
+            inner: Arc::new(Inner {
+                adapter,
+                clock,
+                target,
+                transport,
+                timeout,
+                current,
+                guarded,
+                closed,
+            }),
+        }
+    }
+
+    /// The broker's name, for example `samco`.
+    pub fn broker(&self) -> &'static str {
+        self.inner.adapter.policy().broker
+    }
+
+    /// Whether this session talks to the live broker, the sandbox or a host of your own.
+    pub fn environment(&self) -> Environment {
+        self.inner.target.environment()
+    }
+
+    /// A live token; logs in if there is none. Callers that arrive together share one login and its result,
+    /// and dropping any of them does not stop it.
+    ///
+    /// Errors: `CredentialsRejected`, `AccountActionRequired` (both block the session until `reset()`),
+    /// `LoginRequired`, `StaticIpMismatch`, `RateLimited`, `Timeout`, `Network`, `BrokerUnavailable`,
+    /// `BrokerRejected`, `MalformedResponse`.
+    pub async fn token(&self) -> Result<Token> {
+        self.record().await.map(Token::new)
+    }
+
+    /// The live token if there is one, without waiting, logging in or taking a lock.
+    pub fn try_token(&self) -> Option<Token> {
+        self.inner.live().map(Token::new)
+    }
+
+    /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
+    pub async fn headers(&self) -> Result<Headers> {
+        let record = self.record().await?;
+        Ok(Headers(self.inner.adapter.headers(&record.tokens)))
+    }
+
+    /// The headers if there is a live token, without waiting.
+    pub fn try_headers(&self) -> Option<Headers> {
+        self.inner
+            .live()
+            .map(|record| Headers(self.inner.adapter.headers(&record.tokens)))
+    }
+
+    /// Which address the broker sees, which are registered, and whether orders from here will be accepted.
+    /// SmartAPI has no such call: its verdict is `Unsupported` and nothing is sent. Errors: as `get`.
+    pub async fn whoami(&self) -> Result<WhoAmI> {
+        let inner = &self.inner;
+        inner.check_open()?;
+        let Some(request) = inner.adapter.whoami() else {
+            return inner
+                .adapter
+                .read_whoami(&Reply::new(serde_json::Value::Null, 200));
+        };
+        let endpoint = request.endpoint.clone();
+        let reply = self.execute(request, inner.timeout).await?;
+        inner
+            .adapter
+            .read_whoami(&reply)
+            .map_err(|error| inner.explain(error, &endpoint, None))
+    }
+
+    /// Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Errors: as
+    /// `get`.
+    pub async fn profile(&self) -> Result<Profile> {
+        match self.inner.adapter.profile() {
+            ProfileSource::Login => self.record().await.map(|record| record.profile.clone()),
+            ProfileSource::Call(request) => {
+                let reply = self.execute(request, self.inner.timeout).await?;
+                Ok(self.inner.adapter.read_profile(&reply))
+            }
+        }
+    }
+
+    /// A GET to the broker. The path begins with `/`.
+    pub fn get(&self, path: impl Into<String>) -> Call {
+        self.request(Method::Get, path)
+    }
+
+    /// A POST to the broker: a write, unless the broker's documents say that this one only reads.
+    pub fn post(&self, path: impl Into<String>) -> Call {
+        self.request(Method::Post, path)
+    }
+
+    /// A PUT to the broker: a write.
+    pub fn put(&self, path: impl Into<String>) -> Call {
+        self.request(Method::Put, path)
+    }
+
+    /// A DELETE to the broker: a write.
+    pub fn delete(&self, path: impl Into<String>) -> Call {
+        self.request(Method::Delete, path)
+    }
+
+    /// A call by its method.
+    pub fn request(&self, method: Method, path: impl Into<String>) -> Call {
+        Call::new(self.clone(), method, path.into())
+    }
+
+    /// What the session is doing. No side effect.
+    pub fn state(&self) -> SessionState {
+        self.inner.lock().machine.state(self.inner.clock.now())
+    }
+
+    /// Says that the broker refused the token of this generation. The next call logs in again; an old
+    /// generation changes nothing.
+    pub fn invalidate(&self, generation: u64) {
+        self.inner.apply(Event::Invalidated { generation });
+    }
+
+    /// Lets a blocked session try again, after you have fixed what blocked it.
+    pub fn reset(&self) {
+        self.inner.apply(Event::Reset);
+    }
+
+    /// Logs the account out at the broker and forgets the token, whatever the broker answers. This is
+    /// account-wide: other programs on the same session lose it too. A login that is under way is dropped.
+    ///
+    /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
+    pub async fn logout(&self) -> Result<Logout> {
+        self.inner.check_open()?;
+        let record = self.inner.live();
+        self.inner.apply(Event::SignedOut);
+        let Some(record) = record else {
+            let message = "there was no session to log out".to_owned();
+            return Ok(Logout {
+                acknowledged: false,
+                message,
+                error: None,
+            });
+        };
+        let inner = Arc::clone(&self.inner);
+        let sent = anywhere(async move { inner.send_logout(&record).await }).await;
+        Ok(match sent {
+            Ok(reply) => Logout {
+                acknowledged: true,
+                message: reply.message.unwrap_or_else(|| "logged out".to_owned()),
+                error: None,
+            },
+            Err(error) => Logout {
+                acknowledged: false,
+                message: error.message().to_owned(),
+                error: Some(error),
+            },
+        })
+    }
+
+    /// Forgets the token in this process. Nothing is sent and nothing is logged out; later calls fail with
+    /// `InvalidInput`.
+    pub fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.apply(Event::SignedOut);
+    }
+
+    pub(crate) fn adapter(&self) -> &dyn Adapter {
+        self.inner.adapter.as_ref()
+    }
+
+    pub(crate) fn default_timeout(&self) -> Duration {
+        self.inner.timeout
+    }
+
+    /// A live record: the snapshot, or whatever the machine says.
+    pub(crate) async fn record(&self) -> Outcome {
+        if let Some(record) = self.inner.live() {
+            return Ok(record);
+        }
+        self.inner.check_open()?;
+        let mut result = match self.inner.need() {
+            Next::Use(outcome) => return outcome,
+            Next::Wait(result) => result,
+            Next::Start(id, result) => {
+                flight::start(&self.inner, id)?;
+                result
+            }
+        };
+        match result.wait_for(Option::is_some).await {
+            Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
+            Err(_) => Err(flight::lost()),
+        }
+    }
+
+    /// Sends an authenticated request: a live token, one renewal and replay for reads that the broker refused,
+    /// one repetition for reads whose connection broke. A write is sent at most once.
+    pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
+        let session = self.clone();
+        anywhere(async move { session.execute_here(request, deadline).await }).await
+    }
+
+    async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
+        let repeatable = request.endpoint.class == CallClass::Read;
+        let (mut renewed, mut reconnected) = (false, false);
+        loop {
+            let record = self.record().await?;
+            let error = match self.inner.exchange(&request, &record, deadline).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::SessionExpired => {
+                    self.invalidate(record.generation);
+                    if repeatable && !renewed {
+                        renewed = true;
+                        continue;
+                    }
+                    if !repeatable {
+                        self.renew_behind();
+                    }
+                }
+                ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
+                    reconnected = true;
+                    continue;
+                }
+                _ => {}
+            }
+            return Err(error);
+        }
+    }
+
+    /// Starts a login without waiting for it, so that the caller's next try finds a session.
+    fn renew_behind(&self) {
+        if let Next::Start(id, _) = self.inner.need()
+            && let Err(error) = flight::start(&self.inner, id)
+        {
+            self.inner.apply(Event::Failed { flight: id, error });
+        }
+    }
+}
+
+fn never_connected(error: &Error) -> bool {
+    error.context().phase == Some(preopen_core::error::Phase::Connect)
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Guarded> {
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> Option<Arc<Record>> {
+        let record = self.current.load_full()?;
+        record.is_live(self.clock.now()).then_some(record)
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::invalid_input("session", "is closed: make a new one"));
+        }
+        Ok(())
+    }
+
+    fn need(&self) -> Next {
+        let mut guarded = self.lock();
+        let process = std::process::id();
+        if let Some(waiting) = guarded.waiting.take_if(|waiting| waiting.process != process) {
+            // A login of the parent process: its task does not exist here.
+            let flight = waiting.flight;
+            self.step(
+                &mut guarded,
+                Event::Failed {
+                    flight,
+                    error: flight::lost(),
+                },
+            );
+        }
+        for effect in self.step(&mut guarded, Event::Needed) {
+            match effect {
+                Effect::Serve(record) => return Next::Use(Ok(record)),
+                Effect::Refuse(error) => return Next::Use(Err(error)),
+                Effect::Start(flight) => {
+                    let (result, receiver) = watch::channel(None);
+                    guarded.waiting = Some(Waiting {
+                        flight,
+                        process,
+                        result,
+                    });
+                    return Next::Start(flight, receiver);
+                }
+                Effect::Join(_) => {
+                    if let Some(waiting) = &guarded.waiting {
+                        return Next::Wait(waiting.result.subscribe());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Next::Use(Err(flight::lost()))
+    }
+
+    /// Feeds one event to the machine. Returns a login that nobody wants any more, to be ended at the broker.
+    pub(crate) fn apply(&self, event: Event) -> Option<Box<Login>> {
+        let mut guarded = self.lock();
+        self.step(&mut guarded, event)
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::Discard(login) => Some(login),
+                _ => None,
+            })
+    }
+
+    /// One step of the machine, with every effect that needs no waiting carried out under the same lock, so
+    /// that what readers see changes in the order of the events.
+    fn step(&self, guarded: &mut Guarded, event: Event) -> Vec<Effect> {
+        let now = self.clock.now();
+        let machine = std::mem::take(&mut guarded.machine);
+        let (machine, effects) = machine.step(event, now, &self.adapter.policy().expiry);
+        guarded.machine = machine;
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Publish(record) => self.current.store(Some(record)),
+                Effect::Withdraw => self.current.store(None),
+                Effect::Settle(flight, outcome) => {
+                    if let Some(waiting) = guarded.waiting.take_if(|waiting| waiting.flight == flight) {
+                        waiting.result.send_replace(Some(outcome));
+                    }
+                }
+                other => rest.push(other),
+            }
+        }
+        rest
+    }
+
+    /// The last TOTP step that was sent.
+    pub(crate) fn last_totp_step(&self) -> Option<i64> {
+        self.lock().machine.last_totp_step()
+    }
+
+    /// Whether this flight is still wanted.
+    pub(crate) fn is_current(&self, flight: FlightId) -> bool {
+        self.lock().machine.is_current(flight)
+    }
+
+    async fn exchange(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
+        let mut authenticated = request.clone();
+        authenticated.headers = self.adapter.headers(&record.tokens);
+        authenticated.headers.extend(request.headers.iter().cloned());
+        let endpoint = &request.endpoint;
+        let result = match self.send(&authenticated, deadline).await {
+            Ok(raw) => self.adapter.read(endpoint, &raw),
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| {
+            let error = if endpoint.class == CallClass::Write {
+                error.for_write()
+            } else {
+                error
+            };
+            self.explain(error, endpoint, Some(record))
+        })
+    }
+
+    /// Sends a request as it is. Errors: `Timeout`, `Network`, `MalformedResponse`, `OutcomeUnknown`.
+    pub(crate) async fn send(&self, request: &Request, deadline: Duration) -> Result<RawReply> {
+        let sent = self.transport.send(&self.target, request, deadline).await;
+        sent.map_err(|failure| failure.into_error(&request.endpoint))
+    }
+
+    /// Ends a session at the broker with its own token.
+    pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
+        self.exchange(&self.adapter.logout(), record, self.timeout).await
+    }
+
+    /// Completes an error before it leaves: broker, endpoint, addresses; and every known secret removed.
+    pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, record: Option<&Record>) -> Error {
+        let mut secrets = self.adapter.secrets();
+        secrets.extend(record.into_iter().flat_map(|record| record.tokens.all()));
+        let addresses = record.and_then(|record| record.addresses.clone());
+        let mismatch = error.kind() == ErrorKind::StaticIpMismatch;
+        error
+            .with(|context| {
+                context.broker = Some(self.adapter.policy().broker);
+                context.endpoint.get_or_insert_with(|| endpoint.to_string());
+                if let Some(addresses) = addresses
+                    && mismatch
+                {
+                    context.primary_ip = addresses.primary;
+                    context.secondary_ip = addresses.secondary;
+                    context.source_ip = addresses.source;
+                }
+            })
+            .redacted(&Redactor::new(secrets))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        write!(
+            f,
+            "Session({}, {}, {})",
+            self.broker(),
+            self.environment().as_str(),
+            state.name.as_str()
+        )
+    }
+}

@@ -1,0 +1,65 @@
+//! What a session hands out: tokens and headers, redacted unless asked for by name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use preopen_core::lifecycle::Record;
+use preopen_core::{Secret, Timestamp};
+
+/// A live access token. `Debug` is redacted; [`Token::expose`] gives the text.
+#[derive(Clone)]
+pub struct Token(Arc<Record>);
+
+impl Token {
+    pub(crate) fn new(record: Arc<Record>) -> Self {
+        Self(record)
+    }
+
+    /// The token itself, for a header that you build on your own.
+    pub fn expose(&self) -> &str {
+        self.0.tokens.access.as_ref().map_or("", Secret::expose)
+    }
+
+    /// When the token ends, at the latest.
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.expiry.at()
+    }
+
+    /// The number of the login that the token came from; give it to `invalidate`.
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Token(**redacted**, generation {}, until {})",
+            self.generation(),
+            self.expires_at().to_ist()
+        )
+    }
+}
+
+/// The headers of an authenticated call, in order. Values are secrets; `Debug` shows names only.
+#[derive(Clone)]
+pub struct Headers(pub(crate) Vec<(String, Secret)>);
+
+impl Headers {
+    /// Names and values; this exposes the token.
+    pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
+    }
+
+    /// The header names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Headers({})", self.names().collect::<Vec<_>>().join(", "))
+    }
+}
