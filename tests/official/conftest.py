@@ -1,10 +1,12 @@
 """The embedded broker as a child process, for the brokers' own Python clients."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import urllib.request
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Iterator
 
 import pytest
 
@@ -17,18 +19,18 @@ for _name in ("http_proxy", "https_proxy", "all_proxy"):
 class Sandbox:
     """A running `preopen sandbox`: what it printed, and its control API."""
 
-    def __init__(self, facts: Dict[str, Any]) -> None:
+    def __init__(self, facts: dict[str, Any]) -> None:
         self.samco_url: str = facts["samco_url"].rstrip("/")
         self.angelone_url: str = facts["angelone_url"].rstrip("/")
         self._control_url: str = facts["control_url"].rstrip("/")
         self._token: str = facts["control_token"]
         self._accounts = facts["accounts"]
 
-    def account(self, broker: str) -> Dict[str, str]:
+    def account(self, broker: str) -> dict[str, str]:
         """The first seeded account of a broker."""
         return next(account for account in self._accounts if account["broker"] == broker)
 
-    def control(self, method: str, path: str, body: Optional[Dict[str, Any]] = None) -> Any:
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """One call of the control API."""
         request = urllib.request.Request(
             self._control_url + path,

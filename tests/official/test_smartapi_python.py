@@ -4,14 +4,15 @@ Importing it asks a public service for this machine's address; constructing it m
 keep both away from the network and from the repository.
 """
 
+from __future__ import annotations
+
 import socket
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator
 
 import pyotp
 import pytest
 import requests
-
 from conftest import Sandbox
 
 SBIN = ("NSE", "SBIN-EQ", "3045")
@@ -20,15 +21,13 @@ PROFILE_PATH = "/rest/secure/angelbroking/user/v1/getProfile"
 
 
 @pytest.fixture(scope="module")
-def looked_up() -> List[str]:
+def looked_up() -> list[str]:
     """Addresses and host names that the client asked for while it was imported."""
     return []
 
 
 @pytest.fixture(scope="module")
-def client(
-    sandbox: Sandbox, looked_up: List[str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
+def client(sandbox: Sandbox, looked_up: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     def get(url: str, *_: object, **__: object) -> None:
         looked_up.append(url)
         raise requests.ConnectionError("no network in tests")
@@ -59,7 +58,7 @@ def profile(client: Any, sandbox: Sandbox) -> Any:
 
 
 def test_its_import_looks_up_an_address_and_its_constructor_makes_a_folder(
-    client: Any, looked_up: List[str]
+    client: Any, looked_up: list[str]
 ) -> None:
     assert client is not None
     assert any(url.startswith("https://") for url in looked_up)

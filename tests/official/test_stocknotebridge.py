@@ -3,15 +3,16 @@
 That release answers with JSON text, not with objects, and raises nothing for a failure status.
 """
 
+from __future__ import annotations
+
 import json
-from typing import Any, Dict
+from typing import Any
 
 import pytest
+from conftest import Sandbox
 from snapi_py_client.api_client import ApiClient
 from snapi_py_client.configuration import Configuration
 from snapi_py_client.snapi_bridge import StocknoteAPIPythonBridge
-
-from conftest import Sandbox
 
 JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -23,7 +24,7 @@ def bridge(sandbox: Sandbox) -> StocknoteAPIPythonBridge:
     return StocknoteAPIPythonBridge(api_client=ApiClient(configuration))
 
 
-def log_in(bridge: StocknoteAPIPythonBridge, account: Dict[str, str]) -> Dict[str, Any]:
+def log_in(bridge: StocknoteAPIPythonBridge, account: dict[str, str]) -> dict[str, Any]:
     """The way that works in this release: the call its own `generate_session_token` would make."""
     reply = bridge.api_client.call_api(
         "/session/token",
