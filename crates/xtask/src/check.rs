@@ -64,7 +64,14 @@ fn unit_tests(workspace: &Workspace, report: &mut Report) {
     }
     report.suite("unit tests", || {
         let mut cargo = workspace.cargo();
-        cargo.args(["test", "--quiet", "--lib", "--bins"]);
+        cargo.args(["test", "--quiet", "--bins"]);
+        if workspace
+            .packages
+            .iter()
+            .any(|package| package.library && names.contains(package.name.as_str()))
+        {
+            cargo.arg("--lib");
+        }
         for name in &names {
             cargo.args(["--package", name]);
         }
@@ -125,6 +132,7 @@ mod tests {
         let package = |name: &str, folder: &str, dependencies: &[&str]| Package {
             name: name.to_owned(),
             folder: folder.into(),
+            library: true,
             dependencies: dependencies.iter().map(|&name| name.to_owned()).collect(),
         };
         vec![

@@ -20,6 +20,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     workspace.require_package("preopen-cli")?;
     process::run(workspace.cargo().args(["build", "--package", "preopen-cli"]))?;
     let mut demo = Command::new(workspace.program("debug", "preopen"));
+    process::forget_this_package(&mut demo);
     become_it(demo.arg("demo").args(&args.rest))
 }
 

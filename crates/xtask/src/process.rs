@@ -13,18 +13,23 @@ use anyhow::{Context, Result, bail, ensure};
 /// No single program may hold up the tests for longer than this.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 
-/// Cargo itself, without the variables that `cargo run` adds for this program: they would make build scripts
-/// of other packages look changed.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Takes away the variables that `cargo run` adds for this program: another program would take them for its
+/// own, and build scripts of other packages would look changed.
+pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        let Some(text) = name.to_str() else { continue };
         let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
-        if ours.iter().any(|prefix| text.starts_with(prefix)) {
+        if name
+            .to_str()
+            .is_some_and(|text| ours.iter().any(|prefix| text.starts_with(prefix)))
+        {
             command.env_remove(&name);
         }
     }
-    command
 }
 
 /// Runs a program with our own output; anything but success is an error.
@@ -42,6 +47,7 @@ pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
 
 /// Runs a program and returns its standard output; anything but success is an error with its complaint.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    forget_this_package(command);
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -94,6 +100,7 @@ pub(crate) fn prefix_path(command: &mut Command, folder: &Path) {
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {
+    forget_this_package(command);
     command
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))

@@ -16,6 +16,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// Its folder, relative to the repository.
     pub(crate) folder: PathBuf,
+    /// Whether it is more than a program; cargo refuses `--lib` when no chosen package has a library.
+    pub(crate) library: bool,
     /// Names of every dependency, of any kind.
     pub(crate) dependencies: Vec<String>,
 }
@@ -54,7 +56,13 @@ impl Workspace {
             let manifest = Path::new(text_at(member, "manifest_path")?);
             let folder = manifest.parent().unwrap_or(manifest);
             let dependencies = member["dependencies"].as_array().context("no dependencies")?;
+            let kinds = member["targets"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|target| target["kind"].as_array());
             packages.push(Package {
+                library: kinds.flatten().any(|kind| kind == "lib"),
                 name: text_at(member, "name")?.to_owned(),
                 folder: folder.strip_prefix(&root).unwrap_or(folder).to_owned(),
                 dependencies: dependencies
@@ -85,9 +93,10 @@ impl Workspace {
     }
 
     /// Fails with a clear line when the repository has no such file or folder.
-    pub(crate) fn require(&self, relative: &str) -> Result<PathBuf> {
+    pub(crate) fn require(&self, relative: impl AsRef<Path>) -> Result<PathBuf> {
+        let relative = relative.as_ref();
         let path = self.root.join(relative);
-        ensure!(path.exists(), "the repository has no `{relative}`");
+        ensure!(path.exists(), "the repository has no `{}`", relative.display());
         Ok(path)
     }
 
@@ -121,10 +130,12 @@ mod tests {
             "workspace_root": "/repo", "target_directory": "/repo/target",
             "packages": [{
                 "name": "preopen-http", "manifest_path": "/repo/crates/http/Cargo.toml",
+                "targets": [{"kind": ["lib"]}, {"kind": ["test"]}],
                 "dependencies": [{"name": "preopen-core"}, {"name": "reqwest"}]
             }]
         }"#;
         let workspace = Workspace::parse(text).unwrap();
+        assert!(workspace.packages[0].library);
         assert_eq!(workspace.packages[0].folder, Path::new("crates/http"));
         assert_eq!(workspace.packages[0].dependencies, ["preopen-core", "reqwest"]);
         assert!(workspace.require_package("preopen-http").is_ok());

@@ -1,7 +1,5 @@
 //! The Rust tests: units, integration tests and documentation examples of every crate but the bindings.
 
-use anyhow::ensure;
-
 use crate::counts::{self, Counts};
 use crate::process;
 use crate::report::Report;
@@ -23,10 +21,10 @@ pub(super) fn run(workspace: &Workspace, report: &mut Report) {
             }
         })?;
         // Not every failure is a failed test: code may not compile, or a test program may crash.
-        ensure!(
-            status.success() || counts.failed > 0,
-            "cargo test failed ({status})"
-        );
+        if !status.success() && counts.failed == 0 {
+            println!("cargo test failed ({status}) without a failed test; it counts as one");
+            counts.failed = 1;
+        }
         Ok(counts)
     });
 }

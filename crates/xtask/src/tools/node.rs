@@ -97,12 +97,9 @@ fn npm_command(node: &Node) -> Command {
 
 /// Installs a folder's packages as its lock file says, unless that was done before.
 pub(crate) fn install(workspace: &Workspace, node: &Node, folder: &str) -> Result<()> {
+    let lock = workspace.require(Path::new(folder).join("package-lock.json"))?;
     let folder = workspace.root.join(folder);
-    let lock = folder.join("package-lock.json");
-    let locked = fs::read_to_string(&lock).with_context(|| {
-        let relative = lock.strip_prefix(&workspace.root).unwrap_or(&lock);
-        format!("the repository has no `{}`", relative.display())
-    })?;
+    let locked = fs::read_to_string(lock)?;
     let wanted = format!("node {}\n{locked}", node.major);
     once(&folder.join("node_modules/.provided"), &wanted, || {
         let mut npm = npm_command(node);
