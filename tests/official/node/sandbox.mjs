@@ -30,7 +30,7 @@ export async function startSandbox() {
   return {
     ...facts,
     account: (broker) => facts.accounts.find((account) => account.broker === broker),
-    requestsSeen: async (broker, path) => (await control("GET", `/requests?broker=${broker}&path=${path}`)).requests,
+    requestsSeen: async (broker, path) => (await control("GET", `/requests?broker=${broker}&path=${path}`)).count,
     async stop() {
       child.stdin.end();
       await ended;
