@@ -102,7 +102,7 @@ fn missing() -> Error {
 }
 
 fn address(text: &str) -> Result<SourceIp, Failure> {
-    text.parse().map(SourceIp::Set).map_err(|_| Failure::Other(format!("{text} is not an address")))
+    text.parse().map(SourceIp::Fixed).map_err(|_| Failure::Other(format!("{text} is not an address")))
 }
 
 fn advance(sandbox: &Sandbox, to: &str) -> Result<Timestamp, Failure> {
