@@ -190,18 +190,17 @@ pub(crate) fn check_credential(field: &str, value: &Secret) -> Result<()> {
     Ok(())
 }
 
-/// Reads a credential from the environment. Errors: `InvalidInput` with the variable's name.
-pub(crate) fn environment_variable(name: &str) -> Result<Secret> {
-    match std::env::var(name) {
-        Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value)),
-        Ok(_) | Err(std::env::VarError::NotPresent) => Err(Error::invalid_input(
-            name,
-            "is not set in the environment: export it, or pass the value yourself",
-        )),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Error::invalid_input(name, "is not valid UTF-8: set it again"))
-        }
-    }
+/// A credential by the name of its variable. Errors: `InvalidInput` with that name.
+pub(crate) fn variable(name: &str, look_up: &impl Fn(&str) -> Option<String>) -> Result<Secret> {
+    look_up(name)
+        .filter(|value| !value.trim().is_empty())
+        .map(Secret::new)
+        .ok_or_else(|| {
+            Error::invalid_input(
+                name,
+                "is not set in the environment: export it, or pass the value yourself",
+            )
+        })
 }
 
 /// The first 16 hex digits of a SHA-256 over the parts, each ended by a zero byte.

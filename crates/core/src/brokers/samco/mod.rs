@@ -1,6 +1,6 @@
 //! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
 
-mod faults;
+pub(super) mod faults;
 mod policy;
 mod replies;
 mod requests;
@@ -8,8 +8,7 @@ mod requests;
 use std::fmt;
 
 use crate::broker::{
-    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, environment_variable,
-    fingerprint,
+    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint, variable,
 };
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
@@ -38,9 +37,14 @@ impl Samco {
     /// Credentials from `SAMCO_API_KEY` and `SAMCO_API_SECRET`. Errors: `InvalidInput` with the variable that
     /// is missing.
     pub fn from_env() -> Result<Self> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Credentials from variables of the same names that `look_up` finds. Errors: `InvalidInput`.
+    pub fn from_lookup(look_up: impl Fn(&str) -> Option<String>) -> Result<Self> {
         Ok(Self::new(
-            environment_variable("SAMCO_API_KEY")?,
-            environment_variable("SAMCO_API_SECRET")?,
+            variable("SAMCO_API_KEY", &look_up)?,
+            variable("SAMCO_API_SECRET", &look_up)?,
         ))
     }
 

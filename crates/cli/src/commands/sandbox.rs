@@ -1,0 +1,109 @@
+//! `preopen sandbox`: the embedded broker in the foreground.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use preopen_sandbox::{Account, Options, Sandbox};
+use tokio::io::AsyncReadExt as _;
+
+use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Serve https with a certificate authority made for this run.
+    #[arg(long)]
+    tls: bool,
+    /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
+    #[arg(long)]
+    exit_with_stdin: bool,
+}
+
+pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    let options = Options::default().port(arguments.port).tls(arguments.tls);
+    let sandbox = Sandbox::start(options)
+        .await
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    if output.is_json() {
+        json_line(&sandbox.ready_line());
+    } else {
+        describe(&sandbox);
+    }
+    tokio::select! {
+        () = signalled() => {}
+        () = stdin_closed(), if arguments.exit_with_stdin => {}
+    }
+    sandbox.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(sandbox: &Sandbox) {
+    line(&format!(
+        "{BOLD}The embedded broker is ready.{BOLD:#} Stop it with Ctrl-C.\n"
+    ));
+    line(&format!(
+        "  Samco, SmartAPI  {BOLD}{}{BOLD:#}",
+        sandbox.samco_url()
+    ));
+    line(&format!("  look at it       {}", sandbox.dashboard_url()));
+    line(&format!(
+        "  control API      {}   x-sandbox-token: {}",
+        sandbox.control_url(),
+        sandbox.control_token()
+    ));
+    if let Some(path) = sandbox.ca_file() {
+        line(&format!("  CA file          {}", path.display()));
+    }
+    line(&format!("\n{DIM}Accounts, as environment variables:{DIM:#}"));
+    for account in sandbox.accounts() {
+        line("");
+        if let Some(samco) = account.as_samco() {
+            line(&format!(
+                "  export SAMCO_API_KEY={} SAMCO_API_SECRET={}",
+                samco.api_key, samco.api_secret
+            ));
+        }
+        if let Some(angel) = account.as_angelone() {
+            line(&format!(
+                "  export ANGELONE_API_KEY={} ANGELONE_CLIENT_CODE={} ANGELONE_PIN={} ANGELONE_TOTP_SECRET={}",
+                angel.api_key, angel.client_code, angel.pin, angel.totp_secret
+            ));
+        }
+    }
+    let samco = sandbox
+        .accounts()
+        .iter()
+        .any(|account| Account::as_samco(account).is_some());
+    if samco {
+        line(&format!(
+            "\nThen, in another terminal: preopen whoami samco --base-url {}",
+            sandbox.samco_url()
+        ));
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signalled() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn stdin_closed() {
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = [0; 256];
+    while let Ok(read) = stdin.read(&mut buffer).await
+        && read > 0
+    {}
+}

@@ -1,0 +1,182 @@
+//! Angel One SmartAPI: what the broker knows of its accounts and sessions, and which endpoint answers what.
+
+mod data;
+mod envelope;
+mod gate;
+mod orders;
+mod session;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use preopen_core::Timestamp;
+
+use crate::account::AngelOneAccount;
+use crate::state::State;
+use crate::wire::{Reply, Request};
+pub(crate) use envelope::refuse;
+
+/// What the broker knows.
+#[derive(Debug, Default)]
+pub(crate) struct AngelOne {
+    members: Vec<Member>,
+    /// Sessions by number.
+    sessions: HashMap<u64, Session>,
+    /// Which session an access token belongs to.
+    access: HashMap<String, u64>,
+    /// Which session a refresh token belongs to.
+    refresh: HashMap<String, u64>,
+    sessions_opened: u64,
+    orders_placed: u64,
+}
+
+/// An account and its standing.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) account: AngelOneAccount,
+    pub(crate) blocked: bool,
+    pub(crate) app_active: bool,
+    /// Codes that opened a session, for the switch `totp_reuse_refused`.
+    used_codes: VecDeque<(i64, String)>,
+    /// Monotonic times of the last logins, for the login rate.
+    logins: VecDeque<Duration>,
+    last_login: Option<Timestamp>,
+    orders: Vec<orders::Order>,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    member: usize,
+    expires_at: Timestamp,
+    ended: bool,
+}
+
+/// How many tokens are remembered before all that are over are forgotten.
+const TOKENS: usize = 40_000;
+
+impl AngelOne {
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = &AngelOneAccount> {
+        self.members.iter().map(|member| &member.account)
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(crate) fn add(&mut self, account: AngelOneAccount) {
+        self.members.push(Member {
+            account,
+            blocked: false,
+            app_active: true,
+            used_codes: VecDeque::new(),
+            logins: VecDeque::new(),
+            last_login: None,
+            orders: Vec::new(),
+        });
+    }
+
+    pub(crate) fn primary_ip(&self, client_code: &str) -> String {
+        self.position(client_code)
+            .map(|at| self.members[at].account.primary_ip.clone())
+            .unwrap_or_default()
+    }
+
+    fn position(&self, client_code: &str) -> Option<usize> {
+        self.members
+            .iter()
+            .position(|member| member.account.client_code == client_code)
+    }
+
+    /// Changes the account of that client code; ends its sessions when `edit` says so. `None` when there is
+    /// none.
+    pub(crate) fn edit(&mut self, client_code: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
+        let index = self.position(client_code)?;
+        if edit(&mut self.members[index]) {
+            self.end_sessions(Some(index));
+        }
+        Some(())
+    }
+
+    /// Ends the sessions of one account, or of all; gives how many were alive.
+    pub(crate) fn end_sessions_of(&mut self, client_code: Option<&str>, now: Timestamp) -> usize {
+        let index = client_code.map(|code| self.position(code));
+        let alive = |s: &&Session| s.is_alive(now) && index.is_none_or(|i| i == Some(s.member));
+        let count = self.sessions.values().filter(alive).count();
+        match index {
+            None => self.end_sessions(None),
+            Some(Some(member)) => self.end_sessions(Some(member)),
+            Some(None) => {}
+        }
+        count
+    }
+
+    fn end_sessions(&mut self, member: Option<usize>) {
+        for session in self.sessions.values_mut() {
+            session.ended |= member.is_none_or(|member| member == session.member);
+        }
+    }
+
+    /// How many sessions of an account are alive.
+    pub(crate) fn live_sessions(&self, client_code: &str, now: Timestamp) -> usize {
+        let Some(index) = self.position(client_code) else {
+            return 0;
+        };
+        self.sessions
+            .values()
+            .filter(|session| session.member == index && session.is_alive(now))
+            .count()
+    }
+
+    fn forget_when_full(&mut self, now: Timestamp) {
+        if self.access.len() + self.refresh.len() < TOKENS {
+            return;
+        }
+        self.sessions.retain(|_, session| session.is_alive(now));
+        if self.sessions.len() * 2 >= TOKENS {
+            self.sessions.clear();
+        }
+        let known = &self.sessions;
+        self.access.retain(|_, session| known.contains_key(session));
+        self.refresh.retain(|_, session| known.contains_key(session));
+        if self.access.len() + self.refresh.len() >= TOKENS {
+            self.sessions.clear();
+            self.access.clear();
+            self.refresh.clear();
+        }
+    }
+}
+
+impl Session {
+    fn is_alive(&self, now: Timestamp) -> bool {
+        !self.ended && now < self.expires_at
+    }
+}
+
+/// Answers one request to SmartAPI.
+pub(crate) fn answer(state: &State, request: &Request) -> Reply {
+    type Endpoint = fn(&State, &Request) -> Reply;
+    let (method, endpoint): (Method, Endpoint) = match request.path.as_str() {
+        "/rest/auth/angelbroking/user/v1/loginByPassword" => (Method::POST, session::login),
+        "/rest/auth/angelbroking/jwt/v1/generateTokens" => (Method::POST, session::refresh),
+        "/rest/secure/angelbroking/user/v1/logout" => (Method::POST, session::logout),
+        "/rest/secure/angelbroking/user/v1/getProfile" => (Method::GET, data::profile),
+        "/rest/secure/angelbroking/user/v1/getRMS" => (Method::GET, data::funds),
+        "/rest/secure/angelbroking/order/v1/getLtpData" => (Method::POST, data::last_price),
+        "/rest/secure/angelbroking/market/v1/quote" => (Method::POST, data::quote),
+        "/rest/secure/angelbroking/order/v1/placeOrder" => (Method::POST, orders::place),
+        "/rest/secure/angelbroking/order/v1/modifyOrder" => (Method::POST, orders::modify),
+        "/rest/secure/angelbroking/order/v1/cancelOrder" => (Method::POST, orders::cancel),
+        "/rest/secure/angelbroking/order/v1/getOrderBook" => (Method::GET, orders::book),
+        path if path.starts_with(orders::DETAILS) => (Method::GET, orders::details),
+        _ => return refuse(StatusCode::NOT_FOUND, "The requested resource was not found"),
+    };
+    if request.method == method {
+        endpoint(state, request)
+    } else {
+        refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "The method is not allowed for this resource",
+        )
+    }
+}

@@ -1,0 +1,215 @@
+//! SmartAPI sessions: login with PIN and TOTP, refresh, logout.
+
+use std::time::Duration;
+
+use preopen_core::expiry::DailyBoundary;
+use preopen_core::totp::{TotpSecret, step_at, step_start};
+use preopen_core::{Clock as _, Secret, SystemClock, Timestamp};
+use serde_json::{Value, json};
+
+use super::envelope::{backend_failure, gateway_failure, success, too_fast};
+use super::gate::{bearer, check_user_type, reading};
+use super::{AngelOne, Session};
+use crate::random;
+use crate::state::State;
+use crate::switch::Switch;
+use crate::wire::{Reply, Request, text_field};
+
+/// Every session ends at the first 00:00 IST after the login.
+const BOUNDARY: DailyBoundary = DailyBoundary::at(0, 0);
+
+/// `POST loginByPassword`.
+pub(super) fn login(state: &State, request: &Request) -> Reply {
+    if let Err(refusal) = check_user_type(state, request) {
+        return *refusal;
+    }
+    let Some(body @ Value::Object(_)) = request.json() else {
+        return backend_failure(state, "AB1004", "Something Went Wrong, Please Try After Sometime");
+    };
+    let field = |name| text_field(&body, name).unwrap_or_default();
+    let (code, pin, totp) = (field("clientcode"), field("password"), field("totp"));
+    let now = state.now();
+    let mut angelone = state.angelone();
+    let wrong_login = || backend_failure(state, "AB1007", "Login Id or password is invalid");
+    let Some(index) = angelone.position(&code) else {
+        return wrong_login();
+    };
+    if is_too_fast(state, &mut angelone, index) {
+        return too_fast().for_account(&code);
+    }
+    let member = &mut angelone.members[index];
+    if request.header("x-privatekey") != member.account.api_key || !member.app_active {
+        return backend_failure(state, "AB1053", "Invalid apiKey").for_account(&code);
+    }
+    if pin != member.account.pin {
+        let other = pin.is_empty() || state.switches.word(Switch::AngeloneWrongPin) == "AB1050";
+        let reply = if other { wrong_totp(state) } else { wrong_login() };
+        return reply.for_account(&code);
+    }
+    if member.blocked {
+        return gateway_failure(state, "AB1006", "Client Is Block For Trading").for_account(&code);
+    }
+    let Some(step) = matching_step(state, &member.account.totp_secret, &totp, now) else {
+        return wrong_totp(state).for_account(&code);
+    };
+    let used = (step, totp);
+    if state.switches.is_on(Switch::TotpReuseRefused) && member.used_codes.contains(&used) {
+        return wrong_totp(state).for_account(&code);
+    }
+    member.used_codes.push_back(used);
+    if member.used_codes.len() > 50 {
+        member.used_codes.pop_front();
+    }
+    member.last_login = Some(now);
+    if state.switches.is_on(Switch::AngeloneSecondLoginRevokesFirst) {
+        angelone.end_sessions(Some(index));
+    }
+    angelone.forget_when_full(now);
+    angelone.sessions_opened += 1;
+    let number = angelone.sessions_opened;
+    let session = Session {
+        member: index,
+        expires_at: BOUNDARY.next_after(now),
+        ended: false,
+    };
+    angelone.sessions.insert(number, session);
+    let mut tokens = issue(state, &mut angelone, number, now);
+    if let Some(echo) = body.get("state").filter(|echo| !echo.is_null()) {
+        tokens["state"] = echo.clone();
+    }
+    success(&tokens).for_account(&code)
+}
+
+fn wrong_totp(state: &State) -> Reply {
+    backend_failure(state, "AB1050", "Invalid totp")
+}
+
+/// Counts a login attempt and says whether there were too many in the last second.
+fn is_too_fast(state: &State, angelone: &mut AngelOne, index: usize) -> bool {
+    let limit = usize::try_from(state.switches.number(Switch::AngeloneLoginRate)).unwrap_or(0);
+    if limit == 0 {
+        return false;
+    }
+    let now = state.clock.now().monotonic;
+    let logins = &mut angelone.members[index].logins;
+    while logins
+        .front()
+        .is_some_and(|at| now.saturating_sub(*at) >= Duration::from_secs(1))
+    {
+        logins.pop_front();
+    }
+    if logins.len() >= limit {
+        return true;
+    }
+    logins.push_back(now);
+    false
+}
+
+/// The time step whose code this is, on the clocks and within the window that the switches allow.
+fn matching_step(state: &State, secret: &str, code: &str, now: Timestamp) -> Option<i64> {
+    if code.len() != 6 {
+        return None;
+    }
+    let secret = TotpSecret::new(secret);
+    let window = state.switches.number(Switch::TotpWindowSteps);
+    let real = SystemClock.now().wall;
+    let clocks: &[Timestamp] = match state.switches.word(Switch::TotpClock) {
+        "virtual" => &[now],
+        "real" => &[real],
+        _ => &[now, real],
+    };
+    let steps = clocks
+        .iter()
+        .flat_map(|at| (-window..=window).map(|offset| step_at(*at) + offset));
+    let code = Secret::from(code);
+    let mut steps = steps.into_iter();
+    steps.find(|step| {
+        secret
+            .code_at(step_start(*step))
+            .is_ok_and(|made| made.spend() == code)
+    })
+}
+
+/// New tokens for a session.
+fn issue(state: &State, angelone: &mut AngelOne, number: u64, now: Timestamp) -> Value {
+    let Some(session) = angelone.sessions.get(&number) else {
+        return Value::Null;
+    };
+    let client = &angelone.members[session.member].account.client_code;
+    let mut claims = json!({
+        "username": client, "roles": 0, "usertype": "USER", "token": random::text::<24>(), "iat": now.as_seconds(),
+    });
+    let feed = random::jwt("HS512", &json!({"username": client, "iat": now.as_seconds()}));
+    let refresh = random::jwt(
+        "HS512",
+        &json!({"token": random::text::<16>(), "iat": now.as_seconds()}),
+    );
+    match state.switches.word(Switch::AngeloneJwtExp) {
+        "years" => claims["exp"] = (now.as_seconds() + 3 * 365 * 86_400).into(),
+        "midnight" => claims["exp"] = session.expires_at.as_seconds().into(),
+        _ => {}
+    }
+    let access = random::jwt("HS512", &claims);
+    angelone.access.insert(access.clone(), number);
+    angelone.refresh.insert(refresh.clone(), number);
+    json!({"jwtToken": access, "refreshToken": refresh, "feedToken": feed})
+}
+
+/// `POST generateTokens`. A bearer is not needed, but one that is sent must be known.
+pub(super) fn refresh(state: &State, request: &Request) -> Reply {
+    if let Err(refusal) = check_user_type(state, request) {
+        return *refusal;
+    }
+    let Some(body @ Value::Object(_)) = request.json() else {
+        return backend_failure(state, "AB1004", "Something Went Wrong, Please Try After Sometime");
+    };
+    let token = text_field(&body, "refreshToken").unwrap_or_default();
+    let now = state.now();
+    let mut angelone = state.angelone();
+    if bearer(request).is_some_and(|bearer| !angelone.access.contains_key(bearer)) {
+        return gateway_failure(state, "AG8001", "Invalid Token");
+    }
+    let invalid = || backend_failure(state, "AB8050", "Invalid Refresh Token");
+    let Some(number) = angelone.refresh.get(&token).copied() else {
+        return invalid();
+    };
+    let Some(session) = angelone.sessions.get(&number) else {
+        return invalid();
+    };
+    let account = &angelone.members[session.member].account;
+    let client = account.client_code.clone();
+    if request.header("x-privatekey") != account.api_key {
+        return backend_failure(state, "AB1053", "Invalid apiKey").for_account(&client);
+    }
+    if session.ended {
+        return invalid().for_account(&client);
+    }
+    if now >= session.expires_at {
+        return backend_failure(state, "AB8051", "Refresh Token Expired").for_account(&client);
+    }
+    if state.switches.is_on(Switch::AngeloneRefreshRotates) {
+        angelone.refresh.remove(&token);
+    }
+    if state.switches.is_on(Switch::AngeloneRefreshEndsOldJwt) {
+        angelone.access.retain(|_, session| *session != number);
+    }
+    angelone.forget_when_full(now);
+    let tokens = issue(state, &mut angelone, number, now);
+    success(&tokens).for_account(&client)
+}
+
+/// `POST logout`. It ends the session of the bearer, and no other one of the client.
+pub(super) fn logout(state: &State, request: &Request) -> Reply {
+    reading(state, request, |angelone, caller| {
+        let body = request.json().unwrap_or_default();
+        if text_field(&body, "clientcode").is_none_or(|code| code != caller.account.client_code) {
+            return backend_failure(state, "AB1011", "Client not login");
+        }
+        if state.switches.is_on(Switch::AngeloneLogoutEndsSession)
+            && let Some(session) = angelone.sessions.get_mut(&caller.session)
+        {
+            session.ended = true;
+        }
+        success(&Value::from(""))
+    })
+}

@@ -1,0 +1,60 @@
+//! Who may use the control API: callers on this machine that hold the token, and no web page from elsewhere.
+
+use http::StatusCode;
+use subtle::ConstantTimeEq as _;
+
+use crate::error::ControlError;
+use crate::state::State;
+use crate::wire::Request;
+
+pub(super) fn check(state: &State, request: &Request) -> Result<(), ControlError> {
+    let forbidden = |message: &str| Err(ControlError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    if !is_own_host(state, request) {
+        return forbidden(
+            "the Host header must be 127.0.0.1, localhost or [::1] with the port of this sandbox",
+        );
+    }
+    let origin = request
+        .headers
+        .get("origin")
+        .map(|value| value.to_str().unwrap_or("?"));
+    if origin.is_some_and(|origin| !is_own_origin(state, origin)) {
+        return forbidden("requests of web pages from elsewhere are refused (Origin header)");
+    }
+    let given = request.header("x-sandbox-token");
+    if given.is_empty() {
+        let text = "the x-sandbox-token header is missing";
+        return Err(ControlError::new(StatusCode::UNAUTHORIZED, "unauthorized", text));
+    }
+    if !bool::from(given.as_bytes().ct_eq(state.control_token.as_bytes())) {
+        return Err(ControlError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "x-sandbox-token is wrong",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the request was addressed to this sandbox by a loopback name: a web page that points a name of
+/// its own at 127.0.0.1 gives itself away here.
+pub(crate) fn is_own_host(state: &State, request: &Request) -> bool {
+    is_own_authority(state, request.header("host"))
+}
+
+fn is_own_origin(state: &State, origin: &str) -> bool {
+    let scheme = if state.options.tls { "https://" } else { "http://" };
+    origin
+        .strip_prefix(scheme)
+        .is_some_and(|authority| is_own_authority(state, authority))
+}
+
+fn is_own_authority(state: &State, authority: &str) -> bool {
+    let Some((host, port)) = authority.rsplit_once(':') else {
+        return false;
+    };
+    let loopback = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.eq_ignore_ascii_case(name));
+    loopback && port.parse() == Ok(state.port)
+}

@@ -1,0 +1,178 @@
+//! The control API under `/_sandbox/`: who may use it, and which call goes where. What the calls do is in
+//! `clock` and `accounts` and in the parts of the sandbox that they drive.
+
+mod accounts;
+mod clock;
+mod guard;
+
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::account::Broker;
+use crate::error::ControlError;
+use crate::fault::{Fault, FaultRecord};
+use crate::source::SourceIp;
+use crate::state::State;
+use crate::switch::SwitchValue;
+use crate::wire::{Reply, Request};
+pub(crate) use clock::next_occurrence;
+pub(crate) use guard::is_own_host;
+
+type Answer = Result<(StatusCode, Value), ControlError>;
+
+/// Answers one request to the control API.
+pub(crate) fn answer(state: &State, request: &Request) -> Reply {
+    let answered = guard::check(state, request).and_then(|()| route(state, request));
+    match answered {
+        Ok((status, body)) => Reply::json(status, &body),
+        Err(error) => refuse(error.status(), error.code(), error.message()),
+    }
+}
+
+/// A refusal of the control API.
+pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Reply {
+    Reply::json(status, &json!({"error": {"code": code, "message": message}}))
+}
+
+#[allow(clippy::unnecessary_wraps)] // so that the table of routes reads evenly
+fn ok(body: Value) -> Answer {
+    Ok((StatusCode::OK, body))
+}
+
+fn route(state: &State, request: &Request) -> Answer {
+    let path = request.path.strip_prefix("/_sandbox").unwrap_or_default();
+    let method = &request.method;
+    let allowed: &[Method] = match path {
+        "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
+        "/clock/advance" => &[Method::POST],
+        "/faults" => &[Method::GET, Method::POST, Method::DELETE],
+        "/requests" => &[Method::GET, Method::DELETE],
+        "/switches" => &[Method::GET, Method::PATCH],
+        "/accounts" => &[Method::GET, Method::POST],
+        "/sessions" => &[Method::DELETE],
+        _ if path.starts_with("/accounts/") => &[Method::PATCH],
+        _ => {
+            return Err(ControlError::not_found(format!(
+                "{path} is not part of the control API"
+            )));
+        }
+    };
+    if !allowed.contains(method) {
+        let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+        let text = format!("{path} takes {}, not {method}", names.join(", "));
+        return Err(ControlError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            text,
+        ));
+    }
+    match (method.as_str(), path) {
+        ("GET", "/clock") => ok(clock::show(state)),
+        ("PUT", "/clock") => clock::set(state, request),
+        (_, "/clock/advance") => clock::advance(state, request),
+        ("POST", "/faults") => {
+            let record = state.faults.add(read::<Fault>(request)?)?;
+            Ok((StatusCode::CREATED, record.to_json()))
+        }
+        ("GET", "/faults") => {
+            let list: Vec<_> = state.faults.list().iter().map(FaultRecord::to_json).collect();
+            ok(json!({"faults": list}))
+        }
+        ("DELETE", "/faults") => {
+            state.faults.clear();
+            ok(json!({"faults": []}))
+        }
+        ("GET", "/requests") => {
+            let path = request.query("path");
+            ok(state
+                .requests
+                .report(broker_of(request)?, path.as_deref())
+                .to_json())
+        }
+        ("DELETE", "/requests") => {
+            state.requests.clear();
+            ok(json!({"count": 0, "requests": []}))
+        }
+        ("PATCH", "/switches") => {
+            set_switches(state, request)?;
+            ok(state.switches.to_json())
+        }
+        (_, "/switches") => ok(state.switches.to_json()),
+        ("PUT", "/source-ip") => {
+            state.set_source_ip(read_source_ip(request)?);
+            ok(json!({"ip": state.source_ip().to_json()}))
+        }
+        (_, "/source-ip") => ok(json!({"ip": state.source_ip().to_json()})),
+        ("POST", "/accounts") => accounts::add(state, request),
+        ("GET", "/accounts") => ok(accounts::list(state)),
+        ("DELETE", _) => accounts::end_sessions(state, request),
+        _ => accounts::change(state, request, path.trim_start_matches("/accounts/")),
+    }
+}
+
+/// The broker named in the query, if one is.
+fn broker_of(request: &Request) -> Result<Option<Broker>, ControlError> {
+    let Some(name) = request.query("broker").filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    Broker::parse(&name)
+        .map(Some)
+        .ok_or_else(|| ControlError::field("broker", "must be samco or angelone"))
+}
+
+fn set_switches(state: &State, request: &Request) -> Result<(), ControlError> {
+    let body: serde_json::Map<String, Value> = read(request)?;
+    let mut changes = Vec::new();
+    for (name, value) in &body {
+        let value = SwitchValue::from_json(value)
+            .ok_or_else(|| ControlError::field(name, "must be true, false, a whole number or a word"))?;
+        changes.push((name.as_str(), value));
+    }
+    state.switches.set(&changes)
+}
+
+fn read_source_ip(request: &Request) -> Result<SourceIp, ControlError> {
+    let body: Value = read(request)?;
+    match body.get("ip") {
+        Some(Value::Null) => Ok(SourceIp::Peer),
+        Some(Value::String(text)) if text == "home" => Ok(SourceIp::Home),
+        Some(Value::String(text)) => text
+            .parse()
+            .map(SourceIp::Fixed)
+            .map_err(|_| ControlError::field("ip", "is not an IP address")),
+        _ => Err(ControlError::field(
+            "ip",
+            "must be an address, \"home\" (each account's own primary) or null",
+        )),
+    }
+}
+
+/// The body as `T`; the error names the field that is wrong.
+fn read<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+    let mut reader = serde_json::Deserializer::from_slice(&request.body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let inner = error.into_inner();
+        if matches!(
+            inner.classify(),
+            serde_json::error::Category::Syntax | serde_json::error::Category::Eof
+        ) {
+            return ControlError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_json",
+                format!("the body is not JSON: {inner}"),
+            );
+        }
+        let field = if field == "." { "body".to_owned() } else { field };
+        ControlError::field(&field, format_args!("is wrong: {inner}"))
+    })?;
+    reader.end().map_err(|error| {
+        ControlError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_json",
+            format!("the body goes on after its JSON: {error}"),
+        )
+    })?;
+    Ok(value)
+}

@@ -1,0 +1,93 @@
+//! The two errors of this crate: a sandbox that could not start, and a refused control request.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The port could not be taken.
+    #[error("cannot listen on 127.0.0.1:{port}: {reason}; choose another port, or 0 for a free one")]
+    Bind {
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        reason: String,
+    },
+    /// The certificates could not be made or written.
+    #[error("cannot prepare TLS: {reason}")]
+    Tls {
+        /// What went wrong.
+        reason: String,
+    },
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers: {reason}")]
+    Random {
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// A control request that was refused: what to change is in the message, which names the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl ControlError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// A field with a value that cannot be; `problem` completes the sentence that begins with its name.
+    pub(crate) fn field(name: &str, problem: impl fmt::Display) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_field",
+            format!("{name} {problem}"),
+        )
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    /// The stable code: `invalid_field`, `invalid_json`, `not_found`, `conflict`, `forbidden`, ...
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// One line for a person.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The HTTP status that the control API answers with.
+    pub fn http_status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ControlError {}

@@ -1,0 +1,215 @@
+//! The faults that wait for requests, in the order they were added.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::body;
+use super::spec::Fault;
+use crate::account::Broker;
+use crate::error::ControlError;
+use crate::random;
+use crate::request_log::matches;
+use crate::wire::Reply;
+
+/// How many faults may wait at once.
+const LIMIT: usize = 1000;
+
+/// A fault that was added, and what is left of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FaultRecord {
+    /// Its number, which the request log names.
+    pub id: u64,
+    /// How many requests it will still hit; `None` is without end.
+    pub remaining: Option<u32>,
+    /// How many requests it has hit.
+    pub hits: u64,
+    /// What it does.
+    pub fault: Fault,
+}
+
+impl FaultRecord {
+    pub(crate) fn to_json(&self) -> Value {
+        let mut shown = json!({"id": self.id, "remaining": self.remaining, "hits": self.hits});
+        if let (Value::Object(shown), Ok(Value::Object(fault))) =
+            (&mut shown, serde_json::to_value(&self.fault))
+        {
+            shown.extend(fault);
+        }
+        shown
+    }
+}
+
+/// A fault that hits the request at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    pub(crate) id: u64,
+    pub(crate) fault: Arc<Fault>,
+    /// The fault's own reply, if it has one.
+    pub(crate) reply: Option<Reply>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    list: Mutex<List>,
+    /// How many may still hit something, so that requests without faults take no lock.
+    live: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    added: u64,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    hit: Hit,
+    skip: u32,
+    remaining: Option<u32>,
+    hits: u64,
+}
+
+impl Waiting {
+    fn record(&self) -> FaultRecord {
+        let fault = (*self.hit.fault).clone();
+        FaultRecord {
+            id: self.hit.id,
+            remaining: self.remaining,
+            hits: self.hits,
+            fault,
+        }
+    }
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
+        fault.check()?;
+        let reply = body::of(&fault);
+        let mut list = self.lock();
+        if list.waiting.len() >= LIMIT {
+            return Err(ControlError::conflict(format!(
+                "there are {LIMIT} faults already: clear them first"
+            )));
+        }
+        list.added += 1;
+        let remaining = if fault.probability.is_some() {
+            fault.times
+        } else {
+            fault.times.or(Some(1))
+        };
+        let hit = Hit {
+            id: list.added,
+            reply,
+            fault: Arc::new(fault),
+        };
+        let waiting = Waiting {
+            skip: hit.fault.skip,
+            hit,
+            remaining,
+            hits: 0,
+        };
+        let record = waiting.record();
+        list.waiting.push(waiting);
+        self.live.fetch_add(1, Ordering::Release);
+        Ok(record)
+    }
+
+    /// The first fault that hits this request; its count goes down.
+    pub(crate) fn hit(&self, broker: Broker, method: &str, path: &str) -> Option<Hit> {
+        if self.live.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let mut list = self.lock();
+        for waiting in &mut list.waiting {
+            let fault = &waiting.hit.fault;
+            let applies = waiting.remaining != Some(0)
+                && fault.broker == broker
+                && fault
+                    .method
+                    .as_deref()
+                    .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+                && matches(&fault.path, path);
+            if !applies {
+                continue;
+            }
+            if waiting.skip > 0 {
+                waiting.skip -= 1;
+                continue;
+            }
+            if fault
+                .probability
+                .is_some_and(|probability| random::fraction() >= probability)
+            {
+                continue;
+            }
+            waiting.hits += 1;
+            waiting.remaining = waiting.remaining.map(|left| left - 1);
+            if waiting.remaining == Some(0) {
+                self.live.fetch_sub(1, Ordering::Release);
+            }
+            return Some(waiting.hit.clone());
+        }
+        None
+    }
+
+    pub(crate) fn list(&self) -> Vec<FaultRecord> {
+        self.lock().waiting.iter().map(Waiting::record).collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        let mut list = self.lock();
+        list.waiting.clear();
+        self.live.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Faults;
+    use crate::account::Broker;
+    use crate::fault::Fault;
+
+    #[test]
+    fn faults_hit_in_order_as_often_as_told() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::on(Broker::Samco, "/a").times(1).skip(1).status(500))
+            .unwrap();
+        faults
+            .add(Fault::on(Broker::Samco, "/*").times(2).method("get").status(501))
+            .unwrap();
+        let hit = |method, path| faults.hit(Broker::Samco, method, path).map(|hit| hit.id);
+        assert_eq!(hit("GET", "/a"), Some(2));
+        assert_eq!(hit("POST", "/b"), None);
+        assert_eq!(hit("GET", "/a"), Some(1));
+        assert!(faults.hit(Broker::AngelOne, "GET", "/a").is_none());
+        assert_eq!(hit("GET", "/b"), Some(2));
+        assert_eq!(hit("GET", "/b"), None);
+        let left: Vec<_> = faults.list().iter().map(|f| (f.remaining, f.hits)).collect();
+        assert_eq!(left, [(Some(0), 1), (Some(0), 2)]);
+    }
+
+    #[test]
+    fn certainty_hits_for_ever_and_nonsense_is_refused() {
+        let faults = Faults::default();
+        faults
+            .add(Fault::on(Broker::Samco, "/a").probability(1.0).delay_ms(1))
+            .unwrap();
+        assert!((0..50).all(|_| faults.hit(Broker::Samco, "GET", "/a").is_some()));
+        faults.clear();
+        assert!(faults.hit(Broker::Samco, "GET", "/a").is_none());
+        let refused = |fault: Fault| faults.add(fault).unwrap_err().message().to_owned();
+        assert!(refused(Fault::on(Broker::Samco, "/a")).starts_with("fault does nothing"));
+        assert!(refused(Fault::on(Broker::Samco, "a").status(500)).starts_with("path"));
+        assert!(refused(Fault::on(Broker::Samco, "/a").status(99)).starts_with("status"));
+        assert!(refused(Fault::on(Broker::Samco, "/a").header("Content-Length", "3")).starts_with("headers"));
+        assert!(refused(Fault::on(Broker::Samco, "/a").probability(f64::NAN)).starts_with("probability"));
+    }
+}

@@ -1,0 +1,256 @@
+//! Samco sessions: login with key and secret, whoami, logout, and the gates that other calls pass.
+
+use http::StatusCode;
+use preopen_core::expiry::DailyBoundary;
+use preopen_core::static_ip::{Addresses, Slot, Verdict};
+use serde_json::{Value, json};
+
+use super::envelope::{bare_failure, success};
+use super::{Samco, Session};
+use crate::account::SamcoAccount;
+use crate::random;
+use crate::state::State;
+use crate::switch::Switch;
+use crate::wire::{Reply, Request, text_field};
+
+/// Every session ends at the first 08:00 IST after its issue.
+const BOUNDARY: DailyBoundary = DailyBoundary::at(8, 0);
+
+const MANDATORY: &str =
+    "Unauthorized - Session token is mandatory. Please provide session token in 'x-session-token' header";
+const INVALID: &str = "Unauthorized - Invalid token. sessId missing.";
+
+/// `POST /session/token`.
+pub(super) fn token(state: &State, request: &Request) -> Reply {
+    let body = request.json().unwrap_or_default();
+    let field = |name| text_field(&body, name).filter(|text| !text.is_empty());
+    let (Some(key), Some(secret)) = (field("apiKey"), field("apiSecret")) else {
+        return bare_failure(StatusCode::BAD_REQUEST, "apiKey and apiSecret are required", None);
+    };
+    let now = state.now();
+    let mut samco = state.samco();
+    let Some(index) = samco
+        .members
+        .iter()
+        .position(|member| member.account.api_key == key)
+    else {
+        return bare_failure(StatusCode::UNAUTHORIZED, "Invalid API key", Some("EOAUTH001"));
+    };
+    let member = &samco.members[index];
+    let id = member.account.account.clone();
+    let refused = if !member.app_active {
+        Some((
+            StatusCode::UNAUTHORIZED,
+            "Invalid or inactive API key",
+            Some("EOAUTH001"),
+        ))
+    } else if !has_secret_format(&secret) {
+        Some((
+            StatusCode::UNAUTHORIZED,
+            "Invalid API secret format",
+            Some("EOAUTH008"),
+        ))
+    } else if member.account.api_secret != secret {
+        Some((StatusCode::UNAUTHORIZED, "Invalid API secret", Some("EOAUTH008")))
+    } else if !member.standing.subscribed {
+        Some((
+            StatusCode::FORBIDDEN,
+            "User not subscribed. Please subscribe to access trade API",
+            None,
+        ))
+    } else if member.standing.blocked {
+        Some((StatusCode::FORBIDDEN, "User account is blocked", None))
+    } else if member.standing.needs_app_login {
+        let text = "Unable to start your trading session. Please open the SAMCO mobile app, sign in once, and then retry.";
+        Some((StatusCode::UNAUTHORIZED, text, None))
+    } else {
+        None
+    };
+    if let Some((status, message, code)) = refused {
+        return bare_failure(status, message, code).for_account(&id);
+    }
+    let account = member.account.clone();
+    let expires_at = BOUNDARY.next_after(now);
+    let token_id = random::uuid();
+    let mut claims = json!({"iss": "preopen-sandbox", "sessId": token_id, "iat": now.as_seconds()});
+    if state.switches.is_on(Switch::SamcoJwtExp) {
+        claims["exp"] = expires_at.as_seconds().into();
+    }
+    let token = random::jwt("HS256", &claims);
+    if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
+        samco.end_sessions(Some(index));
+    }
+    samco.remember(
+        token.clone(),
+        Session {
+            member: index,
+            issued_at: now,
+            expires_at,
+            ended: false,
+        },
+    );
+    drop(samco);
+    let payload = json!({
+        "sessionToken": token, "tokenId": token_id, "accountID": account.account,
+        "accountName": format!("SANDBOX TRADER {}", account.account),
+        "exchangeList": ["NSE", "BSE", "NFO", "MCX"], "orderTypeList": ["L", "MKT", "SL", "SL-M"],
+        "productList": ["MIS", "CNC", "NRML"], "srcIp": request.source.seen(&account.primary_ip),
+        "primaryIp": account.primary_ip, "secondaryIp": account.secondary_ip,
+    });
+    success(state, "Session token generated successfully", payload).for_account(&id)
+}
+
+/// Whether a secret could be one of ours. The broker says "format" when its decryption fails; here a
+/// secret that is short or has foreign characters stands for that.
+pub(crate) fn has_secret_format(secret: &str) -> bool {
+    secret.len() >= 32
+        && secret
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// `GET /ip/whoami`. A mismatch is a success too.
+pub(super) fn whoami(state: &State, request: &Request) -> Reply {
+    let account = match signed_in(state, request) {
+        Ok(account) => account,
+        Err(refusal) => return *refusal,
+    };
+    let seen = request.source.seen(&account.primary_ip);
+    let (matches, matched_as, message) = match verdict(&seen, &account) {
+        Verdict::Match(slot) => {
+            let slot = if slot == Slot::Primary {
+                "PRIMARY"
+            } else {
+                "SECONDARY"
+            };
+            (
+                true,
+                Value::from(slot),
+                format!("Calling from registered {slot} IP ({seen})."),
+            )
+        }
+        Verdict::Unregistered => {
+            let text =
+                format!("Calling IP ({seen}). No IP is registered. Order endpoints will reject this host.");
+            (false, Value::Null, text)
+        }
+        _ => {
+            let mut registered = format!("PRIMARY={}", account.primary_ip);
+            if !account.secondary_ip.is_empty() {
+                registered = format!("{registered}, SECONDARY={}", account.secondary_ip);
+            }
+            let text = format!(
+                "Calling IP ({seen}) is NOT a registered IP. Registered: {registered}. Order endpoints will reject \
+                 this host."
+            );
+            (false, Value::Null, text)
+        }
+    };
+    let unset_is_null = state.switches.word(Switch::SamcoUnsetIp) == "null";
+    let shown = |ip: &str| {
+        if ip.is_empty() && unset_is_null {
+            Value::Null
+        } else {
+            ip.into()
+        }
+    };
+    let payload = json!({
+        "srcIp": seen, "primaryIp": shown(&account.primary_ip), "secondaryIp": shown(&account.secondary_ip),
+        "matches": matches, "matchedAs": matched_as,
+    });
+    success(state, &message, payload).for_account(&account.account)
+}
+
+/// `DELETE /logout`.
+pub(super) fn logout(state: &State, request: &Request) -> Reply {
+    let account = match signed_in(state, request) {
+        Ok(account) => account,
+        Err(refusal) => return *refusal,
+    };
+    if let Some(session) = state.samco().sessions.get_mut(request.header("x-session-token")) {
+        session.ended = true;
+    }
+    success(state, "Request successful", json!({})).for_account(&account.account)
+}
+
+fn verdict(seen: &str, account: &SamcoAccount) -> Verdict {
+    Addresses::new(Some(seen), Some(&account.primary_ip), Some(&account.secondary_ip))
+        .verdict()
+        .unwrap_or(Verdict::Unregistered)
+}
+
+/// Runs `act` for the account that the session token belongs to; for calls that the IP gate lets through
+/// unless the switch `samco_ip_scope` says otherwise.
+pub(super) fn reading(
+    state: &State,
+    request: &Request,
+    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+) -> Reply {
+    gated(
+        state,
+        request,
+        state.switches.word(Switch::SamcoIpScope) == "all",
+        act,
+    )
+}
+
+/// Runs `act` like [`reading`], for order calls: only from a registered address.
+pub(super) fn ordering(
+    state: &State,
+    request: &Request,
+    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+) -> Reply {
+    gated(state, request, true, act)
+}
+
+fn gated(
+    state: &State,
+    request: &Request,
+    check_address: bool,
+    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+) -> Reply {
+    let account = match signed_in(state, request) {
+        Ok(account) => account,
+        Err(refusal) => return *refusal,
+    };
+    let seen = request.source.seen(&account.primary_ip);
+    let reply = if check_address && !matches!(verdict(&seen, &account), Verdict::Match(_)) {
+        let code = state
+            .switches
+            .is_on(Switch::SamcoIpErrorCode)
+            .then_some("EOAUTH009");
+        bare_failure(
+            StatusCode::FORBIDDEN,
+            "The IP is not the registered static IP",
+            code,
+        )
+    } else {
+        act(&mut state.samco(), &account)
+    };
+    reply.for_account(&account.account)
+}
+
+/// The account of the session token, or the refusal.
+fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply>> {
+    let refused = |text| Err(Box::new(bare_failure(StatusCode::UNAUTHORIZED, text, None)));
+    let token = request.header("x-session-token");
+    if token.is_empty() {
+        return refused(MANDATORY);
+    }
+    let now = state.now();
+    let samco = state.samco();
+    let Some(session) = samco.sessions.get(token) else {
+        return refused(INVALID);
+    };
+    let account = &samco.members[session.member].account;
+    if !session.ended && now < session.expires_at {
+        return Ok(account.clone());
+    }
+    let text = match state.switches.word(Switch::SamcoExpiredText) {
+        "mandatory" => MANDATORY,
+        "session_expired" => "Session Expired",
+        _ => INVALID,
+    };
+    let reply = bare_failure(StatusCode::UNAUTHORIZED, text, None);
+    Err(Box::new(reply.for_account(&account.account)))
+}

@@ -1,0 +1,166 @@
+//! The handle of a running sandbox: where it is, who has accounts, and the control API in-process.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use preopen_core::{Timestamp, VirtualClock};
+use serde_json::{Value, json};
+
+use crate::account::{Account, Broker};
+use crate::control::next_occurrence;
+use crate::error::{ControlError, StartError};
+use crate::fault::{Fault, FaultRecord};
+use crate::options::Options;
+use crate::random;
+use crate::request_log::RequestReport;
+use crate::server::{Server, Tls, bind};
+use crate::source::SourceIp;
+use crate::state::State;
+use crate::switch::SwitchValue;
+
+/// A running sandbox. It serves on the runtime it was started on until it is stopped or dropped.
+pub struct Sandbox {
+    server: Server,
+    state: Arc<State>,
+    tls: Option<Tls>,
+    accounts: Vec<Account>,
+    origin: String,
+    control_url: String,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on 127.0.0.1. When this returns, it answers requests.
+    ///
+    /// Errors: the port is taken, or TLS could not be prepared.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        random::check()?;
+        let tls = if options.tls { Some(Tls::generate()?) } else { None };
+        let (listener, address) = bind(options.port).await?;
+        let scheme = if options.tls { "https" } else { "http" };
+        let origin = format!("{scheme}://{address}");
+        let state = Arc::new(State::new(options, address.port(), random::text::<24>()));
+        let server = Server::start(listener, state.clone(), tls.as_ref());
+        let accounts = state.accounts();
+        Ok(Self {
+            server,
+            tls,
+            accounts,
+            control_url: format!("{origin}/_sandbox"),
+            origin,
+            state,
+        })
+    }
+
+    /// The base URL of Samco's REST API.
+    pub fn samco_url(&self) -> &str {
+        &self.origin
+    }
+
+    /// The base URL of SmartAPI.
+    pub fn angelone_url(&self) -> &str {
+        &self.origin
+    }
+
+    /// The address of the status page.
+    pub fn dashboard_url(&self) -> String {
+        format!("{}/", self.origin)
+    }
+
+    /// The base URL of the control API.
+    pub fn control_url(&self) -> &str {
+        &self.control_url
+    }
+
+    /// What the control API expects in the header `x-sandbox-token`.
+    pub fn control_token(&self) -> &str {
+        &self.state.control_token
+    }
+
+    /// The PEM file of the CA that signed the server's certificate, with TLS. It is removed on stop.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.tls.as_ref().map(Tls::ca_file)
+    }
+
+    /// The accounts that the sandbox started with.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The clock that sessions on this sandbox follow.
+    pub fn clock(&self) -> Arc<VirtualClock> {
+        self.state.clock.clone()
+    }
+
+    /// Moves the clock to the next time of day in India strictly after now, for example `08:00 IST`.
+    pub fn advance_to(&self, time: &str) -> Result<Timestamp, ControlError> {
+        let at = next_occurrence(time, self.state.now())?;
+        self.state.clock.set(at);
+        Ok(at)
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
+        self.state.faults.add(fault)
+    }
+
+    /// All faults that were added and not cleared.
+    pub fn faults(&self) -> Vec<FaultRecord> {
+        self.state.faults.list()
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
+    /// What arrived, by broker and path; a path that ends in `*` is a prefix.
+    pub fn requests(&self, broker: Option<Broker>, path: Option<&str>) -> RequestReport {
+        self.state.requests.report(broker, path)
+    }
+
+    /// Forgets what arrived.
+    pub fn clear_requests(&self) {
+        self.state.requests.clear();
+    }
+
+    /// Sets the address that requests seem to come from.
+    pub fn set_source_ip(&self, source: SourceIp) {
+        self.state.set_source_ip(source);
+    }
+
+    /// Sets a switch. Errors name the switch and what it may be set to.
+    pub fn switch(&self, name: &str, value: impl Into<SwitchValue>) -> Result<(), ControlError> {
+        self.state.switches.set(&[(name, value.into())])
+    }
+
+    /// Ends the sessions of an account, or of all, at both brokers; gives how many were alive.
+    pub fn end_sessions(&self, account: Option<&str>) -> usize {
+        let now = self.state.now();
+        let samco = self.state.samco().end_sessions_of(account, now);
+        samco + self.state.angelone().end_sessions_of(account, now)
+    }
+
+    /// The line that `preopen sandbox --json` prints once it is ready.
+    pub fn ready_line(&self) -> Value {
+        json!({
+            "samco_url": self.samco_url(), "angelone_url": self.angelone_url(),
+            "dashboard_url": self.dashboard_url(), "control_url": self.control_url(),
+            "control_token": self.control_token(), "ca_file": self.ca_file().map(|path| path.display().to_string()),
+            "accounts": self.accounts.iter().map(Account::to_json).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Stops at once: open connections are dropped, the port is free, the CA file is gone.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("url", &self.origin)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! Everything that one sandbox knows, shared by its connections.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use preopen_core::{Clock as _, Timestamp, VirtualClock};
+
+use crate::account::{Account, Broker, seeds};
+use crate::angelone::AngelOne;
+use crate::error::ControlError;
+use crate::fault::Faults;
+use crate::options::Options;
+use crate::request_log::RequestLog;
+use crate::samco::Samco;
+use crate::source::SourceIp;
+use crate::switch::Switches;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) switches: Switches,
+    pub(crate) faults: Faults,
+    pub(crate) requests: RequestLog,
+    pub(crate) control_token: String,
+    /// The port that the sandbox listens on.
+    pub(crate) port: u16,
+    source_ip: Mutex<SourceIp>,
+    samco: Mutex<Samco>,
+    angelone: Mutex<AngelOne>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    pub(crate) fn new(options: Options, port: u16, control_token: String) -> Self {
+        let clock = match options.start_at {
+            Some(at) => VirtualClock::new(at, options.clock_rate),
+            None => VirtualClock::new(preopen_core::SystemClock.now().wall, options.clock_rate),
+        };
+        let state = Self {
+            options,
+            clock: Arc::new(clock),
+            switches: Switches::new(),
+            faults: Faults::default(),
+            requests: RequestLog::default(),
+            control_token,
+            port,
+            source_ip: Mutex::default(),
+            samco: Mutex::default(),
+            angelone: Mutex::default(),
+        };
+        for account in seeds() {
+            state.insert(&account);
+        }
+        state
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().wall
+    }
+
+    pub(crate) fn samco(&self) -> MutexGuard<'_, Samco> {
+        lock(&self.samco)
+    }
+
+    pub(crate) fn angelone(&self) -> MutexGuard<'_, AngelOne> {
+        lock(&self.angelone)
+    }
+
+    pub(crate) fn source_ip(&self) -> SourceIp {
+        *lock(&self.source_ip)
+    }
+
+    pub(crate) fn set_source_ip(&self, source: SourceIp) {
+        *lock(&self.source_ip) = source;
+    }
+
+    /// All accounts, in the order they were added, Samco's first.
+    pub(crate) fn accounts(&self) -> Vec<Account> {
+        let mut all: Vec<Account> = self.samco().accounts().cloned().map(Account::Samco).collect();
+        all.extend(self.angelone().accounts().cloned().map(Account::AngelOne));
+        all
+    }
+
+    /// The registered primary address of an account; empty when there is none.
+    pub(crate) fn primary_ip(&self, broker: Broker, account: &str) -> String {
+        match broker {
+            Broker::Samco => self.samco().primary_ip(account),
+            Broker::AngelOne => self.angelone().primary_ip(account),
+        }
+    }
+
+    /// Adds an account whose id and key nobody has yet.
+    pub(crate) fn add_account(&self, account: &Account) -> Result<(), ControlError> {
+        let taken = |what: &str| {
+            Err(ControlError::conflict(format!(
+                "{what} is taken by another account"
+            )))
+        };
+        for known in self.accounts() {
+            if known.id() == account.id() {
+                return taken(account.id());
+            }
+            let same_key = match (&known, account) {
+                (Account::Samco(a), Account::Samco(b)) => a.api_key == b.api_key,
+                (Account::AngelOne(a), Account::AngelOne(b)) => a.api_key == b.api_key,
+                _ => false,
+            };
+            if same_key {
+                return taken("api_key");
+            }
+        }
+        if self.accounts().len() >= 1000 {
+            return Err(ControlError::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                "there are 1000 accounts already",
+            ));
+        }
+        self.insert(account);
+        Ok(())
+    }
+
+    fn insert(&self, account: &Account) {
+        match account {
+            Account::Samco(account) => self.samco().add(account.clone()),
+            Account::AngelOne(account) => self.angelone().add(account.clone()),
+        }
+    }
+}

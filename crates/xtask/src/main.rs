@@ -1,0 +1,55 @@
+//! `cargo xtask`: the one entry point for the demo, the quick check, the tests of every language and the benchmarks.
+//!
+//! Only the command line lives here; each subcommand has a file or folder of its own.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool for people: printing is its interface"
+)]
+
+mod bench;
+mod check;
+mod counts;
+mod demo;
+mod process;
+mod report;
+mod test;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, check, test and show the project.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the `preopen` command and run its demo; further arguments go to it (`--json`, ...).
+    Demo(demo::Args),
+    /// The quick look before a commit: format, lints, types, and the unit tests of what changed.
+    Check,
+    /// Provide what is missing and run the tests of every language; the last line counts them.
+    Test(test::Args),
+    /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Check => check::run(),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

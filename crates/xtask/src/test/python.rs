@@ -1,0 +1,76 @@
+//! The Python tests: one wheel, installed for the oldest supported interpreter and for the newest one here.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::counts::{self, Counts};
+use crate::process;
+use crate::report::Report;
+use crate::tools::python::{self, Venv};
+use crate::workspace::Workspace;
+
+use super::provision::Provision;
+
+pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+    let workspace = provision.workspace;
+    let Some(all) = provision.pythons(report) else {
+        return report.missing("python", "an interpreter");
+    };
+    let Some(wheel) = provision.wheel(report) else {
+        return report.missing("python", "the wheel");
+    };
+    let Some(command) = provision.command(report) else {
+        return report.missing("python", "the command");
+    };
+    for python in python::floor_and_newest(&all) {
+        let suite = format!("python {}", python.name());
+        let name = format!("py{}", python.tag());
+        let venv = report.setup(&format!("{suite}: environment"), || {
+            let venv = Venv::provide(workspace, &name, &python, "tests/python/requirements.txt")?;
+            venv.install_wheel(&wheel)?;
+            Ok(venv)
+        });
+        match venv {
+            Some(venv) => report.suite(&suite, || {
+                pytest(workspace, &venv, "tests/python", &name, &command)
+            }),
+            None => report.missing(&suite, "its environment"),
+        }
+    }
+}
+
+/// Runs pytest on a folder and reads its report.
+pub(super) fn pytest(
+    workspace: &Workspace,
+    venv: &Venv,
+    folder: &str,
+    name: &str,
+    command: &Path,
+) -> Result<Counts> {
+    workspace.require(folder)?;
+    let file = report_file(workspace, &format!("pytest-{name}.xml"))?;
+    let mut pytest = venv.run("pytest");
+    pytest
+        .args([folder, "--quiet", "-p", "no:cacheprovider", "--junitxml"])
+        .arg(&file);
+    pytest.current_dir(&workspace.root).env("PREOPEN_BIN", command);
+    let status = process::status(&mut pytest)?;
+    let text = fs::read_to_string(&file).with_context(|| format!("pytest left no report ({status})"))?;
+    let counts = counts::pytest(&text).context("cannot read pytest's report")?;
+    ensure!(
+        status.success() || counts.failed > 0 || counts.total() == 0,
+        "pytest failed ({status})"
+    );
+    Ok(counts)
+}
+
+/// An empty place for a report, so that an old one is never taken for a new one.
+pub(super) fn report_file(workspace: &Workspace, name: &str) -> Result<std::path::PathBuf> {
+    let folder = workspace.target.join("test-reports");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(name);
+    let _ = fs::remove_file(&file);
+    Ok(file)
+}

@@ -1,0 +1,138 @@
+//! The walls of the house: which crate may depend on which, and where a foreign crate may be named at all.
+//!
+//! Only normal and build dependencies count; a test may use whatever it likes.
+#![allow(
+    clippy::expect_used,
+    reason = "a test file: what cannot be read ends the test"
+)]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Every member of the workspace with the members it may depend on. Arrows never turn back.
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("preopen-core", &[]),
+    ("preopen-http", &["preopen-core"]),
+    ("preopen-store", &["preopen-core"]),
+    ("preopen", &["preopen-core", "preopen-http", "preopen-store"]),
+    ("preopen-ffi", &["preopen", "preopen-core", "preopen-http"]),
+    ("preopen-sandbox", &["preopen-core"]),
+    ("preopen-cli", &["preopen", "preopen-sandbox", "preopen-core"]),
+    ("preopen-python", &["preopen-ffi", "preopen"]),
+    ("preopen-node", &["preopen-ffi", "preopen"]),
+    ("preopen-uniffi", &["preopen-ffi", "preopen"]),
+    ("xtask", &[]),
+];
+
+/// Foreign crates, by the start of their name, with the members that may name them.
+const FOREIGN: [(&str, &[&str]); 6] = [
+    ("reqwest", &["preopen-http"]),
+    // The embedded broker serves TLS, so it needs the server half.
+    ("rustls", &["preopen-http", "preopen-sandbox"]),
+    ("tokio-rustls", &["preopen-http", "preopen-sandbox"]),
+    ("pyo3", &["preopen-python"]),
+    ("napi", &["preopen-node"]),
+    ("redis", &["preopen-store"]),
+];
+
+/// The parts of tokio that start threads, timers or sockets. The core may use none of them.
+const RUNTIME: [&str; 8] = [
+    "full",
+    "rt",
+    "rt-multi-thread",
+    "net",
+    "time",
+    "fs",
+    "process",
+    "signal",
+];
+
+#[test]
+fn members_depend_only_on_the_layers_below() {
+    let mut wrong = Vec::new();
+    for member in members() {
+        let name = text(&member, "name");
+        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == name) else {
+            wrong.push(format!("{name} has no place in the table of layers"));
+            continue;
+        };
+        for dependency in dependencies(&member) {
+            let other = text(dependency, "name");
+            // Only members have a path.
+            if dependency["path"].is_string() && !allowed.contains(&other) {
+                wrong.push(format!("{name} may not depend on {other}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn foreign_crates_stay_behind_their_wall() {
+    let mut wrong = Vec::new();
+    for member in members() {
+        let name = text(&member, "name");
+        for dependency in dependencies(&member) {
+            let other = text(dependency, "name");
+            for (start, allowed) in FOREIGN {
+                if other.starts_with(start) && !allowed.contains(&name) {
+                    wrong.push(format!("{name} may not name {other}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_has_no_runtime() {
+    let members = members();
+    let core = members
+        .iter()
+        .find(|member| member["name"] == "preopen-core")
+        .expect("the core is a member");
+    for dependency in dependencies(core).filter(|dependency| dependency["name"] == "tokio") {
+        let features = dependency["features"].as_array().expect("a list of features");
+        let used: Vec<&Value> = features
+            .iter()
+            .filter(|feature| RUNTIME.iter().any(|runtime| *feature == runtime))
+            .collect();
+        assert!(used.is_empty(), "the core uses tokio's {used:?}");
+    }
+}
+
+fn members() -> Vec<Value> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    metadata["packages"]
+        .as_array()
+        .expect("a list of packages")
+        .clone()
+}
+
+fn dependencies(member: &Value) -> impl Iterator<Item = &Value> {
+    let all = member["dependencies"].as_array().expect("a list of dependencies");
+    all.iter().filter(|dependency| dependency["kind"] != "dev")
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().expect("a text")
+}
