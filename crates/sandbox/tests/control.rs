@@ -292,6 +292,8 @@ async fn requests_are_counted_and_hold_no_secret() {
     common::same_fields(last, &fields);
     let (_, all) = h.control("GET", "/requests", Value::Null).await;
     assert_eq!(all["count"], 5);
+    let (_, none) = h.control("GET", "/requests?limit=0", Value::Null).await;
+    assert_eq!(none, json!({"count": 5, "requests": []}));
     let text = all.to_string();
     for secret in [
         &h.samco(0).api_secret,
