@@ -121,4 +121,6 @@ def _json_text(value: Any) -> str:
     try:
         return dumps(value, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"json cannot be written as JSON: {error}", field="json") from None
+        problem = str(error)
+    # Raised here, so that the error carries no other one along.
+    raise InvalidInputError(f"json cannot be written as JSON: {problem}", field="json")
