@@ -21,7 +21,8 @@ struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 2 usage, 3 credentials or account, 4 static IP, 5 network or broker, 6 login needed.
+const EXIT_CODES: &str =
+    "Exit codes: 0 ok, 2 usage, 3 credentials or account, 4 static IP, 5 network or broker, 6 login needed.
 Credentials come from the environment or --env-file, never from an argument:
   Samco     SAMCO_API_KEY  SAMCO_API_SECRET
   SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_PIN  ANGELONE_TOTP_SECRET";
@@ -43,7 +44,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Failure::Other(format!("the runtime cannot be started: {error}"))),
     };

@@ -47,11 +47,6 @@ impl Output {
         self.json
     }
 
-    /// One line of JSON on standard output.
-    pub(crate) fn json(self, value: &Json) {
-        line(&value.to_string());
-    }
-
     /// Says why the command failed, on standard error, and gives its exit code.
     pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
         let mut stderr = anstream::stderr().lock();
@@ -71,6 +66,11 @@ impl Output {
         }
         ExitCode::from(code)
     }
+}
+
+/// One line of JSON on standard output.
+pub(crate) fn json_line(value: &Json) {
+    line(&value.to_string());
 }
 
 /// One line on standard output; a closed pipe is not a reason to fail.

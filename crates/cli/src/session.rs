@@ -57,13 +57,14 @@ impl SessionArguments {
         };
         let timeout = Duration::try_from_secs_f64(self.timeout)
             .map_err(|_| Error::invalid_input("timeout", "must be a positive number of seconds"))?;
-        let mut builder = builder.timeout(timeout).allowed_hosts(self.allowed_hosts).ip_version(
-            match self.ip_version.as_str() {
+        let mut builder = builder
+            .timeout(timeout)
+            .allowed_hosts(self.allowed_hosts)
+            .ip_version(match self.ip_version.as_str() {
                 "4" => IpVersion::V4,
                 "6" => IpVersion::V6,
                 _ => IpVersion::Any,
-            },
-        );
+            });
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
         }
@@ -95,7 +96,8 @@ pub(crate) fn read_env_file(path: &PathBuf) -> Result<HashMap<String, String>> {
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).map_err(|error| bad(format!("cannot be read: {error}")))?
     } else {
-        std::fs::read_to_string(path).map_err(|error| bad(format!("cannot be read: {error}: {}", path.display())))?
+        std::fs::read_to_string(path)
+            .map_err(|error| bad(format!("cannot be read: {error}: {}", path.display())))?
     };
     dotenvy::from_read_iter(text.as_bytes())
         .collect::<Result<_, _>>()

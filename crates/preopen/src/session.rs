@@ -314,6 +314,7 @@ impl Session {
                         self.renew_behind();
                     }
                 }
+                ErrorKind::StaticIpMismatch => return Err(self.inner.with_addresses(error, &record).await),
                 ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
                     reconnected = true;
                     continue;
@@ -462,6 +463,34 @@ impl Inner {
         sent.map_err(|failure| failure.into_error(&request.endpoint))
     }
 
+    /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort.
+    async fn with_addresses(&self, error: Error, record: &Record) -> Error {
+        let Some(whoami) = self.adapter.whoami() else {
+            return error;
+        };
+        let patience = self.timeout.min(Duration::from_secs(2));
+        let Ok(reply) = self.exchange(&whoami, record, patience).await else {
+            return error;
+        };
+        let Ok(who) = self.adapter.read_whoami(&reply) else {
+            return error;
+        };
+        let text = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
+        let seen = who.addresses;
+        let message = format!(
+            "{} (the broker sees {}; registered: primary {}, secondary {})",
+            error.message(),
+            text(&seen.source),
+            text(&seen.primary),
+            text(&seen.secondary)
+        );
+        error.with_message(message).with(|context| {
+            context.source_ip = seen.source;
+            context.primary_ip = seen.primary;
+            context.secondary_ip = seen.secondary;
+        })
+    }
+
     /// Ends a session at the broker with its own token.
     pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
         self.exchange(&self.adapter.logout(), record, self.timeout).await
@@ -471,19 +500,10 @@ impl Inner {
     pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, record: Option<&Record>) -> Error {
         let mut secrets = self.adapter.secrets();
         secrets.extend(record.into_iter().flat_map(|record| record.tokens.all()));
-        let addresses = record.and_then(|record| record.addresses.clone());
-        let mismatch = error.kind() == ErrorKind::StaticIpMismatch;
         error
             .with(|context| {
                 context.broker = Some(self.adapter.policy().broker);
                 context.endpoint.get_or_insert_with(|| endpoint.to_string());
-                if let Some(addresses) = addresses
-                    && mismatch
-                {
-                    context.primary_ip = addresses.primary;
-                    context.secondary_ip = addresses.secondary;
-                    context.source_ip = addresses.source;
-                }
             })
             .redacted(&Redactor::new(secrets))
     }

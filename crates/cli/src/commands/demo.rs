@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use preopen::{AngelOne, Clock as _, Error, ErrorKind, Json, Result, Samco, Session, SystemClock, Timestamp, VirtualClock};
-use preopen_sandbox::{Account, AngelOneAccount, Broker, Options, Sandbox, SamcoAccount, SourceIp};
+use preopen::{
+    AngelOne, Clock as _, Error, ErrorKind, Json, Result, Samco, Session, SystemClock, Timestamp,
+    VirtualClock,
+};
+use preopen_sandbox::{Account, AngelOneAccount, Broker, Options, SamcoAccount, Sandbox, SourceIp};
 use serde_json::json;
 
-use crate::output::{BAD, BOLD, CLOCK, DIM, Failure, GOOD, Output, line};
+use crate::output::{BAD, BOLD, CLOCK, DIM, Failure, GOOD, Output, json_line, line};
 
 const SAMCO_LOGIN: &str = "/session/token";
 const ANGEL_LOGIN: &str = "/rest/auth/angelbroking/user/v1/loginByPassword";
@@ -22,7 +25,10 @@ const STRANGER: &str = "198.51.100.7";
 const CALLERS: usize = 1000;
 
 pub(crate) async fn run(output: Output) -> Result<ExitCode, Failure> {
-    let story = Story { output, began: Instant::now() };
+    let story = Story {
+        output,
+        began: Instant::now(),
+    };
     story.title();
     let start = opening_bell();
     let sandbox = Sandbox::start(Options::default().start_at(start))
@@ -41,7 +47,12 @@ fn opening_bell() -> Timestamp {
 }
 
 async fn tell(story: &Story, sandbox: &Sandbox, start: Timestamp) -> Result<(), Failure> {
-    story.done("sandbox", "The embedded broker is up", sandbox.samco_url(), json!({"url": sandbox.samco_url()}));
+    story.done(
+        "sandbox",
+        "The embedded broker is up",
+        sandbox.samco_url(),
+        &json!({"url": sandbox.samco_url()}),
+    );
     let samco = samco_session(sandbox, start)?;
     let angel = angel_session(sandbox)?;
 
@@ -61,13 +72,17 @@ async fn tell(story: &Story, sandbox: &Sandbox, start: Timestamp) -> Result<(), 
 
     story.clock(advance(sandbox, "00:00 IST")?, "SmartAPI ends every session");
     let state = angel.state();
-    story.done("knows", "SmartAPI's session is over, and Preopen knows without asking", &state.reason, json!({"state": state.name.as_str()}));
+    story.done(
+        "knows",
+        "SmartAPI's session is over, and Preopen knows without asking",
+        &state.reason,
+        &json!({"state": state.name.as_str()}),
+    );
     last_price(story, &angel).await?;
-    logins(story, sandbox, Broker::AngelOne, ANGEL_LOGIN, "SmartAPI");
 
     story.clock(advance(sandbox, "08:00 IST")?, "Samco ends every session");
     morning_rush(story, sandbox, &samco).await?;
-    logins(story, sandbox, Broker::Samco, SAMCO_LOGIN, "Samco");
+    logins(story, sandbox);
     story.end();
     Ok(())
 }
@@ -75,10 +90,17 @@ async fn tell(story: &Story, sandbox: &Sandbox, start: Timestamp) -> Result<(), 
 /// Samco's session keeps the time of a host that did not see the night pass, so that the broker's refusal, not
 /// the clock, is what makes it renew.
 fn samco_session(sandbox: &Sandbox, start: Timestamp) -> Result<Session> {
-    let account = sandbox.accounts().iter().find_map(Account::as_samco).map(credentials);
+    let account = sandbox
+        .accounts()
+        .iter()
+        .find_map(Account::as_samco)
+        .map(credentials);
     let credentials = account.ok_or_else(missing)?;
     let own_clock = Arc::new(VirtualClock::new(start, 1.0));
-    Session::builder(credentials).base_url(sandbox.samco_url()).clock(own_clock).build()
+    Session::builder(credentials)
+        .base_url(sandbox.samco_url())
+        .clock(own_clock)
+        .build()
 }
 
 fn credentials(account: &SamcoAccount) -> Samco {
@@ -86,15 +108,21 @@ fn credentials(account: &SamcoAccount) -> Samco {
 }
 
 fn angel_session(sandbox: &Sandbox) -> Result<Session> {
-    let account: &AngelOneAccount =
-        sandbox.accounts().iter().find_map(Account::as_angelone).ok_or_else(missing)?;
+    let account: &AngelOneAccount = sandbox
+        .accounts()
+        .iter()
+        .find_map(Account::as_angelone)
+        .ok_or_else(missing)?;
     let credentials = AngelOne::new(
         account.api_key.as_str(),
         account.client_code.as_str(),
         account.pin.as_str(),
         account.totp_secret.as_str(),
     );
-    Session::builder(credentials).base_url(sandbox.angelone_url()).clock(sandbox.clock()).build()
+    Session::builder(credentials)
+        .base_url(sandbox.angelone_url())
+        .clock(sandbox.clock())
+        .build()
 }
 
 fn missing() -> Error {
@@ -102,22 +130,29 @@ fn missing() -> Error {
 }
 
 fn address(text: &str) -> Result<SourceIp, Failure> {
-    text.parse().map(SourceIp::Fixed).map_err(|_| Failure::Other(format!("{text} is not an address")))
+    text.parse()
+        .map(SourceIp::Fixed)
+        .map_err(|_| Failure::Other(format!("{text} is not an address")))
 }
 
 fn advance(sandbox: &Sandbox, to: &str) -> Result<Timestamp, Failure> {
-    sandbox.advance_to(to).map_err(|error| Failure::Other(error.to_string()))
+    sandbox
+        .advance_to(to)
+        .map_err(|error| Failure::Other(error.to_string()))
 }
 
 async fn log_in(story: &Story, session: &Session, broker: &str, with: &str) -> Result<(), Failure> {
     let token = session.token().await?;
     let state = session.state();
-    let why = state.expiry.as_ref().map_or("", |expiry| expiry.decisive().source.as_str());
+    let why = state
+        .expiry
+        .as_ref()
+        .map_or("", |expiry| expiry.decisive().source.as_str());
     story.done(
         "login",
         &format!("Logged in to {broker} with {with}"),
         &format!("ends {} ({why})", token.expires_at().to_ist()),
-        json!({
+        &json!({
             "broker": session.broker(), "generation": token.generation(),
             "expires_at": token.expires_at().to_rfc3339(), "expiry_source": why,
         }),
@@ -127,13 +162,17 @@ async fn log_in(story: &Story, session: &Session, broker: &str, with: &str) -> R
 
 async fn who_am_i(story: &Story, session: &Session) -> Result<(), Failure> {
     let who = session.whoami().await?;
-    let seen = who.addresses.source.clone().unwrap_or_else(|| "not told by this broker".to_owned());
+    let seen = who
+        .addresses
+        .source
+        .clone()
+        .unwrap_or_else(|| "not told by this broker".to_owned());
     let title = format!("whoami at {}: {}", session.broker(), who.verdict);
     story.done(
         "whoami",
         &title,
         &seen,
-        json!({
+        &json!({
             "broker": session.broker(), "verdict": who.verdict.as_str(),
             "matched_as": who.matched_as().map(preopen::Slot::as_str), "source_ip": who.addresses.source,
         }),
@@ -145,19 +184,34 @@ async fn quote(story: &Story, session: &Session, title: &str) -> Result<(), Fail
     let reply = infosys(session).await?;
     let details = &reply.data["quoteDetails"];
     let price = details["lastTradedPrice"].as_str().unwrap_or("?");
-    story.done("quote", title, &format!("INFY {price}"), json!({"broker": "samco", "symbol": "INFY", "price": price}));
+    story.done(
+        "quote",
+        title,
+        &format!("INFY {price}"),
+        &json!({"broker": "samco", "symbol": "INFY", "price": price}),
+    );
     Ok(())
 }
 
 async fn infosys(session: &Session) -> Result<preopen::Reply> {
-    session.get(QUOTE).query("symbolName", "INFY").query("exchange", "NSE").send().await
+    session
+        .get(QUOTE)
+        .query("symbolName", "INFY")
+        .query("exchange", "NSE")
+        .send()
+        .await
 }
 
 async fn last_price(story: &Story, session: &Session) -> Result<(), Failure> {
     let body = json!({"exchange": "NSE", "tradingsymbol": "SBIN-EQ", "symboltoken": "3045"});
     let reply = session.post(LTP).json(&body).send().await?;
     let price = &reply.data["ltp"];
-    story.done("quote", "A price from SmartAPI", &format!("SBIN {price}"), json!({"broker": "angelone", "price": price}));
+    story.done(
+        "quote",
+        "A price from SmartAPI",
+        &format!("SBIN {price}"),
+        &json!({"broker": "angelone", "price": price}),
+    );
     Ok(())
 }
 
@@ -175,7 +229,7 @@ async fn order_refused(story: &Story, session: &Session) -> Result<(), Failure> 
                 "order_refused",
                 &format!("An order from {STRANGER} is refused"),
                 error.code(),
-                json!({"code": error.code(), "primary_ip": error.context().primary_ip}),
+                &json!({"code": error.code(), "source_ip": error.context().source_ip, "primary_ip": error.context().primary_ip}),
             );
             Ok(())
         }
@@ -188,37 +242,54 @@ async fn order_accepted(story: &Story, session: &Session) -> Result<(), Failure>
     let reply = session.post(ORDER).json(&order()).send().await?;
     let number = reply.data["orderNumber"].as_str().unwrap_or("?");
     let title = "The same order from the registered address is accepted";
-    story.done("order_accepted", title, &format!("order {number}"), json!({"order": number}));
+    story.done(
+        "order_accepted",
+        title,
+        &format!("order {number}"),
+        &json!({"order": number}),
+    );
     Ok(())
 }
 
 /// After the boundary, many callers at once hold a token that the broker has ended.
 async fn morning_rush(story: &Story, sandbox: &Sandbox, session: &Session) -> Result<(), Failure> {
-    sandbox.clear_requests();
     let began = Instant::now();
     try_join_all((0..CALLERS).map(|_| infosys(session))).await?;
     let took = began.elapsed();
     let seen = sandbox.requests(Some(Broker::Samco), Some(QUOTE));
-    let refused = seen.requests.iter().filter(|request| request.status == Some(401)).count();
-    story.refused("refused", "The broker refuses yesterday's token", "session_expired", json!({"refused_calls": refused}));
+    let refused = seen
+        .requests
+        .iter()
+        .filter(|request| request.status == Some(401))
+        .count();
+    let facts = json!({"refused_calls": refused});
+    story.refused(
+        "refused",
+        "The broker refuses yesterday's token",
+        "session_expired",
+        &facts,
+    );
     story.done(
         "renewed",
         &format!("{CALLERS} callers at once: one renewal, every call answered"),
         &format!("{} ms", took.as_millis()),
-        json!({"callers": CALLERS, "milliseconds": took.as_millis()}),
+        &json!({"callers": CALLERS, "milliseconds": took.as_millis()}),
     );
     Ok(())
 }
 
-fn logins(story: &Story, sandbox: &Sandbox, broker: Broker, path: &str, name: &str) {
-    let count = sandbox.requests(Some(broker), Some(path)).count;
+fn logins(story: &Story, sandbox: &Sandbox) {
+    let count = |broker, path| sandbox.requests(Some(broker), Some(path)).count;
+    let (samco, angel) = (
+        count(Broker::Samco, SAMCO_LOGIN),
+        count(Broker::AngelOne, ANGEL_LOGIN),
+    );
     story.done(
         "logins",
-        &format!("Logins that {name} saw since the last count"),
-        &count.to_string(),
-        json!({"broker": broker.as_str(), "logins": count}),
+        "Logins that the brokers saw, in all",
+        &format!("Samco {samco}, SmartAPI {angel}"),
+        &json!({"samco": samco, "angelone": angel}),
     );
-    sandbox.clear_requests();
 }
 
 /// Tells each step as text or as a line of JSON.
@@ -235,7 +306,9 @@ impl Story {
     }
 
     fn title(&self) {
-        self.say(&format!("\n{BOLD}Preopen{BOLD:#} keeps a broker session valid. Here is a day of it, without an account.\n"));
+        self.say(&format!(
+            "\n{BOLD}Preopen{BOLD:#} keeps a broker session valid. Here is a day of it, without an account.\n"
+        ));
     }
 
     fn chapter(&self, text: &str) {
@@ -243,18 +316,21 @@ impl Story {
     }
 
     fn clock(&self, at: Timestamp, what: &str) {
-        self.say(&format!("\n{CLOCK}>> the clock moves to {}{CLOCK:#}: {what}", at.to_ist()));
+        self.say(&format!(
+            "\n{CLOCK}>> the clock moves to {}{CLOCK:#}: {what}",
+            at.to_ist()
+        ));
         self.record("clock", &json!({"now": at.to_rfc3339(), "what": what}));
     }
 
-    fn done(&self, step: &str, title: &str, detail: &str, facts: Json) {
-        self.say(&format!("  {GOOD}ok{GOOD:#}  {title}  {DIM}{detail}{DIM:#}"));
-        self.record(step, &facts);
+    fn done(&self, step: &str, title: &str, detail: &str, facts: &Json) {
+        self.say(&format!("  {GOOD}ok{GOOD:#}  {title:<62}  {DIM}{detail}{DIM:#}"));
+        self.record(step, facts);
     }
 
-    fn refused(&self, step: &str, title: &str, detail: &str, facts: Json) {
-        self.say(&format!("  {BAD}no{BAD:#}  {title}  {DIM}{detail}{DIM:#}"));
-        self.record(step, &facts);
+    fn refused(&self, step: &str, title: &str, detail: &str, facts: &Json) {
+        self.say(&format!("  {BAD}no{BAD:#}  {title:<62}  {DIM}{detail}{DIM:#}"));
+        self.record(step, facts);
     }
 
     fn record(&self, step: &str, facts: &Json) {
@@ -263,17 +339,26 @@ impl Story {
             if let (Some(all), Some(facts)) = (all.as_object_mut(), facts.as_object()) {
                 all.extend(facts.clone());
             }
-            self.output.json(&all);
+            json_line(&all);
         }
     }
 
     fn end(&self) {
         let took = self.began.elapsed();
         self.record("end", &json!({"milliseconds": took.as_millis()}));
-        self.say(&format!("\n{BOLD}A day and a night in {:.1} s.{BOLD:#} Next:", as_seconds(took)));
+        self.say(&format!(
+            "\n{BOLD}A day and a night in {:.1} s.{BOLD:#} Next:",
+            as_seconds(took)
+        ));
         for (command, what) in [
-            ("cargo run -p preopen-cli -- sandbox", "keep the embedded broker running, with accounts to try"),
-            ("cargo run -p preopen-cli -- whoami samco", "with your own SAMCO_API_KEY and SAMCO_API_SECRET: may this host place orders?"),
+            (
+                "cargo run -p preopen-cli -- sandbox",
+                "keep the embedded broker running, with accounts to try",
+            ),
+            (
+                "cargo run -p preopen-cli -- whoami samco",
+                "with your own SAMCO_API_KEY and SAMCO_API_SECRET: may this host place orders?",
+            ),
             ("cargo xtask test", "every test of every language"),
         ] {
             self.say(&format!("  {BOLD}{command}{BOLD:#}\n      {what}"));

@@ -7,7 +7,7 @@ use clap::Args;
 use preopen::{Error, Timestamp};
 use serde_json::json;
 
-use crate::output::{Failure, Output, line};
+use crate::output::{Failure, Output, json_line, line};
 use crate::session::SessionArguments;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,11 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let method = preopen::core::wire::Method::parse(&arguments.method)?;
-    let params: Vec<(&str, &str)> = arguments.params.iter().map(|text| split(text)).collect::<Result<_, _>>()?;
+    let params: Vec<(&str, &str)> = arguments
+        .params
+        .iter()
+        .map(|text| split(text))
+        .collect::<Result<_, _>>()?;
     let body = arguments.data.as_deref().map(body).transpose()?;
     let session = arguments.session.session()?;
     let mut call = session.request(method, &arguments.path);
@@ -46,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     }
     let reply = call.send().await?;
     if output.is_json() {
-        output.json(&json!({
+        json_line(&json!({
             "data": reply.data, "message": reply.message, "message_id": reply.message_id,
             "server_time": reply.server_time.map(Timestamp::to_rfc3339), "http_status": reply.http_status,
         }));
@@ -57,7 +61,8 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
 }
 
 fn split(text: &str) -> Result<(&str, &str), Error> {
-    text.split_once('=').ok_or_else(|| Error::invalid_input("param", "must be NAME=VALUE"))
+    text.split_once('=')
+        .ok_or_else(|| Error::invalid_input("param", "must be NAME=VALUE"))
 }
 
 fn body(text: &str) -> Result<String, Error> {
@@ -67,6 +72,9 @@ fn body(text: &str) -> Result<String, Error> {
     let mut body = String::new();
     match std::io::stdin().read_to_string(&mut body) {
         Ok(_) => Ok(body),
-        Err(error) => Err(Error::invalid_input("data", &format!("cannot be read from standard input: {error}"))),
+        Err(error) => Err(Error::invalid_input(
+            "data",
+            &format!("cannot be read from standard input: {error}"),
+        )),
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use preopen_sandbox::{Account, Options, Sandbox};
 use tokio::io::AsyncReadExt as _;
 
-use crate::output::{BOLD, DIM, Failure, Output, line};
+use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -23,9 +23,11 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let options = Options::default().port(arguments.port).tls(arguments.tls);
-    let sandbox = Sandbox::start(options).await.map_err(|error| Failure::Other(error.to_string()))?;
+    let sandbox = Sandbox::start(options)
+        .await
+        .map_err(|error| Failure::Other(error.to_string()))?;
     if output.is_json() {
-        output.json(&sandbox.ready_line());
+        json_line(&sandbox.ready_line());
     } else {
         describe(&sandbox);
     }
@@ -38,10 +40,19 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
 }
 
 fn describe(sandbox: &Sandbox) {
-    line(&format!("{BOLD}The embedded broker is ready.{BOLD:#} Stop it with Ctrl-C.\n"));
-    line(&format!("  Samco, SmartAPI  {BOLD}{}{BOLD:#}", sandbox.samco_url()));
+    line(&format!(
+        "{BOLD}The embedded broker is ready.{BOLD:#} Stop it with Ctrl-C.\n"
+    ));
+    line(&format!(
+        "  Samco, SmartAPI  {BOLD}{}{BOLD:#}",
+        sandbox.samco_url()
+    ));
     line(&format!("  look at it       {}", sandbox.dashboard_url()));
-    line(&format!("  control API      {}   x-sandbox-token: {}", sandbox.control_url(), sandbox.control_token()));
+    line(&format!(
+        "  control API      {}   x-sandbox-token: {}",
+        sandbox.control_url(),
+        sandbox.control_token()
+    ));
     if let Some(path) = sandbox.ca_file() {
         line(&format!("  CA file          {}", path.display()));
     }
@@ -49,7 +60,10 @@ fn describe(sandbox: &Sandbox) {
     for account in sandbox.accounts() {
         line("");
         if let Some(samco) = account.as_samco() {
-            line(&format!("  export SAMCO_API_KEY={} SAMCO_API_SECRET={}", samco.api_key, samco.api_secret));
+            line(&format!(
+                "  export SAMCO_API_KEY={} SAMCO_API_SECRET={}",
+                samco.api_key, samco.api_secret
+            ));
         }
         if let Some(angel) = account.as_angelone() {
             line(&format!(
@@ -58,9 +72,15 @@ fn describe(sandbox: &Sandbox) {
             ));
         }
     }
-    let samco = sandbox.accounts().iter().any(|account| Account::as_samco(account).is_some());
+    let samco = sandbox
+        .accounts()
+        .iter()
+        .any(|account| Account::as_samco(account).is_some());
     if samco {
-        line(&format!("\nThen, in another terminal: preopen whoami samco --base-url {}", sandbox.samco_url()));
+        line(&format!(
+            "\nThen, in another terminal: preopen whoami samco --base-url {}",
+            sandbox.samco_url()
+        ));
     }
 }
 

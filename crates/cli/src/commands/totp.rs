@@ -8,7 +8,7 @@ use preopen::totp::{STEP_SECONDS, TotpSecret, step_start};
 use preopen::{Clock as _, Error, SystemClock};
 use serde_json::json;
 
-use crate::output::{DIM, Failure, Output, line};
+use crate::output::{DIM, Failure, Output, json_line, line};
 use crate::session::read_env_file;
 
 const VARIABLE: &str = "ANGELONE_TOTP_SECRET";
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Fai
     let left = ends.since(now).as_secs() + 1;
     let code = code.spend();
     if output.is_json() {
-        output.json(&json!({"code": code.expose(), "valid_until": ends.to_rfc3339(), "seconds_left": left}));
+        json_line(&json!({"code": code.expose(), "valid_until": ends.to_rfc3339(), "seconds_left": left}));
     } else {
         line(code.expose());
         anstream::eprintln!("{DIM}valid for {left} s more{DIM:#}");

@@ -6,7 +6,7 @@ use clap::Args;
 use preopen::{Slot, Verdict};
 use serde_json::json;
 
-use crate::output::{BAD, BOLD, EXIT_STATIC_IP, Failure, GOOD, Output, line};
+use crate::output::{BAD, BOLD, EXIT_STATIC_IP, Failure, GOOD, Output, json_line, line};
 use crate::session::SessionArguments;
 
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let who = session.whoami().await?;
     let seen = &who.addresses;
     if output.is_json() {
-        output.json(&json!({
+        json_line(&json!({
             "broker": session.broker(),
             "verdict": who.verdict.as_str(),
             "matched_as": who.matched_as().map(Slot::as_str),
@@ -36,10 +36,15 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         }
         line(&match who.verdict {
             Verdict::Match(slot) => {
-                format!("{GOOD}match{GOOD:#}      orders from here are accepted ({})", slot.as_str())
+                format!(
+                    "{GOOD}match{GOOD:#}      orders from here are accepted ({})",
+                    slot.as_str()
+                )
             }
             Verdict::Mismatch => {
-                format!("{BAD}mismatch{BAD:#}   orders from here will be refused: register this address or use that host")
+                format!(
+                    "{BAD}mismatch{BAD:#}   orders from here will be refused: register this address or use that host"
+                )
             }
             Verdict::Unregistered => {
                 format!("{BAD}unregistered{BAD:#}  no address is registered: orders will be refused")
