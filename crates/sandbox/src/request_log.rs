@@ -228,7 +228,10 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
 }
 
 fn shortened(path: &str) -> &str {
-    path.get(..PATH_LENGTH).unwrap_or(path)
+    let end = (0..=PATH_LENGTH.min(path.len()))
+        .rev()
+        .find(|end| path.is_char_boundary(*end));
+    &path[..end.unwrap_or(0)]
 }
 
 fn redacted(query: &str) -> String {

@@ -59,7 +59,7 @@ fn caller(state: &State, request: &Request) -> Result<Caller, Box<Reply>> {
     };
     let member = &angelone.members[session.member];
     let named = |reply: Box<Reply>| Box::new(reply.for_account(&member.account.client_code));
-    if session.ended {
+    if angelone.is_ended(session) {
         return Err(named(refused("AG8001", "Invalid Token")));
     }
     if now >= session.expires_at {

@@ -37,6 +37,8 @@ pub(crate) struct Member {
     pub(crate) account: AngelOneAccount,
     pub(crate) blocked: bool,
     pub(crate) app_active: bool,
+    /// Sessions of an earlier era have been ended; ending all of them costs one addition.
+    era: u64,
     /// Codes that opened a session, for the switch `totp_reuse_refused`.
     used_codes: VecDeque<(i64, String)>,
     /// Monotonic times of the last logins, for the login rate.
@@ -48,11 +50,13 @@ pub(crate) struct Member {
 #[derive(Clone, Debug)]
 struct Session {
     member: usize,
+    era: u64,
     expires_at: Timestamp,
     ended: bool,
 }
 
-/// How many tokens are remembered before all that are over are forgotten.
+/// How many tokens are remembered before those that are over are forgotten; all of them, when half this many
+/// are alive.
 const TOKENS: usize = 40_000;
 
 impl AngelOne {
@@ -69,6 +73,7 @@ impl AngelOne {
             account,
             blocked: false,
             app_active: true,
+            era: 0,
             used_codes: VecDeque::new(),
             logins: VecDeque::new(),
             last_login: None,
@@ -91,65 +96,73 @@ impl AngelOne {
     /// Changes the account of that client code; ends its sessions when `edit` says so. `None` when there is
     /// none.
     pub(crate) fn edit(&mut self, client_code: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
-        let index = self.position(client_code)?;
-        if edit(&mut self.members[index]) {
-            self.end_sessions(Some(index));
+        let member = self
+            .members
+            .iter_mut()
+            .find(|member| member.account.client_code == client_code)?;
+        if edit(member) {
+            member.end_sessions();
         }
         Some(())
     }
 
     /// Ends the sessions of one account, or of all; gives how many were alive.
     pub(crate) fn end_sessions_of(&mut self, client_code: Option<&str>, now: Timestamp) -> usize {
-        let index = client_code.map(|code| self.position(code));
-        let alive = |s: &&Session| s.is_alive(now) && index.is_none_or(|i| i == Some(s.member));
-        let count = self.sessions.values().filter(alive).count();
-        match index {
-            None => self.end_sessions(None),
-            Some(Some(member)) => self.end_sessions(Some(member)),
-            Some(None) => {}
-        }
+        let wanted = |member: &Member| client_code.is_none_or(|code| member.account.client_code == code);
+        let count = self
+            .live(now)
+            .filter(|session| wanted(&self.members[session.member]))
+            .count();
+        self.members
+            .iter_mut()
+            .filter(|member| wanted(member))
+            .for_each(Member::end_sessions);
         count
-    }
-
-    fn end_sessions(&mut self, member: Option<usize>) {
-        for session in self.sessions.values_mut() {
-            session.ended |= member.is_none_or(|member| member == session.member);
-        }
     }
 
     /// How many sessions of an account are alive.
     pub(crate) fn live_sessions(&self, client_code: &str, now: Timestamp) -> usize {
-        let Some(index) = self.position(client_code) else {
-            return 0;
-        };
+        self.live(now)
+            .filter(|session| self.members[session.member].account.client_code == client_code)
+            .count()
+    }
+
+    fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {
         self.sessions
             .values()
-            .filter(|session| session.member == index && session.is_alive(now))
-            .count()
+            .filter(move |session| !self.is_ended(session) && now < session.expires_at)
+    }
+
+    /// Whether a session was ended before its time.
+    fn is_ended(&self, session: &Session) -> bool {
+        session.ended || session.era != self.members[session.member].era
     }
 
     fn forget_when_full(&mut self, now: Timestamp) {
         if self.access.len() + self.refresh.len() < TOKENS {
             return;
         }
-        self.sessions.retain(|_, session| session.is_alive(now));
-        if self.sessions.len() * 2 >= TOKENS {
-            self.sessions.clear();
-        }
-        let known = &self.sessions;
-        self.access.retain(|_, session| known.contains_key(session));
-        self.refresh.retain(|_, session| known.contains_key(session));
-        if self.access.len() + self.refresh.len() >= TOKENS {
-            self.sessions.clear();
-            self.access.clear();
-            self.refresh.clear();
+        let Self {
+            members,
+            sessions,
+            access,
+            refresh,
+            ..
+        } = self;
+        sessions.retain(|_, s| !s.ended && now < s.expires_at && s.era == members[s.member].era);
+        access.retain(|_, session| sessions.contains_key(session));
+        refresh.retain(|_, session| sessions.contains_key(session));
+        if access.len() + refresh.len() >= TOKENS / 2 {
+            sessions.clear();
+            access.clear();
+            refresh.clear();
         }
     }
 }
 
-impl Session {
-    fn is_alive(&self, now: Timestamp) -> bool {
-        !self.ended && now < self.expires_at
+impl Member {
+    fn end_sessions(&mut self) {
+        self.era += 1;
     }
 }
 

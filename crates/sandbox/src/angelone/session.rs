@@ -62,13 +62,15 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     }
     member.last_login = Some(now);
     if state.switches.is_on(Switch::AngeloneSecondLoginRevokesFirst) {
-        angelone.end_sessions(Some(index));
+        angelone.members[index].end_sessions();
     }
     angelone.forget_when_full(now);
     angelone.sessions_opened += 1;
     let number = angelone.sessions_opened;
+    let era = angelone.members[index].era;
     let session = Session {
         member: index,
+        era,
         expires_at: BOUNDARY.next_after(now),
         ended: false,
     };
@@ -181,7 +183,7 @@ pub(super) fn refresh(state: &State, request: &Request) -> Reply {
     if request.header("x-privatekey") != account.api_key {
         return backend_failure(state, "AB1053", "Invalid apiKey").for_account(&client);
     }
-    if session.ended {
+    if angelone.is_ended(session) {
         return invalid().for_account(&client);
     }
     if now >= session.expires_at {

@@ -1,5 +1,18 @@
 //! The control API under `/_sandbox/`: who may use it, and which call goes where. What the calls do is in
 //! `clock` and `accounts` and in the parts of the sandbox that they drive.
+//!
+//! Every call carries the header `x-sandbox-token`; failures are `{"error": {"code", "message"}}`.
+//!
+//! | call | does |
+//! | --- | --- |
+//! | `GET` / `PUT /clock` | shows the clock; sets `now` (RFC 3339) and `rate` |
+//! | `POST /clock/advance` | moves it `to` the next `08:00 IST`, or by `seconds` |
+//! | `POST` / `GET` / `DELETE /faults` | adds a fault, lists them with what is left, clears them |
+//! | `GET` / `DELETE /requests` | `?broker=&path=&limit=`: count and last requests; forgets them |
+//! | `GET` / `PATCH /switches` | shows all with default, values and reason; sets some |
+//! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
+//! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds, changes standing or credentials |
+//! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
 mod clock;
@@ -84,11 +97,16 @@ fn route(state: &State, request: &Request) -> Answer {
             ok(json!({"faults": []}))
         }
         ("GET", "/requests") => {
-            let path = request.query("path");
-            ok(state
-                .requests
-                .report(broker_of(request)?, path.as_deref())
-                .to_json())
+            let path = request.query("path").filter(|path| !path.is_empty());
+            let mut report = state.requests.report(broker_of(request)?, path.as_deref());
+            if let Some(limit) = request.query("limit") {
+                let wrong = |_| ControlError::field("limit", "must be a whole number");
+                let limit: usize = limit.parse().map_err(wrong)?;
+                report
+                    .requests
+                    .drain(..report.requests.len().saturating_sub(limit));
+            }
+            ok(report.to_json())
         }
         ("DELETE", "/requests") => {
             state.requests.clear();

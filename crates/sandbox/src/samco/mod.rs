@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) account: SamcoAccount,
     pub(crate) standing: Standing,
     pub(crate) app_active: bool,
+    /// Sessions of an earlier era have been ended; ending all of them costs one addition.
+    era: u64,
     orders: Vec<orders::Order>,
 }
 
@@ -45,12 +47,13 @@ pub(crate) struct Standing {
 #[derive(Clone, Copy, Debug)]
 struct Session {
     member: usize,
-    issued_at: Timestamp,
+    era: u64,
     expires_at: Timestamp,
     ended: bool,
 }
 
-/// How many sessions are remembered before those that are over are forgotten.
+/// How many sessions are remembered before those that are over are forgotten; all of them, when half this
+/// many are alive.
 const SESSIONS: usize = 20_000;
 
 impl Samco {
@@ -71,6 +74,7 @@ impl Samco {
                 needs_app_login: false,
             },
             app_active: true,
+            era: 0,
             orders: Vec::new(),
         });
     }
@@ -87,64 +91,64 @@ impl Samco {
 
     /// Changes the account of that id; ends its sessions when `edit` says so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
-        let index = self
+        let member = self
             .members
-            .iter()
-            .position(|member| member.account.account == account)?;
-        if edit(&mut self.members[index]) {
-            self.end_sessions(Some(index));
+            .iter_mut()
+            .find(|member| member.account.account == account)?;
+        if edit(member) {
+            member.end_sessions();
         }
         Some(())
     }
 
     /// Ends the sessions of one account, or of all; gives how many were alive.
     pub(crate) fn end_sessions_of(&mut self, account: Option<&str>, now: Timestamp) -> usize {
-        let index = account.map(|id| {
-            self.members
-                .iter()
-                .position(|member| member.account.account == id)
-        });
-        let alive =
-            |s: &&Session| !s.ended && now < s.expires_at && index.is_none_or(|i| i == Some(s.member));
-        let count = self.sessions.values().filter(alive).count();
-        match index {
-            None => self.end_sessions(None),
-            Some(Some(member)) => self.end_sessions(Some(member)),
-            Some(None) => {}
-        }
+        let wanted = |member: &Member| account.is_none_or(|id| member.account.account == id);
+        let count = self
+            .live(now)
+            .filter(|session| wanted(&self.members[session.member]))
+            .count();
+        self.members
+            .iter_mut()
+            .filter(|member| wanted(member))
+            .for_each(Member::end_sessions);
         count
-    }
-
-    fn end_sessions(&mut self, member: Option<usize>) {
-        for session in self.sessions.values_mut() {
-            session.ended |= member.is_none_or(|member| member == session.member);
-        }
     }
 
     /// How many sessions of an account are alive.
     pub(crate) fn live_sessions(&self, account: &str, now: Timestamp) -> usize {
-        let Some(index) = self
-            .members
-            .iter()
-            .position(|member| member.account.account == account)
-        else {
-            return 0;
-        };
-        self.sessions
-            .values()
-            .filter(|s| s.member == index && !s.ended && now < s.expires_at)
+        self.live(now)
+            .filter(|session| self.members[session.member].account.account == account)
             .count()
     }
 
-    fn remember(&mut self, token: String, session: Session) {
+    fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {
+        self.sessions
+            .values()
+            .filter(move |session| self.is_alive(session, now))
+    }
+
+    fn is_alive(&self, session: &Session, now: Timestamp) -> bool {
+        !session.ended && now < session.expires_at && session.era == self.members[session.member].era
+    }
+
+    fn remember(&mut self, token: String, session: Session, now: Timestamp) {
         if self.sessions.len() >= SESSIONS {
-            self.sessions
-                .retain(|_, known| !known.ended && session.issued_at < known.expires_at);
-        }
-        if self.sessions.len() >= SESSIONS {
-            self.sessions.clear();
+            let Self {
+                members, sessions, ..
+            } = self;
+            sessions.retain(|_, s| !s.ended && now < s.expires_at && s.era == members[s.member].era);
+            if sessions.len() >= SESSIONS / 2 {
+                sessions.clear();
+            }
         }
         self.sessions.insert(token, session);
+    }
+}
+
+impl Member {
+    fn end_sessions(&mut self) {
+        self.era += 1;
     }
 }
 

@@ -78,17 +78,15 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     }
     let token = random::jwt("HS256", &claims);
     if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
-        samco.end_sessions(Some(index));
+        samco.members[index].end_sessions();
     }
-    samco.remember(
-        token.clone(),
-        Session {
-            member: index,
-            issued_at: now,
-            expires_at,
-            ended: false,
-        },
-    );
+    let session = Session {
+        member: index,
+        era: samco.members[index].era,
+        expires_at,
+        ended: false,
+    };
+    samco.remember(token.clone(), session, now);
     drop(samco);
     let payload = json!({
         "sessionToken": token, "tokenId": token_id, "accountID": account.account,
@@ -243,7 +241,7 @@ fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply
         return refused(INVALID);
     };
     let account = &samco.members[session.member].account;
-    if !session.ended && now < session.expires_at {
+    if samco.is_alive(session, now) {
         return Ok(account.clone());
     }
     let text = match state.switches.word(Switch::SamcoExpiredText) {

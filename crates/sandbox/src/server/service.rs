@@ -12,7 +12,6 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use preopen_core::Clock as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Cut;
@@ -94,17 +93,18 @@ async fn answer(
     }
     let smartapi = request.path.starts_with("/rest/") || request.path.starts_with("/gtt-service/");
     let broker = if smartapi { Broker::AngelOne } else { Broker::Samco };
-    match read {
-        Ok(()) => broker_reply(broker, request, &state, &cut).await,
-        Err((status, problem)) => {
-            let mut response = whole(refusal(&state, broker, status, problem));
-            // The rest of the body was not read, so the connection cannot carry another request.
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            Ok(response)
-        }
+    if let Err((status, problem)) = read {
+        let seq = arrive(&state, broker, &request, None);
+        let reply = refusal(&state, broker, status, problem);
+        state.requests.finish(seq, Some(status.as_u16()), None, None);
+        let mut response = whole(reply);
+        // The rest of the body was not read, so the connection cannot carry another request.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
     }
+    broker_reply(broker, request, &state, &cut).await
 }
 
 /// Control requests may make large bodies for faults, which must not hold up the connections.
@@ -128,15 +128,7 @@ async fn broker_reply(
     cut: &Cut,
 ) -> Result<Response<Payload>, Ended> {
     let hit = state.faults.hit(broker, request.method.as_str(), &request.path);
-    let seq = state.requests.arrive(Arrival {
-        at: state.clock.now().wall,
-        broker,
-        method: request.method.as_str(),
-        path: &request.path,
-        query: &request.query,
-        source_ip: request.source.seen(""),
-        fault: hit.as_ref().map(|hit| hit.id),
-    });
+    let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
         finish(state, seq, broker, &request, &reply);
@@ -182,6 +174,19 @@ async fn broker_reply(
         Payload::Whole(reply.body.clone())
     };
     Ok(response(reply, payload))
+}
+
+/// Counts a request before anything else happens to it.
+fn arrive(state: &State, broker: Broker, request: &Request, fault: Option<u64>) -> u64 {
+    state.requests.arrive(Arrival {
+        at: state.now(),
+        broker,
+        method: request.method.as_str(),
+        path: &request.path,
+        query: &request.query,
+        source_ip: request.source.seen(""),
+        fault,
+    })
 }
 
 fn handle(state: &State, broker: Broker, request: &Request) -> Reply {

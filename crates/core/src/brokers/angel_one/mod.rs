@@ -1,6 +1,6 @@
 //! Angel One SmartAPI: credentials of the direct login and the adapter over the other files here.
 
-mod faults;
+pub(super) mod faults;
 mod policy;
 mod replies;
 mod requests;

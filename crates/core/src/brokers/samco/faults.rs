@@ -14,7 +14,7 @@ const fn row(on: On, code: &'static str, text: &'static str, verdict: Verdict) -
 }
 
 /// Codes first, then known texts; the status decides what is not listed.
-pub(super) static ROWS: &[Row] = &[
+pub(in crate::brokers) static ROWS: &[Row] = &[
     row(On::Any, "EOAUTH001", "", Verdict::Credentials(Credential::ApiKey)),
     row(
         On::Any,

@@ -1,6 +1,6 @@
 //! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
 
-mod faults;
+pub(super) mod faults;
 mod policy;
 mod replies;
 mod requests;

@@ -1,0 +1,272 @@
+//! Every scenario of `tests/scenarios`, told to the embedded broker and a session that follows its clock. The
+//! format is described in `tests/README.md`; Python and Node run the same files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
+
+use std::path::{Path, PathBuf};
+
+use preopen::core::wire::Method;
+use preopen::{AngelOne, Error, Result, Samco, Session, Timestamp};
+use preopen_sandbox::{Account, Broker, Fault, Options, Sandbox, SourceIp, SwitchValue};
+use serde_json::{Value, json};
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+struct Story {
+    broker: Broker,
+    sandbox: Sandbox,
+    session: Session,
+}
+
+fn broker(name: &str) -> Broker {
+    Broker::parse(name).unwrap_or_else(|| panic!("no broker {name}"))
+}
+
+/// The session of the first account, with the credentials that `wrong` replaces.
+fn session(sandbox: &Sandbox, broker: Broker, wrong: &Value) -> Session {
+    let or = |name: &str, right: &str| wrong[name].as_str().unwrap_or(right).to_owned();
+    let mut accounts = sandbox.accounts().iter();
+    let builder = if broker == Broker::Samco {
+        let account = accounts.find_map(Account::as_samco).unwrap();
+        Session::builder(Samco::new(
+            or("api_key", &account.api_key),
+            or("api_secret", &account.api_secret),
+        ))
+    } else {
+        let account = accounts.find_map(Account::as_angelone).unwrap();
+        Session::builder(AngelOne::new(
+            or("api_key", &account.api_key),
+            or("client_code", &account.client_code),
+            or("pin", &account.pin),
+            or("totp_secret", &account.totp_secret),
+        ))
+    };
+    builder
+        .base_url(sandbox.samco_url())
+        .clock(sandbox.clock())
+        .build()
+        .unwrap()
+}
+
+async fn open(scenario: &Value) -> Story {
+    let at = Timestamp::parse_rfc3339(scenario["at"].as_str().unwrap()).unwrap();
+    let rate = scenario["rate"].as_f64().unwrap_or(0.0);
+    let sandbox = Sandbox::start(Options::default().start_at(at).clock_rate(rate))
+        .await
+        .unwrap();
+    let broker = broker(scenario["broker"].as_str().unwrap());
+    let session = session(&sandbox, broker, &scenario["steps"][0]["wrong"]);
+    Story {
+        broker,
+        sandbox,
+        session,
+    }
+}
+
+impl Story {
+    /// Runs one step; gives what there is to compare.
+    async fn step(&self, step: &Value) -> Result<Value> {
+        let (what, value) = step.as_object().unwrap().iter().next().unwrap();
+        match what.as_str() {
+            "wrong" => {}
+            "token" => {
+                let token = self.session.token().await?;
+                return Ok(
+                    json!({"generation": token.generation(), "expires_at": token.expires_at().to_rfc3339()}),
+                );
+            }
+            "state" => {
+                let state = self.session.state();
+                let source = state
+                    .expiry
+                    .as_ref()
+                    .map(|expiry| expiry.decisive().source.as_str());
+                return Ok(json!({
+                    "name": state.name.as_str(), "generation": state.generation, "expiry_source": source,
+                }));
+            }
+            "call" => return self.call(step).await,
+            "whoami" => {
+                let who = self.session.whoami().await?;
+                return Ok(json!({
+                    "verdict": who.verdict.as_str(), "matched_as": who.matched_as().map(preopen::Slot::as_str),
+                    "source_ip": who.addresses.source,
+                }));
+            }
+            "profile" => {
+                let profile = self.session.profile().await?;
+                return Ok(json!({
+                    "account_id": profile.account_id, "name": profile.name, "exchanges": profile.exchanges,
+                    "products": profile.products, "order_types": profile.order_types,
+                }));
+            }
+            "herd" => return self.herd(value.as_u64().unwrap()).await,
+            "invalidate" => self.session.invalidate(value.as_u64().unwrap()),
+            "reset" => self.session.reset(),
+            "close" => self.session.close(),
+            "logout" => {
+                let logout = self.session.logout().await?;
+                return Ok(json!({"acknowledged": logout.acknowledged}));
+            }
+            "advance" => self.advance(value),
+            "fault" => {
+                let mut fault = value.clone();
+                fault["broker"] = self.broker.as_str().into();
+                self.sandbox
+                    .fault(serde_json::from_value::<Fault>(fault).unwrap())
+                    .unwrap();
+            }
+            "source_ip" => self.sandbox.set_source_ip(match value.as_str() {
+                Some(ip) => SourceIp::Fixed(ip.parse().unwrap()),
+                None => SourceIp::Peer,
+            }),
+            "switch" => {
+                for (name, value) in value.as_object().unwrap() {
+                    let value: SwitchValue = match value {
+                        Value::Bool(on) => (*on).into(),
+                        Value::Number(number) => number.as_i64().unwrap().into(),
+                        other => other.as_str().unwrap().into(),
+                    };
+                    self.sandbox.switch(name, value).unwrap();
+                }
+            }
+            other => panic!("no step {other}"),
+        }
+        Ok(Value::Null)
+    }
+
+    async fn call(&self, step: &Value) -> Result<Value> {
+        let (method, path) = step["call"].as_str().unwrap().split_once(' ').unwrap();
+        let mut call = self.session.request(Method::parse(method).unwrap(), path);
+        for (name, value) in step["params"].as_object().into_iter().flatten() {
+            call = call.query(name, value.as_str().unwrap());
+        }
+        if !step["json"].is_null() {
+            call = call.json(&step["json"]);
+        }
+        if let Some(safe) = step["replay_safe"].as_bool() {
+            call = call.replay_safe(safe);
+        }
+        call.send().await.map(|reply| reply.data)
+    }
+
+    /// All callers ask at once; all must get the same generation or the same error.
+    async fn herd(&self, callers: u64) -> Result<Value> {
+        let tasks: Vec<_> = (0..callers)
+            .map(|_| {
+                let session = self.session.clone();
+                tokio::spawn(async move { session.token().await.map(|token| token.generation()) })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.unwrap());
+        }
+        let same = |a: &Result<u64>, b: &Result<u64>| match (a, b) {
+            (Ok(a), Ok(b)) => a == b,
+            (Err(a), Err(b)) => a.code() == b.code() && a.message() == b.message(),
+            _ => false,
+        };
+        assert!(
+            results.iter().all(|result| same(result, &results[0])),
+            "{results:?}"
+        );
+        results
+            .swap_remove(0)
+            .map(|generation| json!({"generation": generation}))
+    }
+
+    fn advance(&self, value: &Value) {
+        match (value["to"].as_str(), value["seconds"].as_f64()) {
+            (Some(to), _) => drop(self.sandbox.advance_to(to).unwrap()),
+            (None, Some(seconds)) => {
+                self.sandbox
+                    .clock()
+                    .advance(std::time::Duration::from_secs_f64(seconds));
+            }
+            _ => panic!("advance needs `to` or `seconds`"),
+        }
+    }
+}
+
+fn error_fields(error: &Error) -> Value {
+    let context = error.context();
+    let which = context.credential.map(preopen::Credential::as_str);
+    json!({
+        "code": error.code(), "advice": error.advice().as_str(), "field": context.field,
+        "which": which.or(context.account_action.map(preopen::AccountAction::as_str)),
+        "http_status": context.http_status, "broker_code": context.broker_code,
+        "source_ip": context.source_ip, "primary_ip": context.primary_ip,
+    })
+}
+
+/// Every field that `expected` names is equal in `found`; objects inside are compared the same way.
+fn assert_has(found: &Value, expected: &Value, at: &str) {
+    match (expected, found) {
+        (Value::Object(fields), Value::Object(_)) => {
+            for (name, field) in fields {
+                let got = found
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{at}: no field {name} in {found}"));
+                assert_has(got, field, at);
+            }
+        }
+        _ => assert_eq!(found, expected, "{at}"),
+    }
+}
+
+async fn tell(path: &Path) {
+    let scenario: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let story = open(&scenario).await;
+    for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
+        let at = format!(
+            "{}, step {}: {step}",
+            path.file_name().unwrap().display(),
+            number + 1
+        );
+        match (story.step(step).await, step.get("error")) {
+            (Ok(found), None) => {
+                let (what, value) = step.as_object().unwrap().iter().next().unwrap();
+                let expected = if what == "call" {
+                    step.get("ok").unwrap_or(&Value::Null)
+                } else {
+                    value
+                };
+                if expected.is_object() && !found.is_null() {
+                    assert_has(&found, expected, &at);
+                }
+            }
+            (Err(error), Some(expected)) => assert_has(&error_fields(&error), expected, &at),
+            (result, _) => panic!("{at}: got {result:?}"),
+        }
+    }
+    for (path_called, expected) in scenario["calls"].as_object().unwrap() {
+        let seen = story
+            .sandbox
+            .requests(Some(story.broker), Some(path_called))
+            .count;
+        assert_eq!(Some(seen), expected.as_u64(), "{}: {path_called}", path.display());
+    }
+    story.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_scenario_holds() {
+    let files = files();
+    assert!(files.len() >= 30);
+    for path in files {
+        tell(&path).await;
+    }
+}
