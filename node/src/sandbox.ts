@@ -94,7 +94,8 @@ export class Sandbox {
     ]);
     try {
       const facts = JSON.parse(child.ready) as Facts;
-      const sandbox = new Sandbox(child, facts, new Control(facts.control_url, facts.control_token, facts.ca_file));
+      const control = await Control.at(facts.control_url, facts.control_token, facts.ca_file);
+      const sandbox = new Sandbox(child, facts, control);
       await sandbox.clock.now();
       return sandbox;
     } catch (error) {

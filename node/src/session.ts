@@ -200,7 +200,7 @@ export class Session {
     const fresh = await settle(callControl(control), (cancel) => this.#native.token(cancel));
     const kept = this.#token;
     if (kept?.generation === fresh.generation) return kept.value;
-    const token = new Token(fresh);
+    const token = Token.of(fresh);
     // A late answer must not take the place of a newer one.
     if (fresh.generation === this.#native.live()) {
       this.#token = { generation: fresh.generation, value: Promise.resolve(token) };

@@ -10,11 +10,15 @@ export class Token {
   readonly #expiresAtMs: number;
   readonly #generation: number;
 
-  /** @internal */
-  constructor(token: NativeToken) {
+  private constructor(token: NativeToken) {
     this.#value = token.value;
     this.#expiresAtMs = token.expiresAtMs;
     this.#generation = token.generation;
+  }
+
+  /** @internal */
+  static of(token: NativeToken): Token {
+    return new Token(token);
   }
 
   /** The token itself, for a header that you build on your own. */

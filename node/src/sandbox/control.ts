@@ -1,32 +1,42 @@
 // Calls of the sandbox's control API. Nothing here is public.
 
 import { readFileSync } from "node:fs";
-import { Agent as HttpAgent, request as httpRequest } from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 
 import { SandboxError } from "./child.js";
 
+type Send = (url: string, options: RequestOptions, answered: (reply: IncomingMessage) => void) => ClientRequest;
+
 /** The control API of one sandbox, over connections of its own. */
 export class Control {
-  readonly #base: URL;
+  readonly #base: string;
   readonly #token: string;
-  readonly #agent: HttpAgent | HttpsAgent;
+  readonly #agent: Agent;
+  readonly #send: Send;
 
-  constructor(url: string, token: string, caFile: string | null) {
-    this.#base = new URL(url);
+  private constructor(base: string, token: string, agent: Agent, send: Send) {
+    this.#base = base;
     this.#token = token;
-    this.#agent =
-      this.#base.protocol === "https:"
-        ? new HttpsAgent({ keepAlive: true, ...(caFile === null ? {} : { ca: readFileSync(caFile) }) })
-        : new HttpAgent({ keepAlive: true });
+    this.#agent = agent;
+    this.#send = send;
+  }
+
+  /** Opens nothing yet. Node's clients are loaded here, since Node starts a thread when https is imported. */
+  static async at(base: string, token: string, caFile: string | null): Promise<Control> {
+    if (new URL(base).protocol === "https:") {
+      const { Agent, request } = await import("node:https");
+      const ca = caFile === null ? {} : { ca: readFileSync(caFile) };
+      return new Control(base, token, new Agent({ keepAlive: true, ...ca }), request);
+    }
+    const { Agent, request } = await import("node:http");
+    return new Control(base, token, new Agent({ keepAlive: true }), request);
   }
 
   /** One call. Rejects with `SandboxError` when the sandbox refuses it or is gone. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const send = this.#base.protocol === "https:" ? httpsRequest : httpRequest;
     const headers = { "x-sandbox-token": this.#token, ...(body === undefined ? {} : { "content-type": "application/json" }) };
-    const request = send(`${this.#base.href}${path}`, { method, headers, agent: this.#agent }, (reply) => {
+    const request = this.#send(`${this.#base}${path}`, { method, headers, agent: this.#agent }, (reply) => {
       let text = "";
       reply.setEncoding("utf8");
       reply.on("data", (more: string) => (text += more));
