@@ -1,0 +1,373 @@
+//! The command as scripts use it: output, exit codes, and credentials that never show.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PREOPEN: &str = env!("CARGO_BIN_EXE_preopen");
+
+/// The embedded broker as a child that ends with its standard input.
+struct Broker {
+    child: Child,
+    ready: Value,
+}
+
+impl Broker {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PREOPEN)
+            .args(["sandbox", "--json", "--exit-with-stdin"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Self {
+            child,
+            ready: serde_json::from_str(&line).unwrap(),
+        }
+    }
+
+    fn url(&self) -> &str {
+        self.ready["samco_url"].as_str().unwrap()
+    }
+
+    fn account(&self, broker: &str) -> &Value {
+        self.ready["accounts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|a| a["broker"] == broker)
+            .unwrap()
+    }
+
+    /// A command with the first account of each broker in its environment.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PREOPEN);
+        command
+            .args(arguments)
+            .args(["--base-url", self.url()])
+            .env_clear();
+        let (samco, angel) = (self.account("samco"), self.account("angelone"));
+        for (name, value) in [
+            ("SAMCO_API_KEY", &samco["api_key"]),
+            ("SAMCO_API_SECRET", &samco["api_secret"]),
+            ("ANGELONE_API_KEY", &angel["api_key"]),
+            ("ANGELONE_CLIENT_CODE", &angel["client_code"]),
+            ("ANGELONE_PIN", &angel["pin"]),
+            ("ANGELONE_TOTP_SECRET", &angel["totp_secret"]),
+        ] {
+            command.env(name, value.as_str().unwrap());
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+fn error(output: &Output) -> Value {
+    let all: Value = serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{output:?}"));
+    all["error"].clone()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+#[test]
+fn the_demo_tells_what_happened() {
+    let began = Instant::now();
+    let mut child = Command::new(PREOPEN)
+        .args(["demo", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut steps: Vec<Value> = vec![serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()];
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "the first line comes at once"
+    );
+    steps.extend(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()));
+    assert!(child.wait().unwrap().success());
+    let step = |name: &str| {
+        steps
+            .iter()
+            .find(|step| step["step"] == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+    };
+    let expiries: Vec<&Value> = steps
+        .iter()
+        .filter(|s| s["step"] == "login")
+        .map(|s| &s["expires_at"])
+        .collect();
+    assert!(
+        expiries[0].as_str().unwrap().ends_with("T02:30:00Z"),
+        "Samco ends at 08:00 IST"
+    );
+    assert!(
+        expiries[1].as_str().unwrap().ends_with("T18:30:00Z"),
+        "SmartAPI ends at 00:00 IST"
+    );
+    assert_eq!(step("whoami")["verdict"], "match");
+    assert_eq!(step("order_refused")["code"], "static_ip_mismatch");
+    assert_eq!(step("order_refused")["source_ip"], "198.51.100.7");
+    assert!(
+        step("order_accepted")["order"]
+            .as_str()
+            .is_some_and(|order| !order.is_empty())
+    );
+    assert!(step("refused")["refused_calls"].as_u64().unwrap() >= 1);
+    assert_eq!(step("renewed")["callers"], 1000);
+    assert_eq!(
+        (&step("logins")["samco"], &step("logins")["angelone"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[test]
+fn the_demo_as_text_ends_with_what_to_type_next() {
+    let output = Command::new(PREOPEN).arg("demo").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(!text.contains('\u{1b}'), "no colours into a pipe");
+    assert!(
+        text.contains("Next:") && text.trim_end().ends_with("every test of every language"),
+        "{text}"
+    );
+    assert!(!text.contains("sandbox-samco-key"), "no credential is shown");
+}
+
+#[test]
+fn the_sandbox_keeps_its_contract() {
+    let broker = Broker::start(&[]);
+    let ready = &broker.ready;
+    for key in [
+        "samco_url",
+        "angelone_url",
+        "dashboard_url",
+        "control_url",
+        "control_token",
+    ] {
+        assert!(ready[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+    }
+    assert!(ready["ca_file"].is_null());
+    assert!(ready["control_url"].as_str().unwrap().ends_with("/_sandbox"));
+    let fields = |account: &Value| account.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        fields(broker.account("samco")),
+        [
+            "broker",
+            "account",
+            "password",
+            "api_key",
+            "api_secret",
+            "primary_ip",
+            "secondary_ip"
+        ]
+    );
+    assert_eq!(
+        fields(broker.account("angelone")),
+        ["broker", "client_code", "pin", "totp_secret", "api_key"]
+    );
+}
+
+#[test]
+fn whoami_tells_the_verdict_and_its_exit_code() {
+    let broker = Broker::start(&[]);
+    let output = broker.run(&["whoami", "samco", "--json"]);
+    assert_eq!((code(&output), &json(&output)["verdict"]), (0, &"match".into()));
+    let output = broker.run(&["whoami", "angelone", "--json"]);
+    assert_eq!(
+        (code(&output), &json(&output)["verdict"]),
+        (0, &"unsupported".into())
+    );
+}
+
+#[test]
+fn request_prints_the_payload() {
+    let broker = Broker::start(&[]);
+    let quote = [
+        "request",
+        "samco",
+        "GET",
+        "/quote/getQuote",
+        "-p",
+        "symbolName=INFY",
+        "-p",
+        "exchange=NSE",
+        "--json",
+    ];
+    let output = broker.run(&quote);
+    assert_eq!(
+        json(&output)["data"]["quoteDetails"]["symbolName"],
+        "INFY",
+        "{output:?}"
+    );
+
+    let path = "/rest/secure/angelbroking/order/v1/getLtpData";
+    let mut command = broker.command(&["request", "angelone", "post", path, "--data", "-", "--json"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let body = br#"{"exchange":"NSE","tradingsymbol":"SBIN-EQ","symboltoken":"3045"}"#;
+    child.stdin.take().unwrap().write_all(body).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(json(&output)["data"]["tradingsymbol"], "SBIN-EQ", "{output:?}");
+}
+
+#[test]
+fn exit_codes_say_what_kind_of_trouble() {
+    let broker = Broker::start(&[]);
+    let whoami = ["whoami", "samco", "--json"];
+
+    let mut command = broker.command(&whoami);
+    let missing = command.env_remove("SAMCO_API_SECRET").output().unwrap();
+    assert_eq!(
+        (code(&missing), &error(&missing)["field"]),
+        (2, &"SAMCO_API_SECRET".into())
+    );
+
+    let wrong = broker
+        .command(&whoami)
+        .env("SAMCO_API_SECRET", "CANARY-secret")
+        .output()
+        .unwrap();
+    assert_eq!((code(&wrong), &error(&wrong)["which"]), (3, &"api_secret".into()));
+    assert!(!String::from_utf8_lossy(&wrong.stderr).contains("CANARY"));
+
+    assert_eq!(code(&broker.run(&["whoami"])), 2, "the broker is missing");
+    let dead = Command::new(PREOPEN)
+        .args(["whoami", "samco", "--json", "--base-url", "http://127.0.0.1:1"])
+        .env("SAMCO_API_KEY", "k")
+        .env("SAMCO_API_SECRET", "s")
+        .output()
+        .unwrap();
+    assert_eq!((code(&dead), &error(&dead)["code"]), (5, &"network".into()));
+
+    let path = broker.run(&["request", "samco", "GET", "//evil.example", "--json"]);
+    assert_eq!((code(&path), &error(&path)["field"]), (2, &"path".into()));
+
+    let text = broker.run(&["request", "samco", "GET", "/nothing/here"]);
+    let shown = String::from_utf8_lossy(&text.stderr).into_owned();
+    assert!(shown.starts_with("error: samco: "), "{shown}");
+}
+
+#[test]
+fn credentials_come_from_a_file_or_standard_input_too() {
+    let broker = Broker::start(&[]);
+    let samco = broker.account("samco");
+    let lines = format!(
+        "# my account\nSAMCO_API_KEY={}\nSAMCO_API_SECRET=\"{}\"\n",
+        samco["api_key"].as_str().unwrap(),
+        samco["api_secret"].as_str().unwrap()
+    );
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let arguments = [
+        "whoami",
+        "samco",
+        "--json",
+        "--base-url",
+        broker.url(),
+        "--env-file",
+    ];
+    let output = Command::new(PREOPEN)
+        .args(arguments)
+        .arg(path)
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 0, "{output:?}");
+
+    let mut child = Command::new(PREOPEN)
+        .args(arguments)
+        .arg("-")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn totp_prints_the_code_alone() {
+    let run = |secret: &str, arguments: &[&str]| {
+        Command::new(PREOPEN)
+            .arg("totp")
+            .args(arguments)
+            .env("ANGELONE_TOTP_SECRET", secret)
+            .output()
+            .unwrap()
+    };
+    let output = run("JBSWY3DPEHPK3PXPJBSWY3DPEH", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.trim_end().len() == 6 && text.trim_end().bytes().all(|byte| byte.is_ascii_digit()),
+        "{text}"
+    );
+    let bad = run("287082-CANARY-0189", &["--json"]);
+    assert_eq!((code(&bad), &error(&bad)["field"]), (2, &"totp_secret".into()));
+    assert!(!String::from_utf8_lossy(&bad.stderr).contains("CANARY"));
+}
+
+#[test]
+fn the_sandbox_says_when_its_port_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(PREOPEN)
+        .args(["sandbox", "--port", &port])
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 5);
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains(&port),
+        "{output:?}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_sandbox_ends_at_once_when_it_is_told_to() {
+    let mut child = Command::new(PREOPEN)
+        .args(["sandbox", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let killed = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let asked = Instant::now();
+    assert!(child.wait().unwrap().success());
+    assert!(asked.elapsed() < Duration::from_secs(2));
+}
