@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _native
+from . import _native as native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class Credentials:
 
     __slots__ = ("_native",)
 
-    _native: _native.Credentials
+    _native: native.Credentials
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(**redacted**)"
@@ -35,7 +35,7 @@ class Samco(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, api_secret: str) -> None:
-        self._native = _native.Credentials.samco(api_key, api_secret)
+        self._native = native.Credentials.samco(api_key, api_secret)
 
     @classmethod
     def from_env(cls) -> Samco:
@@ -44,7 +44,7 @@ class Samco(Credentials):
         Raises `InvalidInputError` with the variable that is missing.
         """
         self = cls.__new__(cls)
-        self._native = _native.Credentials.from_env("samco")
+        self._native = native.Credentials.from_env("samco")
         return self
 
 
@@ -58,7 +58,7 @@ class AngelOne(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, client_code: str, pin: str, totp_secret: str) -> None:
-        self._native = _native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
+        self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
 
     @classmethod
     def from_env(cls) -> AngelOne:
@@ -68,5 +68,5 @@ class AngelOne(Credentials):
         Raises `InvalidInputError` with the variable that is missing.
         """
         self = cls.__new__(cls)
-        self._native = _native.Credentials.from_env("angelone")
+        self._native = native.Credentials.from_env("angelone")
         return self

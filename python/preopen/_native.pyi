@@ -3,6 +3,18 @@
 from datetime import datetime
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple, final
 
+__all__ = [
+    "Completions",
+    "Credentials",
+    "Session",
+    "Task",
+    "Token",
+    "VirtualClock",
+    "Work",
+    "__version__",
+    "error_catalogue",
+]
+
 __version__: str
 
 def error_catalogue() -> List[str]:

@@ -194,7 +194,9 @@ def read_reply(info: dict[str, Any]) -> Reply:
 
 def read_state(info: dict[str, Any]) -> SessionState:
     """A state of the native module."""
-    evidence = [ExpiryEvidence(source=one["source"], at=_time(one["at_ms"])) for one in info["expiry_evidence"]]
+    evidence = [
+        ExpiryEvidence(source=one["source"], at=_time(one["at_ms"])) for one in info["expiry_evidence"]
+    ]
     info["expiry_evidence"] = evidence
     info["issued_at"] = _time(info.pop("issued_at_ms"))
     info["expires_at"] = _time(info.pop("expires_at_ms"))

@@ -160,7 +160,14 @@ class Sandbox:
         line = _first_line(self._child)
         try:
             ready = json.loads(line)
-            for name in ("samco_url", "angelone_url", "dashboard_url", "control_url", "control_token", "accounts"):
+            for name in (
+                "samco_url",
+                "angelone_url",
+                "dashboard_url",
+                "control_url",
+                "control_token",
+                "accounts",
+            ):
                 setattr(self, name, ready[name])
             self.ca_file = ready.get("ca_file")
         except (ValueError, KeyError, TypeError):

@@ -44,7 +44,9 @@ def renderings(thing):
         made["args"] = repr(thing.args)
         for below in (thing.__cause__, thing.__context__):
             if below is not None:
-                made.update({f"{type(below).__name__} below: {how}": text for how, text in renderings(below).items()})
+                made.update(
+                    {f"{type(below).__name__} below: {how}": text for how, text in renderings(below).items()}
+                )
     return made
 
 

@@ -136,7 +136,11 @@ def test_a_redirect_to_another_host_is_not_followed(sandbox, broker, status):
         thread.start()
         address = f"http://127.0.0.1:{elsewhere.server_port}/login?x={SECRET}"
         sandbox.fault(broker, LOGIN[broker], status=status, redirect_to=address)
-        fails(sandbox.session(broker, credentials=canaries(broker)), preopen.BrokerUnavailableError, http_status=status)
+        fails(
+            sandbox.session(broker, credentials=canaries(broker)),
+            preopen.BrokerUnavailableError,
+            http_status=status,
+        )
         elsewhere.shutdown()
         thread.join()
         assert elsewhere.seen == []

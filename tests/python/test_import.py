@@ -85,7 +85,17 @@ def test_the_import_is_light():
     )
     assert code == 0
     loaded = set(out.split())
-    assert not loaded & {"asyncio", "subprocess", "http", "json", "logging", "threading", "ssl", "socket", "typing"}
+    assert not loaded & {
+        "asyncio",
+        "subprocess",
+        "http",
+        "json",
+        "logging",
+        "threading",
+        "ssl",
+        "socket",
+        "typing",
+    }
 
 
 def test_names_are_public_where_they_are_said_to_be():

@@ -24,7 +24,10 @@ class Blocking:
 
     def herd(self, size):
         with ThreadPoolExecutor(size) as pool:
-            return [call.exception() or call.result() for call in [pool.submit(self.session.token) for _ in range(size)]]
+            return [
+                call.exception() or call.result()
+                for call in [pool.submit(self.session.token) for _ in range(size)]
+            ]
 
     def end(self):
         pass
@@ -69,7 +72,10 @@ class Story:
         account = next(one for one in self.sandbox.accounts if one["broker"] == self.broker)
         account = {**account, **changes}
         kind = {"samco": preopen.Samco, "angelone": preopen.AngelOne}[self.broker]
-        names = {"samco": ("api_key", "api_secret"), "angelone": ("api_key", "client_code", "pin", "totp_secret")}
+        names = {
+            "samco": ("api_key", "api_secret"),
+            "angelone": ("api_key", "client_code", "pin", "totp_secret"),
+        }
         return kind(**{name: account[name] for name in names[self.broker]})
 
     def tell(self, number, step):
