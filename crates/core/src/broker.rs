@@ -28,50 +28,77 @@ pub struct Policy {
     pub expiry: ExpiryPolicy,
     /// Whether a code that was sent once may be refused a second time. Unknown counts as yes.
     pub totp_single_use: bool,
-    /// Whether the broker can tell which address it sees.
-    pub has_whoami: bool,
 }
 
-/// The named tokens of one session: access, and whatever else the broker gives. `Debug` shows names only.
-#[derive(Clone, Default)]
-#[non_exhaustive]
+impl Policy {
+    /// The rules of a broker of which no more is known: a one-time code counts as spent once sent.
+    pub const fn new(
+        broker: &'static str,
+        base_url: &'static str,
+        hosts: &'static [&'static str],
+        expiry: ExpiryPolicy,
+    ) -> Self {
+        Self {
+            broker,
+            base_url,
+            hosts,
+            expiry,
+            totp_single_use: true,
+        }
+    }
+}
+
+/// The named tokens of one session: `access`, and whatever else the broker gives (`refresh`, `feed`, ...).
+/// `Debug` shows names only.
+#[derive(Clone)]
 pub struct Tokens {
-    /// The token that authenticates calls.
-    pub access: Option<Secret>,
-    /// The token that renews the access token, where the broker has one.
-    pub refresh: Option<Secret>,
-    /// The token of the market-data stream, where the broker has one of its own.
-    pub feed: Option<Secret>,
+    access: Secret,
+    others: Vec<(&'static str, Secret)>,
 }
 
 impl Tokens {
-    /// The access token; empty when the broker gave none, which no reader lets pass.
-    pub fn access(&self) -> Secret {
-        self.access.clone().unwrap_or_else(|| Secret::new(""))
+    /// The tokens of a session whose calls are authenticated by `access`.
+    pub fn new(access: impl Into<Secret>) -> Self {
+        Self {
+            access: access.into(),
+            others: Vec::new(),
+        }
+    }
+
+    /// Adds a further token by its name; `None` adds nothing.
+    pub fn with(mut self, name: &'static str, token: Option<Secret>) -> Self {
+        self.others.extend(token.map(|token| (name, token)));
+        self
+    }
+
+    /// The token that authenticates calls.
+    pub fn access(&self) -> &Secret {
+        &self.access
+    }
+
+    /// A further token by its name.
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.others
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, token)| token)
     }
 
     /// Every token that is there.
     pub fn all(&self) -> impl Iterator<Item = Secret> + '_ {
-        [&self.access, &self.refresh, &self.feed]
-            .into_iter()
-            .flatten()
+        std::iter::once(&self.access)
+            .chain(self.others.iter().map(|(_, token)| token))
             .cloned()
     }
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tokens = [
-            ("access", &self.access),
-            ("refresh", &self.refresh),
-            ("feed", &self.feed),
-        ];
-        let names: Vec<&str> = tokens
+        f.write_str("Tokens(access")?;
+        self.others
             .iter()
-            .filter(|(_, token)| token.is_some())
-            .map(|(name, _)| *name)
-            .collect();
-        write!(f, "Tokens({})", names.join(", "))
+            .try_for_each(|(name, _)| write!(f, ", {name}"))?;
+        f.write_str(")")
     }
 }
 
@@ -92,7 +119,7 @@ pub struct Profile {
 }
 
 /// What a successful login gave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Login {
     /// The tokens.
@@ -105,6 +132,19 @@ pub struct Login {
     pub profile: Profile,
     /// The broker's time in the reply.
     pub server_time: Option<Timestamp>,
+}
+
+impl Login {
+    /// A login that gave these tokens and told nothing else.
+    pub fn new(tokens: Tokens) -> Self {
+        Self {
+            tokens,
+            evidence: Vec::new(),
+            addresses: None,
+            profile: Profile::default(),
+            server_time: None,
+        }
+    }
 }
 
 /// Where a broker's profile comes from.
@@ -144,8 +184,16 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Names a call and says what it does; an unknown POST, PUT or DELETE is a write.
     fn endpoint(&self, method: Method, path: &str) -> Endpoint;
 
-    /// Every header of an authenticated call.
+    /// Every header of an authenticated call, as far as it does not depend on the call.
     fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)>;
+
+    /// Authenticates one request that is sent at `now`. The default puts [`Adapter::headers`] before the
+    /// request's own; a broker that signs each request, or wants its token in the body, has its own way.
+    fn authorize(&self, request: &mut Request, tokens: &Tokens, now: Timestamp) {
+        let _ = now;
+        let own = std::mem::replace(&mut request.headers, self.headers(tokens));
+        request.headers.extend(own);
+    }
 
     /// Reads the reply to an authenticated call. Errors: as the broker's fault table says.
     fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply>;

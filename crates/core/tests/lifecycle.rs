@@ -14,7 +14,7 @@ use preopen_core::broker::{Login, Tokens};
 use preopen_core::error::{Credential, Error, ErrorKind};
 use preopen_core::expiry::{DailyBoundary, ExpiryPolicy};
 use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
-use preopen_core::{Now, Secret, Timestamp};
+use preopen_core::{Now, Timestamp};
 use proptest::prelude::*;
 
 const POLICY: ExpiryPolicy = ExpiryPolicy {
@@ -39,11 +39,7 @@ fn later(now: Now, by: Duration) -> Now {
 }
 
 fn login(token: &str) -> Box<Login> {
-    let mut tokens = Tokens::default();
-    tokens.access = Some(Secret::new(token));
-    let mut login = Login::default();
-    login.tokens = tokens;
-    Box::new(login)
+    Box::new(Login::new(Tokens::new(token)))
 }
 
 /// A machine with the bookkeeping that a session does around it.

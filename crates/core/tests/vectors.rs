@@ -67,7 +67,7 @@ fn outcome(adapter: &dyn Adapter, vector: &Value) -> Result<Value, Error> {
             let login = adapter.read_login(&endpoint, &raw)?;
             let addresses = login.addresses.unwrap_or_default();
             Ok(json!({
-                "token": login.tokens.access.unwrap().expose(), "account_id": login.profile.account_id,
+                "token": login.tokens.access().expose(), "account_id": login.profile.account_id,
                 "source_ip": addresses.source, "primary_ip": addresses.primary, "secondary_ip": addresses.secondary,
             }))
         }

@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(1));
         let (sender, receiver) = channel::<()>();
         let pending = spawn(std::future::pending::<preopen::Result<()>>(), move |_| {
-            drop(sender)
+            drop(sender);
         })
         .unwrap();
         pending.abort();

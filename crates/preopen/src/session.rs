@@ -440,8 +440,8 @@ impl Inner {
 
     async fn exchange(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
         let mut authenticated = request.clone();
-        authenticated.headers = self.adapter.headers(&record.tokens);
-        authenticated.headers.extend(request.headers.iter().cloned());
+        self.adapter
+            .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
         let endpoint = &request.endpoint;
         let result = match self.send(&authenticated, deadline).await {
             Ok(raw) => self.adapter.read(endpoint, &raw),

@@ -17,7 +17,7 @@ impl Token {
 
     /// The token itself, for a header that you build on your own.
     pub fn expose(&self) -> &str {
-        self.0.tokens.access.as_ref().map_or("", Secret::expose)
+        self.0.tokens.access().expose()
     }
 
     /// When the token ends, at the latest.

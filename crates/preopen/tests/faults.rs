@@ -11,6 +11,9 @@ use common::{
 use preopen::{Error, ErrorKind, Phase, Samco, Session};
 use preopen_sandbox::{BodyKind, Broker, Fault, Sandbox, Stall};
 
+/// Makes a fault of a plain one.
+type Spoil = fn(Fault) -> Fault;
+
 /// Everything that could be shown of an error.
 fn rendered(error: &Error) -> String {
     format!(
@@ -106,7 +109,6 @@ async fn a_dead_server_is_a_network_error_of_the_connect_phase() {
 /// Faults of the login and of a read, with the kind that both must give.
 #[tokio::test]
 async fn what_a_gateway_sends_has_a_kind() {
-    type Spoil = fn(Fault) -> Fault;
     let faults: [(&str, Spoil, ErrorKind); 8] = [
         (
             "html",
@@ -173,7 +175,6 @@ async fn what_a_gateway_sends_has_a_kind() {
 #[tokio::test]
 async fn a_silent_or_dripping_server_meets_the_total_deadline() {
     let sandbox = sandbox().await;
-    type Spoil = fn(Fault) -> Fault;
     let faults: [(&str, Spoil); 3] = [
         ("silent", |f| f.stall(Stall::Before)),
         ("stalled", |f| f.stall(Stall::MidBody)),

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: release builds, the pinned peers, and the benchmark drivers in `benches/`.
+//! `cargo xtask bench`: release builds, the pinned peers, and the benchmark driver in `benches/`.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Arguments of the benchmark drivers.
+    /// Arguments of the benchmark driver.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
 }
@@ -37,20 +37,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     node::build_addon(&workspace, "release")?;
     node::script(&workspace, &chosen, "build")?;
 
-    let mut drivers = [
-        (Command::new(peers.python()), "benches/run.py"),
-        (chosen.command(&chosen.program), "benches/run.mjs"),
-    ];
-    for (driver, script) in &mut drivers {
-        driver
-            .current_dir(&workspace.root)
-            .arg(workspace.require(script)?);
-        driver
-            .arg("--preopen-bin")
-            .arg(&command)
-            .arg("--node")
-            .arg(&chosen.program);
-        process::run(driver.args(&args.rest))?;
-    }
+    let mut driver = Command::new(peers.python());
+    driver
+        .current_dir(&workspace.root)
+        .arg(workspace.require("benches/run.py")?)
+        .args(["--out", "docs/benchmarks.md"])
+        .arg("--preopen-bin")
+        .arg(&command)
+        .arg("--node")
+        .arg(&chosen.program)
+        .args(&args.rest);
+    process::run(&mut driver)?;
     Ok(ExitCode::SUCCESS)
 }

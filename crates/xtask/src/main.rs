@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod counts;
 mod demo;
+mod package;
 mod process;
 mod report;
 mod test;
@@ -39,6 +40,8 @@ enum Command {
     Test(test::Args),
     /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
     Bench(bench::Args),
+    /// Build the wheel and the npm tarball of this platform into `dist/`.
+    Package(package::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Package(args) => package::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

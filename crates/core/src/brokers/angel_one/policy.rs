@@ -17,5 +17,4 @@ pub(super) static POLICY: Policy = Policy {
     },
     // Whether a code may be sent twice inside its step is not documented: unknown counts as refused.
     totp_single_use: true,
-    has_whoami: false,
 };

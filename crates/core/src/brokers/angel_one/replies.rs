@@ -27,16 +27,12 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
         source: EvidenceSource::JwtExpiry,
         at,
     });
-    let tokens = Tokens {
-        access: Some(access),
-        refresh: token(&reply.data, "refreshToken"),
-        feed: token(&reply.data, "feedToken"),
-    };
-    Ok(Login {
-        tokens,
-        evidence: evidence.into_iter().collect(),
-        ..Login::default()
-    })
+    let tokens = Tokens::new(access)
+        .with("refresh", token(&reply.data, "refreshToken"))
+        .with("feed", token(&reply.data, "feedToken"));
+    let mut login = Login::new(tokens);
+    login.evidence.extend(evidence);
+    Ok(login)
 }
 
 /// A token is an opaque string; the feed token has been seen as a number (inferred from older clients).

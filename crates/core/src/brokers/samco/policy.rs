@@ -14,5 +14,4 @@ pub(super) static POLICY: Policy = Policy {
                can be read two ways, and the earlier end is used (inferred)",
     },
     totp_single_use: false,
-    has_whoami: true,
 };

@@ -9,7 +9,6 @@ use crate::clock::Timestamp;
 use crate::envelope::{self, Body, Refusal, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
-use crate::secret::Secret;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::wire::{Endpoint, RawReply};
 
@@ -24,18 +23,11 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
                 .with(|context| context.body = None),
         );
     };
-    let evidence = jwt_expiry(token).map(|at| Evidence {
+    let mut login = Login::new(Tokens::new(token));
+    login.evidence.extend(jwt_expiry(token).map(|at| Evidence {
         source: EvidenceSource::JwtExpiry,
         at,
-    });
-    let mut login = Login {
-        evidence: evidence.into_iter().collect(),
-        ..Login::default()
-    };
-    login.tokens = Tokens {
-        access: Some(Secret::new(token)),
-        ..Tokens::default()
-    };
+    }));
     login.addresses = addresses(&reply.data);
     login.profile = profile(&reply.data);
     login.server_time = reply.server_time;

@@ -41,7 +41,7 @@ pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
 /// The session header is `x-session-token` (documented, and in every official SDK); there is no bearer.
 pub(super) fn headers(tokens: &Tokens) -> Vec<(String, Secret)> {
     let mut headers = content_headers();
-    headers.push(("x-session-token".to_owned(), tokens.access()));
+    headers.push(("x-session-token".to_owned(), tokens.access().clone()));
     headers
 }
 

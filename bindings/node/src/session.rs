@@ -1,0 +1,174 @@
+//! The session, one method a call.
+
+use napi::Env;
+use napi::bindgen_prelude::{ClassInstance, Object};
+use napi_derive::napi;
+use preopen_ffi::preopen::{Result, Session};
+use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
+use serde::Serialize;
+
+use crate::call::{NativeCall, NativeOptions};
+use crate::clock::NativeClock;
+use crate::credentials::NativeCredentials;
+use crate::outcome::{HeadersRecord, NativeCancel, Outcome, TokenRecord, json, number, run};
+
+/// A broker session.
+#[napi]
+#[derive(Debug)]
+pub struct NativeSession {
+    inner: Session,
+}
+
+/// A reply as it crosses: its data beside the rest, all of it one JSON text.
+#[derive(Serialize)]
+struct ReplyText<'a> {
+    data: &'a preopen_ffi::preopen::Json,
+    #[serde(flatten)]
+    info: ReplyInfo,
+}
+
+/// Checks everything and makes a session; no I/O.
+#[napi(ts_return_type = "Outcome<NativeSession>")]
+pub(crate) fn open_session(
+    credentials: &NativeCredentials,
+    options: NativeOptions,
+    clock: Option<ClassInstance<'_, NativeClock>>,
+) -> Outcome<NativeSession> {
+    let mut config = options.into_config();
+    config.clock = clock.map(|clock| clock.inner.clone());
+    Outcome(
+        config
+            .build(credentials.inner.clone())
+            .map(|inner| NativeSession { inner }),
+    )
+}
+
+#[napi]
+impl NativeSession {
+    /// The broker's name.
+    #[napi(getter)]
+    pub fn broker(&self) -> &'static str {
+        self.inner.broker()
+    }
+
+    /// `live`, `sandbox` or `custom`.
+    #[napi(getter)]
+    pub fn environment(&self) -> &'static str {
+        self.inner.environment().as_str()
+    }
+
+    /// The generation of the live token, or 0 when there is none: the cheap check before a cached value is used.
+    #[napi]
+    pub fn live(&self) -> f64 {
+        self.inner
+            .try_token()
+            .map_or(0.0, |token| number(token.generation()))
+    }
+
+    /// A live token.
+    #[napi]
+    pub fn token<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move { session.token().await.map(TokenRecord) })
+    }
+
+    /// The headers of an authenticated call, with the generation of their token.
+    #[napi]
+    pub fn headers<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move { HeadersRecord::of(&session).await })
+    }
+
+    /// Which address the broker sees.
+    #[napi]
+    pub fn whoami<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            session.whoami().await.map(|who| json(&WhoAmIInfo::from(who)))
+        })
+    }
+
+    /// Who the session belongs to.
+    #[napi]
+    pub fn profile<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            let profile = session.profile().await?;
+            Ok(json(&ProfileInfo::from(profile)))
+        })
+    }
+
+    /// A call to the broker.
+    #[napi]
+    pub fn request<'env>(
+        &self,
+        env: &'env Env,
+        call: NativeCall,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let call = call.on(&self.inner);
+        run(env, cancel, async move {
+            let reply = call?.send().await?;
+            Ok(json(&ReplyText {
+                data: &reply.data,
+                info: ReplyInfo::from(&reply),
+            }))
+        })
+    }
+
+    /// What the session is doing, as JSON text.
+    #[napi]
+    pub fn state(&self) -> String {
+        json(&StateInfo::from(self.inner.state()))
+    }
+
+    /// Says that the broker refused the token of this generation.
+    #[napi]
+    pub fn invalidate(&self, generation: i64) {
+        if let Ok(generation) = u64::try_from(generation) {
+            self.inner.invalidate(generation);
+        }
+    }
+
+    /// Lets a blocked session try again.
+    #[napi]
+    pub fn reset(&self) {
+        self.inner.reset();
+    }
+
+    /// Logs the account out.
+    #[napi]
+    pub fn logout<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            let logout: Result<_> = session.logout().await;
+            Ok(json(&LogoutInfo::from(logout?)))
+        })
+    }
+
+    /// Forgets the token in this process.
+    #[napi]
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}

@@ -1,0 +1,110 @@
+// The addon: its types, written by hand, and how it is found. Nothing here is public.
+
+import { createRequire } from "node:module";
+
+/** What every fallible call of the addon gives; `error` is a {@link NativeErrorInfo} as JSON text. */
+export type Outcome<T> = { readonly ok: T; readonly error?: never } | { readonly ok?: never; readonly error: string };
+
+/** A token as it crosses. */
+export interface NativeToken {
+  readonly value: string;
+  readonly expiresAtMs: number;
+  readonly generation: number;
+}
+
+/** Headers as they cross; a generation of 0 means that they must not be kept. */
+export interface NativeHeaders {
+  readonly values: Record<string, string>;
+  readonly generation: number;
+}
+
+/** Settings of a session; what is left out has Rust's default. */
+export interface NativeOptions {
+  baseUrl?: string;
+  allowedHosts?: string[];
+  timeout?: number;
+  ipVersion?: number;
+  sourceIp?: string;
+  proxy?: string;
+  caFile?: string;
+}
+
+/** One call to the broker; `params` and `headers` are names and values in turn. */
+export interface NativeCall {
+  method: string;
+  path: string;
+  params: string[];
+  headers: string[];
+  json?: string;
+  replaySafe?: boolean;
+  timeout?: number;
+}
+
+/** Credentials; nothing reads them back. */
+export interface NativeCredentials {
+  readonly [brand]: "credentials";
+}
+
+/** A virtual clock; milliseconds since the Unix epoch, and times real time. */
+export interface NativeClock {
+  set(millis: number, rate: number): void;
+}
+
+/** Stops the one call that it was handed to. */
+export interface NativeCancel {
+  abort(): void;
+}
+
+/** A session. `state` and the texts that promises resolve to are JSON. */
+export interface NativeSession {
+  readonly broker: string;
+  readonly environment: string;
+  live(): number;
+  token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
+  headers(cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
+  whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
+  profile(cancel?: NativeCancel): Promise<Outcome<string>>;
+  request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<string>>;
+  state(): string;
+  invalidate(generation: number): void;
+  reset(): void;
+  logout(cancel?: NativeCancel): Promise<Outcome<string>>;
+  close(): void;
+}
+
+/** Everything that the addon exports. A test compares it with the built one. */
+export interface Native {
+  version(): string;
+  errorCatalogue(): string[];
+  openSession(credentials: NativeCredentials, options: NativeOptions, clock?: NativeClock): Outcome<NativeSession>;
+  readonly NativeCredentials: {
+    samco(apiKey: string, apiSecret: string): NativeCredentials;
+    angelOne(apiKey: string, clientCode: string, pin: string, totpSecret: string): NativeCredentials;
+  };
+  readonly NativeClock: new (millis: number, rate: number) => NativeClock;
+  readonly NativeCancel: new () => NativeCancel;
+  readonly NativeSession: abstract new () => NativeSession;
+}
+
+declare const brand: unique symbol;
+
+let loaded: Native | undefined;
+
+/** The addon, loaded on first use. */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  const require = createRequire(import.meta.url);
+  try {
+    return require("../native/preopen.node") as Native;
+  } catch (error) {
+    throw new Error(
+      `preopen has no native addon that runs on ${process.platform}-${process.arch} with Node ${process.version}: ` +
+        "install the package again on this machine, or build it from source",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,164 @@
+// The options of sessions and calls: their types, and the checks of what TypeScript cannot check at run time.
+
+import { invalidInput } from "./convert.js";
+import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
+
+/** Settings of a session. */
+export interface SessionOptions {
+  /**
+   * Another address of the API. A loopback address makes a sandbox session, where plain http is allowed; any other
+   * host must be https and the broker's own, or named in `allowedHosts`.
+   */
+  readonly baseUrl?: string | undefined;
+  /** The longest that one request may take, in seconds; a login counts on its own. 10 by default, at most 600. */
+  readonly timeout?: number | undefined;
+  /** The address family to leave by: 4 (the default, which is what brokers register), 6, or 0 for either. */
+  readonly ipVersion?: 4 | 6 | 0 | undefined;
+  /** The local address to send from, on a host with several: the registered one. */
+  readonly sourceIp?: string | undefined;
+  /** A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. */
+  readonly proxy?: string | undefined;
+  /** A PEM file with further certificate authorities to trust, beside the platform's and Mozilla's. */
+  readonly caFile?: string | undefined;
+  /** Hosts beside the broker's own that credentials may be sent to. */
+  readonly allowedHosts?: readonly string[] | undefined;
+}
+
+/** How a caller may give up. */
+export interface CallControl {
+  /**
+   * Gives up when it is aborted: the call rejects with the signal's reason at once. A login that the call waited for
+   * goes on and serves whoever comes next.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A value of a query parameter; a list repeats the parameter. */
+export type ParamValue = string | number | bigint | boolean;
+
+/** Settings of one call to the broker. */
+export interface CallOptions extends CallControl {
+  /** Query parameters; they are encoded for you, and `undefined` ones are left out. */
+  readonly params?: Readonly<Record<string, ParamValue | readonly ParamValue[] | undefined>> | URLSearchParams | undefined;
+  /** The JSON body. */
+  readonly json?: unknown;
+  /** Headers beside those of the session. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Whether the call may be repeated, whatever its method: `true` for a POST that only reads, `false` for a GET that
+   * does not.
+   */
+  readonly replaySafe?: boolean | undefined;
+  /** The longest that this request may take, in seconds, in place of the session's `timeout`. */
+  readonly timeout?: number | undefined;
+}
+
+/** The clocks that sandboxes give to their sessions, by the options object that they pass. Not public. */
+export const clocks = new WeakMap<SessionOptions, NativeClock>();
+
+type Check = (value: unknown) => string | undefined;
+
+const text: Check = (value) => (typeof value === "string" ? undefined : "must be a string");
+const seconds: Check = (value) => (typeof value === "number" ? undefined : "must be a number of seconds");
+const flag: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
+const dictionary: Check = (value) => (isDictionary(value) ? undefined : "must be an object");
+const anything: Check = () => undefined;
+const signal: Check = (value) => (value instanceof AbortSignal ? undefined : "must be an AbortSignal");
+
+const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
+  baseUrl: text,
+  timeout: seconds,
+  ipVersion: (value) => (value === 4 || value === 6 || value === 0 ? undefined : "must be 4, 6, or 0 for either"),
+  sourceIp: text,
+  proxy: text,
+  caFile: text,
+  allowedHosts: (value) =>
+    Array.isArray(value) && value.every((host) => typeof host === "string") ? undefined : "must be a list of strings",
+};
+
+const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
+
+const CALL: Readonly<Record<keyof CallOptions, Check>> = {
+  params: dictionary,
+  json: anything,
+  headers: dictionary,
+  replaySafe: flag,
+  timeout: seconds,
+  signal,
+};
+
+/** Settings of a session as the addon wants them. Throws `InvalidInputError`. */
+export function sessionOptions(options: SessionOptions): NativeOptions {
+  return given(options, SESSION) as NativeOptions;
+}
+
+/** The signal of a call that takes nothing else. Throws `InvalidInputError`. */
+export function callControl(control: CallControl | undefined): AbortSignal | undefined {
+  return control === undefined ? undefined : (given(control, CONTROL)["signal"] as AbortSignal | undefined);
+}
+
+/** A call as the addon wants it, and its signal. Throws `InvalidInputError`. */
+export function call(method: string, path: string, options: CallOptions): [NativeCall, AbortSignal | undefined] {
+  if (typeof path !== "string") throw invalidInput("path", "must be a string that begins with /");
+  const checked = given(options, CALL) as CallOptions;
+  const native: NativeCall = { method, path, params: params(checked.params), headers: headers(checked.headers) };
+  if (checked.json !== undefined) native.json = json(checked.json);
+  if (checked.replaySafe !== undefined) native.replaySafe = checked.replaySafe;
+  if (checked.timeout !== undefined) native.timeout = checked.timeout;
+  return [native, checked.signal];
+}
+
+/** The options that are given, each checked. An unknown name is refused: it is a slip of the pen. */
+function given(options: object, checks: Readonly<Record<string, Check>>): Record<string, unknown> {
+  if (!isDictionary(options)) throw invalidInput("options", "must be an object");
+  const found: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (check === undefined) throw invalidInput(name, `is not an option: there are ${Object.keys(checks).join(", ")}`);
+    if (value === undefined) continue;
+    const problem = check(value);
+    if (problem !== undefined) throw invalidInput(name, problem);
+    found[name] = value;
+  }
+  return found;
+}
+
+function isDictionary(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function params(given: CallOptions["params"]): string[] {
+  if (given === undefined) return [];
+  if (given instanceof URLSearchParams) return [...given].flat();
+  const flat: string[] = [];
+  for (const [name, value] of Object.entries(given)) {
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      if (one === undefined) continue;
+      if (!["string", "number", "bigint", "boolean"].includes(typeof one)) {
+        throw invalidInput(`params.${name}`, "must be a string, number or boolean, or a list of them");
+      }
+      flat.push(name, String(one));
+    }
+  }
+  return flat;
+}
+
+function headers(given: CallOptions["headers"]): string[] {
+  const flat: string[] = [];
+  for (const [name, value] of Object.entries(given ?? {})) {
+    if (typeof value !== "string") throw invalidInput(`headers.${name}`, "must be a string");
+    flat.push(name, value);
+  }
+  return flat;
+}
+
+function json(value: unknown): string {
+  let written: string | undefined;
+  try {
+    written = JSON.stringify(value);
+  } catch (error) {
+    throw invalidInput("json", `cannot be written as JSON: ${error instanceof Error ? error.message : "it is odd"}`);
+  }
+  if (written === undefined) throw invalidInput("json", "cannot be written as JSON: it is a function or symbol");
+  return written;
+}

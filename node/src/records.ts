@@ -1,0 +1,163 @@
+// What a session tells, as plain objects, and how they are read from the addon's JSON.
+
+import { toError } from "./convert.js";
+import type { NativeErrorInfo } from "./convert.js";
+import type { PreopenError } from "./errors.js";
+
+/** A broker's answer to one call, unwrapped. */
+export interface Reply<T = unknown> {
+  /** The payload: SmartAPI's `data`; for Samco all keys but the envelope's own. */
+  readonly data: T;
+  /** The broker's message for a person. */
+  readonly message: string | undefined;
+  /** The broker's time. Samco sends Indian time to the second. */
+  readonly serverTime: Date | undefined;
+  /** The broker's id of this reply. */
+  readonly messageId: string | undefined;
+  /** HTTP status. */
+  readonly httpStatus: number;
+}
+
+/** Which address the broker sees, and whether orders from here will be accepted. */
+export interface WhoAmI {
+  /** The address that the broker saw. */
+  readonly sourceIp: string | undefined;
+  /** The registered primary address. */
+  readonly primaryIp: string | undefined;
+  /** The registered secondary address. */
+  readonly secondaryIp: string | undefined;
+  /** Which registered address matched. */
+  readonly matchedAs: "primary" | "secondary" | undefined;
+  /** `unsupported` for a broker that has no such call (SmartAPI). */
+  readonly verdict: "match" | "mismatch" | "unregistered" | "unsupported";
+  /** One line for a person. */
+  readonly message: string;
+}
+
+/** Who the session belongs to, as far as the broker told. */
+export interface Profile {
+  /** The account's id at the broker. */
+  readonly accountId: string | undefined;
+  /** The holder's name. */
+  readonly name: string | undefined;
+  /** Exchanges that the account may trade on. */
+  readonly exchanges: readonly string[];
+  /** Product types. */
+  readonly products: readonly string[];
+  /** Order types. */
+  readonly orderTypes: readonly string[];
+}
+
+/** One reason to believe that the session ends at a time; the earliest decides. */
+export interface ExpiryEvidence {
+  /** Where it comes from, for example `daily_boundary`. */
+  readonly source: string;
+  /** When the session ends by it. */
+  readonly at: Date;
+}
+
+/** What a session is doing. */
+export interface SessionState {
+  /** `blocked` means that the broker refused the login for good; nothing is sent until `reset()`. */
+  readonly name: "signed_out" | "opening" | "active" | "expired" | "blocked";
+  /** The number of the last login; 0 before the first. */
+  readonly generation: number;
+  /** When the login of the session was sent. */
+  readonly issuedAt: Date | undefined;
+  /** When the session ends. */
+  readonly expiresAt: Date | undefined;
+  /** The source of the evidence that decides. */
+  readonly expirySource: string | undefined;
+  /** All evidence. */
+  readonly expiryEvidence: readonly ExpiryEvidence[];
+  /** Why the session is blocked. */
+  readonly blockedBy: PreopenError | undefined;
+  /** One line for a person. */
+  readonly reason: string;
+}
+
+/** What came of a logout. */
+export interface Logout {
+  /**
+   * Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI calls with the old
+   * token have been seen to work on (observed by users).
+   */
+  readonly acknowledged: boolean;
+  /** One line for a person. */
+  readonly message: string;
+  /** Why the broker did not acknowledge, if it was asked. */
+  readonly error: PreopenError | undefined;
+}
+
+type Nullable<T> = T | null;
+type Raw = Record<string, unknown>;
+
+export function toReply<T>(text: string): Reply<T> {
+  const raw = JSON.parse(text) as Raw;
+  return {
+    data: raw["data"] as T,
+    message: optional<string>(raw["message"]),
+    serverTime: date(raw["server_time_ms"]),
+    messageId: optional<string>(raw["message_id"]),
+    httpStatus: raw["http_status"] as number,
+  };
+}
+
+export function toWhoAmI(text: string): WhoAmI {
+  const raw = JSON.parse(text) as Raw;
+  return {
+    sourceIp: optional<string>(raw["source_ip"]),
+    primaryIp: optional<string>(raw["primary_ip"]),
+    secondaryIp: optional<string>(raw["secondary_ip"]),
+    matchedAs: optional<"primary" | "secondary">(raw["matched_as"]),
+    verdict: raw["verdict"] as WhoAmI["verdict"],
+    message: raw["message"] as string,
+  };
+}
+
+export function toProfile(text: string): Profile {
+  const raw = JSON.parse(text) as Raw;
+  return {
+    accountId: optional<string>(raw["account_id"]),
+    name: optional<string>(raw["name"]),
+    exchanges: raw["exchanges"] as string[],
+    products: raw["products"] as string[],
+    orderTypes: raw["order_types"] as string[],
+  };
+}
+
+export function toState(text: string): SessionState {
+  const raw = JSON.parse(text) as Raw;
+  const evidence = raw["expiry_evidence"] as { source: string; at_ms: number }[];
+  return {
+    name: raw["name"] as SessionState["name"],
+    generation: raw["generation"] as number,
+    issuedAt: date(raw["issued_at_ms"]),
+    expiresAt: date(raw["expires_at_ms"]),
+    expirySource: optional<string>(raw["expiry_source"]),
+    expiryEvidence: evidence.map(({ source, at_ms }) => ({ source, at: new Date(at_ms) })),
+    blockedBy: error(raw["blocked_by"]),
+    reason: raw["reason"] as string,
+  };
+}
+
+export function toLogout(text: string): Logout {
+  const raw = JSON.parse(text) as Raw;
+  return {
+    acknowledged: raw["acknowledged"] as boolean,
+    message: raw["message"] as string,
+    error: error(raw["error"]),
+  };
+}
+
+function optional<T>(value: unknown): T | undefined {
+  return (value as Nullable<T>) ?? undefined;
+}
+
+function date(millis: unknown): Date | undefined {
+  return typeof millis === "number" ? new Date(millis) : undefined;
+}
+
+function error(info: unknown): PreopenError | undefined {
+  return info === null ? undefined : toError(info as NativeErrorInfo);
+}

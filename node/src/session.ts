@@ -1,0 +1,244 @@
+// The session: what users hold. Behaviour is in Rust; here are its friendly forms and the fast path of a live token.
+
+import { invalidInput, unwrap } from "./convert.js";
+import { nativeCredentials } from "./credentials.js";
+import type { BrokerName, Credentials } from "./credentials.js";
+import { native } from "./native.js";
+import type { NativeCancel, NativeSession, Outcome } from "./native.js";
+import { call, callControl, clocks, sessionOptions } from "./options.js";
+import type { CallControl, CallOptions, SessionOptions } from "./options.js";
+import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
+import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
+import { Token } from "./token.js";
+
+/** What was handed out for the live token, kept until the addon says that another one is live. */
+interface Kept<T> {
+  readonly generation: number;
+  readonly value: T;
+}
+
+/**
+ * A broker session that keeps itself valid.
+ *
+ * Making one does no I/O; the first call that needs a token logs in, once for all callers that wait. When the broker
+ * ends the session (08:00 IST at Samco, 00:00 IST at SmartAPI; documented) the next call logs in again. An idle session
+ * does not keep the process alive; a call that is under way does.
+ *
+ * ```ts
+ * const session = new Session(samco.fromEnv());
+ * const quote = await session.get("/quote/getQuote", { params: { symbolName: "INFY", exchange: "NSE" } });
+ * ```
+ */
+export class Session {
+  readonly #native: NativeSession;
+  #token: Kept<Promise<Token>> | undefined;
+  #headers: Kept<Readonly<Record<string, string>>> | undefined;
+
+  /**
+   * Checks everything and makes the session. Nothing is sent, opened or started.
+   *
+   * @throws InvalidInputError naming the `field` that is wrong.
+   */
+  constructor(credentials: Credentials, options: SessionOptions = {}) {
+    const inner = nativeCredentials(credentials);
+    if (inner === undefined) throw invalidInput("credentials", "must be made by samco() or angelOne()");
+    this.#native = unwrap(native().openSession(inner, sessionOptions(options), clocks.get(options)));
+  }
+
+  /** The broker. */
+  get broker(): BrokerName {
+    return this.#native.broker as BrokerName;
+  }
+
+  /** Whether this session talks to the live broker, the sandbox or a host of your own. */
+  get environment(): "live" | "sandbox" | "custom" {
+    return this.#native.environment as "live" | "sandbox" | "custom";
+  }
+
+  /**
+   * A live token; logs in if there is none. Callers that arrive together share one login and its result.
+   *
+   * Rejects with `CredentialsRejectedError` or `AccountActionRequiredError` (both block the session until `reset()`),
+   * `LoginRequiredError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`, `NetworkError`,
+   * `BrokerUnavailableError`, `BrokerRejectedError` or `MalformedResponseError`.
+   */
+  token(control?: CallControl): Promise<Token> {
+    const kept = this.#token;
+    if (control === undefined && kept !== undefined && kept.generation === this.#native.live()) return kept.value;
+    return this.#freshToken(control);
+  }
+
+  /**
+   * Every header of an authenticated call, for any HTTP client; logs in if needed. The object is yours to change.
+   * Rejects as {@link Session.token}.
+   */
+  headers(control?: CallControl): Promise<Record<string, string>> {
+    const kept = this.#headers;
+    if (control === undefined && kept !== undefined && kept.generation === this.#native.live()) {
+      return Promise.resolve({ ...kept.value });
+    }
+    return this.#freshHeaders(control);
+  }
+
+  /**
+   * Which address the broker sees, which are registered, and whether orders from here will be accepted. SmartAPI has
+   * no such call (documented): its verdict is `unsupported` and nothing is sent. Rejects as {@link Session.get}.
+   */
+  async whoami(control?: CallControl): Promise<WhoAmI> {
+    return toWhoAmI(await settle(callControl(control), (cancel) => this.#native.whoami(cancel)));
+  }
+
+  /**
+   * Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Rejects as
+   * {@link Session.get}.
+   */
+  async profile(control?: CallControl): Promise<Profile> {
+    return toProfile(await settle(callControl(control), (cancel) => this.#native.profile(cancel)));
+  }
+
+  /**
+   * A GET to the broker: a read, repeated once after a renewal when the broker refused the token, and once when the
+   * connection broke. The path begins with `/`.
+   *
+   * Rejects as {@link Session.token}, and with `InvalidInputError`, `SessionExpiredError` (writes),
+   * `OutcomeUnknownError` (writes), `BrokerRejectedError`.
+   */
+  get<T = unknown>(path: string, options?: CallOptions): Promise<Reply<T>> {
+    return this.#request("GET", path, options);
+  }
+
+  /**
+   * A POST to the broker: a write, which is sent at most once, unless the broker's documents say that this one only
+   * reads. Rejects as {@link Session.get}.
+   */
+  post<T = unknown>(path: string, options?: CallOptions): Promise<Reply<T>> {
+    return this.#request("POST", path, options);
+  }
+
+  /** A PUT to the broker: a write, which is sent at most once. Rejects as {@link Session.get}. */
+  put<T = unknown>(path: string, options?: CallOptions): Promise<Reply<T>> {
+    return this.#request("PUT", path, options);
+  }
+
+  /** A DELETE to the broker: a write, which is sent at most once. Rejects as {@link Session.get}. */
+  delete<T = unknown>(path: string, options?: CallOptions): Promise<Reply<T>> {
+    return this.#request("DELETE", path, options);
+  }
+
+  /** What the session is doing. No side effect. */
+  state(): SessionState {
+    return toState(this.#native.state());
+  }
+
+  /**
+   * Says that the broker refused the token of this generation. The next call logs in again; an old generation changes
+   * nothing.
+   *
+   * @throws InvalidInputError when it is not a whole number.
+   */
+  invalidate(generation: number): void {
+    if (!Number.isSafeInteger(generation) || generation < 0) {
+      throw invalidInput("generation", "must be a token's generation, a whole number");
+    }
+    this.#native.invalidate(generation);
+  }
+
+  /** Lets a blocked session try again, after you have fixed what blocked it. */
+  reset(): void {
+    this.#native.reset();
+  }
+
+  /**
+   * Logs the account out at the broker and forgets the token, whatever the broker answers. This is account-wide: other
+   * programs on the same session lose it too. What the broker answered is in the result.
+   */
+  async logout(control?: CallControl): Promise<Logout> {
+    const signal = callControl(control);
+    this.#forget();
+    return toLogout(await settle(signal, (cancel) => this.#native.logout(cancel)));
+  }
+
+  /**
+   * Forgets the token in this process. Nothing is sent and nothing is logged out; later calls reject with
+   * `InvalidInputError`.
+   */
+  close(): void {
+    this.#forget();
+    this.#native.close();
+  }
+
+  /** Closes the session; it never logs out. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes the session; it never logs out. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** Broker, environment and state; no secret. */
+  toJSON(): { broker: string; environment: string; state: string } {
+    return { broker: this.broker, environment: this.environment, state: this.state().name };
+  }
+
+  toString(): string {
+    return `Session(${this.broker}, ${this.environment}, ${this.state().name})`;
+  }
+
+  /** @internal */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  #forget(): void {
+    this.#token = undefined;
+    this.#headers = undefined;
+  }
+
+  async #freshToken(control: CallControl | undefined): Promise<Token> {
+    const fresh = await settle(callControl(control), (cancel) => this.#native.token(cancel));
+    const kept = this.#token;
+    if (kept?.generation === fresh.generation) return kept.value;
+    const token = Token.of(fresh);
+    // A late answer must not take the place of a newer one.
+    if (fresh.generation === this.#native.live()) {
+      this.#token = { generation: fresh.generation, value: Promise.resolve(token) };
+    }
+    return token;
+  }
+
+  async #freshHeaders(control: CallControl | undefined): Promise<Record<string, string>> {
+    const fresh = await settle(callControl(control), (cancel) => this.#native.headers(cancel));
+    if (fresh.generation !== 0 && fresh.generation === this.#native.live()) {
+      this.#headers = { generation: fresh.generation, value: fresh.values };
+    }
+    return { ...fresh.values };
+  }
+
+  async #request<T>(method: string, path: string, options: CallOptions = {}): Promise<Reply<T>> {
+    const [checked, signal] = call(method, path, options);
+    return toReply<T>(await settle(signal, (cancel) => this.#native.request(checked, cancel)));
+  }
+}
+
+/** Waits for a call of the addon; an aborted signal rejects at once and stops the call, not its login. */
+async function settle<T>(
+  signal: AbortSignal | undefined,
+  start: (cancel?: NativeCancel) => Promise<Outcome<T>>,
+): Promise<T> {
+  if (signal === undefined) return unwrap(await start());
+  signal.throwIfAborted();
+  const cancel = new (native().NativeCancel)();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => {
+    reject(signal.reason);
+    cancel.abort();
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return unwrap(await Promise.race([start(cancel), aborted]));
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,45 @@
+// Importing the package and making sessions does nothing that can be seen from outside (X6): no network, no thread, no
+// timer, no file but those of the package.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { realpathSync } from "node:fs";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { at } from "./support.mjs";
+
+const script = fileURLToPath(at("tests/node/children/import.mjs"));
+const folder = realpathSync(fileURLToPath(at("node")));
+
+function child(program, args, options = {}) {
+  const result = spawnSync(program, args, { encoding: "utf8", timeout: 60_000, ...options });
+  assert.equal(result.status, 0, `${program}: ${result.error ?? ""}${result.stderr}`);
+  return result;
+}
+
+test("import and construction start no thread and open no handle", () => {
+  const { stdout } = child(process.execPath, [script]);
+  const { before, after } = JSON.parse(stdout);
+  assert.deepEqual(after, before);
+});
+
+test("import and construction read nothing outside the package and may write, connect and spawn nothing", () => {
+  const allowed = [folder, fileURLToPath(at("node_modules/preopen")), script, fileURLToPath(at("package.json"))];
+  child(process.execPath, ["--permission", "--allow-addons", ...allowed.map((path) => `--allow-fs-read=${path}`), script]);
+});
+
+// The addon itself is not under Node's permissions; its system calls are looked at where that is possible.
+test("the addon makes no system call for network, files or threads", () => {
+  const traced = spawnSync("strace", ["-V"]).status === 0;
+  if (!traced) return;
+  const trace = child("strace", ["-f", "-qq", "-e", "trace=socket,connect,openat,clone,clone3", process.execPath, script, "--marked"]).stderr;
+  const lines = trace.split("\n");
+  const from = lines.findIndex((line) => line.includes("preopen-mark-begin"));
+  const to = lines.findIndex((line) => line.includes("preopen-mark-end"));
+  assert.ok(from >= 0 && to > from, "the marks are in the trace");
+  // Node loads modules and the dynamic loader looks for what the addon is linked to.
+  const usual = [folder, "/node_modules/preopen", "/etc/ld.so", "/lib/", "/lib64/", "/usr/lib", "/proc/self/maps", "package.json"];
+  const odd = lines.slice(from + 1, to).filter((line) => /\b(socket|connect|openat|clone3?)\(/.test(line) && !usual.some((path) => line.includes(path)));
+  assert.deepEqual(odd, []);
+});
