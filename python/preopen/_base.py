@@ -66,8 +66,8 @@ class SessionBase:
         return read_state(self._native.state())
 
     def invalidate(self, generation: int) -> None:
-        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs in
-        again; an old generation changes nothing."""
+        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs
+        in again; an old generation changes nothing."""
         self._native.invalidate(generation)
 
     def reset(self) -> None:
@@ -98,9 +98,15 @@ def with_clock(
     session: SessionBase, credentials: Credentials, clock: native.VirtualClock, options: Mapping[str, Any]
 ) -> None:
     """Makes `session`, a new and empty one, follow the clock of an embedded broker."""
-    defaults: dict[str, Any] = dict(
-        base_url=None, timeout=10.0, ip_version=4, source_ip=None, proxy=None, ca_file=None, allowed_hosts=()
-    )
+    defaults: dict[str, Any] = {
+        "base_url": None,
+        "timeout": 10.0,
+        "ip_version": 4,
+        "source_ip": None,
+        "proxy": None,
+        "ca_file": None,
+        "allowed_hosts": (),
+    }
     unknown = sorted(set(options) - set(defaults))
     if unknown:
         raise TypeError("unknown option: " + ", ".join(unknown))

@@ -27,7 +27,8 @@ class Credentials:
 
 class Samco(Credentials):
     """Credentials of Samco's direct login: the API key and API secret of an app, exactly as Samco delivered
-    them. Both arrive already encrypted and are sent as they are (documented); white space around them is dropped.
+    them. Both arrive already encrypted and are sent as they are (documented); white space around them is
+    dropped.
 
     They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
     """
@@ -49,8 +50,8 @@ class Samco(Credentials):
 
 
 class AngelOne(Credentials):
-    """Credentials of SmartAPI's direct login: API key, client code, PIN (four digits, not the web password) and
-    the TOTP secret (Base32, as shown beside the QR code), from which the one-time codes are made.
+    """Credentials of SmartAPI's direct login: API key, client code, PIN (four digits, not the web password)
+    and the TOTP secret (Base32, as shown beside the QR code), from which the one-time codes are made.
 
     They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
     """

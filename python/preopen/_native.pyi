@@ -22,8 +22,8 @@ def error_catalogue() -> List[str]:
 
 @final
 class Token:
-    """A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are redacted, and
-    it refuses to be pickled, copied or written as JSON."""
+    """A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are
+    redacted, and it refuses to be pickled, copied or written as JSON."""
 
     @property
     def expires_at(self) -> datetime:
@@ -61,7 +61,8 @@ class VirtualClock:
 
     def __new__(cls, now_ms: int, rate: float) -> VirtualClock: ...
     def set(self, now_ms: int, rate: float) -> None:
-        """Sets the time, in milliseconds since the Unix epoch, and how many times as fast as real time it runs."""
+        """Sets the time, in milliseconds since the Unix epoch, and how many times as fast as real time it
+        runs."""
 
     def now_ms(self) -> int:
         """The time, in milliseconds since the Unix epoch."""

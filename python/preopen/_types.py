@@ -55,7 +55,8 @@ class Reply(_Value):
     """A broker's reply, out of its envelope.
 
     The envelopes are as documented by the brokers: Samco puts its data beside ``status``, ``statusMessage``,
-    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``, ``errorcode``.
+    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``,
+    ``errorcode``.
     """
 
     __slots__ = ("data", "http_status", "message", "message_id", "server_time")
@@ -164,8 +165,8 @@ class Logout(_Value):
 
     __slots__ = ("acknowledged", "error", "message")
 
-    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls with
-    #: the old token have been seen to work on (observed by users).
+    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls
+    #: with the old token have been seen to work on (observed by users).
     acknowledged: bool
     #: One line for a person.
     message: str

@@ -1,4 +1,5 @@
-"""Every way in which an object may end up in a log, a file or a message; and that no secret is in any of them."""
+"""Every way in which an object may end up in a log, a file or a message; and that no secret is in any of
+them."""
 
 import copy
 import io

@@ -4,9 +4,9 @@ import asyncio
 import datetime
 
 import pytest
+from conftest import QUOTE, READ
 
 import preopen
-from conftest import QUOTE, READ
 
 SAMCO = preopen.Samco(api_key="a-key", api_secret="a-secret")
 

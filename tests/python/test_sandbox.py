@@ -6,9 +6,9 @@ import os
 import sys
 
 import pytest
+from conftest import QUOTE, READ, logins, run_script, until
 
 import preopen
-from conftest import QUOTE, READ, logins, run_script, until
 from preopen.sandbox import Sandbox
 
 UTC = datetime.timezone.utc

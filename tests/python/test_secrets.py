@@ -8,11 +8,11 @@ import sys
 import threading
 
 import pytest
+from conftest import LOGIN, READ, logins, until
+from renderings import assert_no_secret, renderings
 
 import preopen
-from conftest import LOGIN, READ, logins, until
 from preopen import _native
-from renderings import assert_no_secret, renderings
 
 KEY = "CANARY-key-of-the-app"
 SECRET = "CANARY-secret-of-the-app-that-must-not-show"
