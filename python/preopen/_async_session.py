@@ -28,15 +28,15 @@ class AsyncSession(SessionBase):
     """A broker session that keeps itself valid, for asyncio.
 
     Making one does no I/O; the first call that needs a token logs in, once for all tasks that wait. When the
-    broker ends the session (08:00 IST at Samco, documented; 00:00 IST at SmartAPI, documented) the next call logs
-    in again. Tasks and event loops may share it. Cancelling a task
-    that waits for a login does not cancel the login.
+    broker ends the session (08:00 IST at Samco, documented; 00:00 IST at SmartAPI, documented) the next call
+    logs in again. Tasks and event loops may share it. Cancelling a task that waits for a login does not
+    cancel the login.
 
     - `credentials`: `Samco` or `AngelOne`.
     - `base_url`: another address of the API. A loopback address makes a sandbox session, where plain http is
       allowed; any other host must be https, and the broker's own or one of `allowed_hosts`.
-    - `timeout`: seconds that one request may take, from connecting to the last byte; a login counts on its own.
-      At most 600.
+    - `timeout`: seconds that one request may take, from connecting to the last byte; a login counts on its
+      own. At most 600.
     - `ip_version`: 4, 6, or 0 for either. Brokers register IPv4 addresses.
     - `source_ip`: the local address to send from, on a host with several.
     - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
@@ -50,11 +50,12 @@ class AsyncSession(SessionBase):
     __slots__ = ()
 
     async def token(self) -> Token:
-        """A live token; logs in if there is none. Callers that arrive together share one login and its result.
+        """A live token; logs in if there is none. Callers that come together share one login and its result.
 
-        Raises `CredentialsRejectedError` and `AccountActionRequiredError` (both block the session until `reset()`),
-        `LoginRequiredError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`, `NetworkError`,
-        `BrokerUnavailableError`, `BrokerRejectedError`, `MalformedResponseError`; `InvalidInputError` once closed.
+        Raises `CredentialsRejectedError` and `AccountActionRequiredError` (both block the session until
+        `reset()`), `LoginRequiredError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`,
+        `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`, `MalformedResponseError`;
+        `InvalidInputError` once closed.
         """
         token = self._native.try_token()
         if token is None:
@@ -62,7 +63,8 @@ class AsyncSession(SessionBase):
         return token
 
     async def headers(self) -> dict[str, str]:
-        """Every header of an authenticated call, for any HTTP client, with the live token. Raises as `token`."""
+        """Every header of an authenticated call, for any HTTP client, with the live token. Raises as
+        `token`."""
         headers = self._native.try_headers()
         if headers is None:
             headers = await _run(self._native.headers())
@@ -77,8 +79,8 @@ class AsyncSession(SessionBase):
         return WhoAmI(**await _run(self._native.whoami()))
 
     async def profile(self) -> Profile:
-        """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Raises as
-        `get`."""
+        """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own.
+        Raises as `get`."""
         return Profile(**await _run(self._native.profile()))
 
     async def get(
@@ -95,12 +97,13 @@ class AsyncSession(SessionBase):
 
         - `path` begins with ``/``; `params` are the query, encoded for you.
         - `json` is written as the body; `headers` are sent beside the session's own.
-        - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a GET
-          may, and a POST that the broker documents as a read.
+        - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a
+          GET may, and a POST that the broker documents as a read.
         - `timeout`: seconds for this request in place of the session's.
 
-        Raises as `token`, and `InvalidInputError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`,
-        `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`, `MalformedResponseError`.
+        Raises as `token`, and `InvalidInputError`, `StaticIpMismatchError`, `RateLimitedError`,
+        `TimeoutError`, `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`,
+        `MalformedResponseError`, and `SessionExpiredError` when the broker refuses a new token too.
         """
         work = self._request("GET", path, params, json, headers, replay_safe, timeout)
         return read_reply(await _run(work))
@@ -117,8 +120,9 @@ class AsyncSession(SessionBase):
     ) -> Reply:
         """A POST to the broker: a write, unless the broker documents it as a read. Arguments as `get`.
 
-        A write is sent at most once. Raises as `get`, and `SessionExpiredError` (the broker refused the token; the
-        write was not done) and `OutcomeUnknownError` (it may have been done: look at the order book).
+        A write is sent at most once. Raises as `get`, and `SessionExpiredError` (the broker refused the
+        token; the write was not done) and `OutcomeUnknownError` (it may have been done: look at the order
+        book).
         """
         work = self._request("POST", path, params, json, headers, replay_safe, timeout)
         return read_reply(await _run(work))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _native
+from . import _native as native
 from ._credentials import Credentials
 from ._types import read_state
 from .errors import InvalidInputError
@@ -25,7 +25,7 @@ class SessionBase:
 
     __slots__ = ("__weakref__", "_native")
 
-    _native: _native.Session
+    _native: native.Session
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class SessionBase:
         return read_state(self._native.state())
 
     def invalidate(self, generation: int) -> None:
-        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs in
-        again; an old generation changes nothing."""
+        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs
+        in again; an old generation changes nothing."""
         self._native.invalidate(generation)
 
     def reset(self) -> None:
@@ -89,30 +89,36 @@ class SessionBase:
         headers: Optional[Mapping[str, str]],
         replay_safe: Optional[bool],
         timeout: Optional[float],
-    ) -> _native.Work:
+    ) -> native.Work:
         text = None if json is None else _json_text(json)
         return self._native.request(method, path, params, text, headers, replay_safe, timeout)
 
 
 def with_clock(
-    session: SessionBase, credentials: Credentials, clock: _native.VirtualClock, options: Mapping[str, Any]
+    session: SessionBase, credentials: Credentials, clock: native.VirtualClock, options: Mapping[str, Any]
 ) -> None:
     """Makes `session`, a new and empty one, follow the clock of an embedded broker."""
-    defaults: dict[str, Any] = dict(
-        base_url=None, timeout=10.0, ip_version=4, source_ip=None, proxy=None, ca_file=None, allowed_hosts=()
-    )
+    defaults: dict[str, Any] = {
+        "base_url": None,
+        "timeout": 10.0,
+        "ip_version": 4,
+        "source_ip": None,
+        "proxy": None,
+        "ca_file": None,
+        "allowed_hosts": (),
+    }
     unknown = sorted(set(options) - set(defaults))
     if unknown:
         raise TypeError("unknown option: " + ", ".join(unknown))
     session._native = _build(credentials, clock, **{**defaults, **options})
 
 
-def _build(credentials: Credentials, clock: Optional[_native.VirtualClock], **options: Any) -> _native.Session:
+def _build(credentials: Credentials, clock: Optional[native.VirtualClock], **options: Any) -> native.Session:
     if not isinstance(credentials, Credentials):
         # The value is not shown: it may well be a secret in the wrong place.
         message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
         raise InvalidInputError(message, field="credentials")
-    return _native.Session(credentials._native, clock=clock, **options)
+    return native.Session(credentials._native, clock=clock, **options)
 
 
 def _json_text(value: Any) -> str:

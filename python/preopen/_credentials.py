@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import _native
+from . import _native as native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class Credentials:
 
     __slots__ = ("_native",)
 
-    _native: _native.Credentials
+    _native: native.Credentials
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(**redacted**)"
@@ -27,7 +27,8 @@ class Credentials:
 
 class Samco(Credentials):
     """Credentials of Samco's direct login: the API key and API secret of an app, exactly as Samco delivered
-    them. Both arrive already encrypted and are sent as they are (documented); white space around them is dropped.
+    them. Both arrive already encrypted and are sent as they are (documented); white space around them is
+    dropped.
 
     They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
     """
@@ -35,7 +36,7 @@ class Samco(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, api_secret: str) -> None:
-        self._native = _native.Credentials.samco(api_key, api_secret)
+        self._native = native.Credentials.samco(api_key, api_secret)
 
     @classmethod
     def from_env(cls) -> Samco:
@@ -44,13 +45,13 @@ class Samco(Credentials):
         Raises `InvalidInputError` with the variable that is missing.
         """
         self = cls.__new__(cls)
-        self._native = _native.Credentials.from_env("samco")
+        self._native = native.Credentials.from_env("samco")
         return self
 
 
 class AngelOne(Credentials):
-    """Credentials of SmartAPI's direct login: API key, client code, PIN (four digits, not the web password) and
-    the TOTP secret (Base32, as shown beside the QR code), from which the one-time codes are made.
+    """Credentials of SmartAPI's direct login: API key, client code, PIN (four digits, not the web password)
+    and the TOTP secret (Base32, as shown beside the QR code), from which the one-time codes are made.
 
     They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
     """
@@ -58,7 +59,7 @@ class AngelOne(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, client_code: str, pin: str, totp_secret: str) -> None:
-        self._native = _native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
+        self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
 
     @classmethod
     def from_env(cls) -> AngelOne:
@@ -68,5 +69,5 @@ class AngelOne(Credentials):
         Raises `InvalidInputError` with the variable that is missing.
         """
         self = cls.__new__(cls)
-        self._native = _native.Credentials.from_env("angelone")
+        self._native = native.Credentials.from_env("angelone")
         return self

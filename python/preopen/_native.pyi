@@ -3,6 +3,18 @@
 from datetime import datetime
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple, final
 
+__all__ = [
+    "Completions",
+    "Credentials",
+    "Session",
+    "Task",
+    "Token",
+    "VirtualClock",
+    "Work",
+    "__version__",
+    "error_catalogue",
+]
+
 __version__: str
 
 def error_catalogue() -> List[str]:
@@ -10,8 +22,8 @@ def error_catalogue() -> List[str]:
 
 @final
 class Token:
-    """A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are redacted, and
-    it refuses to be pickled, copied or written as JSON."""
+    """A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are
+    redacted, and it refuses to be pickled, copied or written as JSON."""
 
     @property
     def expires_at(self) -> datetime:
@@ -49,7 +61,8 @@ class VirtualClock:
 
     def __new__(cls, now_ms: int, rate: float) -> VirtualClock: ...
     def set(self, now_ms: int, rate: float) -> None:
-        """Sets the time, in milliseconds since the Unix epoch, and how many times as fast as real time it runs."""
+        """Sets the time, in milliseconds since the Unix epoch, and how many times as fast as real time it
+        runs."""
 
     def now_ms(self) -> int:
         """The time, in milliseconds since the Unix epoch."""

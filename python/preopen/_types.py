@@ -55,7 +55,8 @@ class Reply(_Value):
     """A broker's reply, out of its envelope.
 
     The envelopes are as documented by the brokers: Samco puts its data beside ``status``, ``statusMessage``,
-    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``, ``errorcode``.
+    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``,
+    ``errorcode``.
     """
 
     __slots__ = ("data", "http_status", "message", "message_id", "server_time")
@@ -164,8 +165,8 @@ class Logout(_Value):
 
     __slots__ = ("acknowledged", "error", "message")
 
-    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls with
-    #: the old token have been seen to work on (observed by users).
+    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls
+    #: with the old token have been seen to work on (observed by users).
     acknowledged: bool
     #: One line for a person.
     message: str
@@ -194,7 +195,9 @@ def read_reply(info: dict[str, Any]) -> Reply:
 
 def read_state(info: dict[str, Any]) -> SessionState:
     """A state of the native module."""
-    evidence = [ExpiryEvidence(source=one["source"], at=_time(one["at_ms"])) for one in info["expiry_evidence"]]
+    evidence = [
+        ExpiryEvidence(source=one["source"], at=_time(one["at_ms"])) for one in info["expiry_evidence"]
+    ]
     info["expiry_evidence"] = evidence
     info["issued_at"] = _time(info.pop("issued_at_ms"))
     info["expires_at"] = _time(info.pop("expires_at_ms"))

@@ -36,8 +36,8 @@ __all__ = [
 class PreopenError(Exception):
     """Why a Preopen call failed. ``str()`` is one line, safe to log: no secret is in it or in any attribute.
 
-    Every attribute but ``code``, ``message``, ``advice``, ``validation_errors`` and ``causes`` is ``None`` when
-    it is not known. Errors can be pickled.
+    Every attribute but ``code``, ``message``, ``advice``, ``validation_errors`` and ``causes`` is ``None``
+    when it is not known. Errors can be pickled.
     """
 
     #: The stable code of the kind, the same in every language; one for each class.
@@ -66,7 +66,8 @@ class PreopenError(Exception):
     which: Optional[str]
     #: `LoginRequiredError`: why, for example ``"signed_out"``.
     reason: Optional[str]
-    #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or ``"read"``.
+    #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
+    #: ``"read"``.
     phase: Optional[str]
     #: `RateLimitedError`: seconds to wait, when the broker said so.
     retry_after: Optional[float]
@@ -102,7 +103,7 @@ class PreopenError(Exception):
         return self._text
 
     def __repr__(self) -> str:
-        return "{}({!r})".format(type(self).__name__, self._text)
+        return f"{type(self).__name__}({self._text!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         context: dict[str, Any] = {name: getattr(self, name) for name in _OPTIONAL}
@@ -141,13 +142,15 @@ class LoginRequiredError(PreopenError, PermissionError):
 
 
 class SessionExpiredError(PreopenError, PermissionError):
-    """The broker refused the token, and this call is a write, which is not repeated for you. It was not done."""
+    """The broker refused the token, and this call is not repeated for you: it is a write, which was not done,
+    or a read that was refused with a new token too."""
 
     code = "session_expired"
 
 
 class StaticIpMismatchError(PreopenError, PermissionError):
-    """This host's address is not registered with the broker: see `source_ip`, `primary_ip`, `secondary_ip`."""
+    """This host's address is not registered with the broker: see `source_ip`, `primary_ip`,
+    `secondary_ip`."""
 
     code = "static_ip_mismatch"
 

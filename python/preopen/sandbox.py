@@ -76,8 +76,8 @@ class Requests:
 
     #: How many requests matched.
     count: int
-    #: The latest of them, oldest first: ``seq``, ``at``, ``broker``, ``method``, ``path``, ``query``, ``status``,
-    #: ``source_ip``, ``fault``, ``account``. Secrets are redacted.
+    #: The latest of them, oldest first: ``seq``, ``at``, ``broker``, ``method``, ``path``, ``query``,
+    #: ``status``, ``source_ip``, ``fault``, ``account``. Secrets are redacted.
     requests: list[dict[str, Any]]
 
     def __init__(self, count: int, requests: list[dict[str, Any]]) -> None:
@@ -146,7 +146,7 @@ class Sandbox:
         import tempfile
 
         command = _command()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         try:
             self._child = subprocess.Popen(
                 [command, *self._arguments],
@@ -160,7 +160,14 @@ class Sandbox:
         line = _first_line(self._child)
         try:
             ready = json.loads(line)
-            for name in ("samco_url", "angelone_url", "dashboard_url", "control_url", "control_token", "accounts"):
+            for name in (
+                "samco_url",
+                "angelone_url",
+                "dashboard_url",
+                "control_url",
+                "control_token",
+                "accounts",
+            ):
                 setattr(self, name, ready[name])
             self.ca_file = ready.get("ca_file")
         except (ValueError, KeyError, TypeError):
@@ -217,13 +224,13 @@ class Sandbox:
         return session
 
     def fault(self, broker: str, path: str, **spec: Any) -> dict[str, Any]:
-        """Makes requests of `broker` to `path` fail; a path that ends in ``*`` is a prefix. Once, unless `times` or
-        `probability` says otherwise.
+        """Makes requests of `broker` to `path` fail; a path that ends in ``*`` is a prefix. Once, unless
+        `times` or `probability` says otherwise.
 
         `spec`: ``status``, ``body`` (text or JSON), ``body_kind`` (``"html"``, ``"empty"``, ``"truncated"``,
-        ``"large"``, ``"gzip_bomb"``, ``"malformed"``), ``size``, ``headers``, ``delay_ms``, ``drip_ms``, ``stall``
-        (``"before"``, or True for half of the body), ``reset`` (``"before"`` or ``"after"``), ``redirect_to``,
-        ``handled``, ``duplicate``, ``method``, ``skip``, ``times``, ``probability``.
+        ``"large"``, ``"gzip_bomb"``, ``"malformed"``), ``size``, ``headers``, ``delay_ms``, ``drip_ms``,
+        ``stall`` (``"before"``, or True for half of the body), ``reset`` (``"before"`` or ``"after"``),
+        ``redirect_to``, ``handled``, ``duplicate``, ``method``, ``skip``, ``times``, ``probability``.
         """
         fault: dict[str, Any] = self._control("POST", "/faults", {"broker": broker, "path": path, **spec})
         return fault
@@ -245,8 +252,8 @@ class Sandbox:
         self._control("DELETE", "/requests")
 
     def set_source_ip(self, ip: Optional[str]) -> None:
-        """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the start;
-        ``None`` is the real one."""
+        """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the
+        start; ``None`` is the real one."""
         self._control("PUT", "/source-ip", {"ip": ip})
 
     def switch(self, **names: Union[bool, int, str]) -> None:
@@ -337,7 +344,8 @@ def _command() -> str:
     command = os.environ.get("PREOPEN_BIN") or shutil.which("preopen")
     if command is None:
         raise _refused(
-            "the embedded broker needs the preopen command: pip install preopen[sandbox], or set PREOPEN_BIN to its path"
+            "the embedded broker needs the preopen command: pip install preopen[sandbox], or set PREOPEN_BIN "
+            "to its path"
         )
     return command
 

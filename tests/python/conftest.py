@@ -45,7 +45,8 @@ def logins(sandbox, broker="samco"):
 
 
 def until(condition, seconds=10.0):
-    """Asks again and again, at most so long; each question is a call to the broker, so that it takes a while."""
+    """Asks again and again, at most so long; each question is a call to the broker, so that it takes a
+    while."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came true"

@@ -1,4 +1,5 @@
-"""Every way in which an object may end up in a log, a file or a message; and that no secret is in any of them."""
+"""Every way in which an object may end up in a log, a file or a message; and that no secret is in any of
+them."""
 
 import copy
 import io
@@ -44,7 +45,9 @@ def renderings(thing):
         made["args"] = repr(thing.args)
         for below in (thing.__cause__, thing.__context__):
             if below is not None:
-                made.update({f"{type(below).__name__} below: {how}": text for how, text in renderings(below).items()})
+                made.update(
+                    {f"{type(below).__name__} below: {how}": text for how, text in renderings(below).items()}
+                )
     return made
 
 

@@ -76,7 +76,9 @@ def test_errors_survive_pickling_and_copying(code):
     error = errors.from_info({"code": code, **INFO})
     assert str(error) == INFO["text"]
     assert error.args == ("no",)
-    assert error.server_time == datetime.datetime(2026, 11, 22, 2, 30, 0, 500000, tzinfo=datetime.timezone.utc)
+    assert error.server_time == datetime.datetime(
+        2026, 11, 22, 2, 30, 0, 500000, tzinfo=datetime.timezone.utc
+    )
     copies = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
     for other in [*copies, copy.copy(error), copy.deepcopy(error)]:
         assert type(other) is type(error)

@@ -1,15 +1,15 @@
-"""Everything that goes wrong at a login: the right kind of error, promptly, without a secret, and no login more
-than needed."""
+"""Everything that goes wrong at a login: the right kind of error, promptly, without a secret, and no login
+more than needed."""
 
 import http.server
 import threading
 import time
 
 import pytest
-
-import preopen
 from conftest import LOGIN, logins
 from renderings import assert_no_secret
+
+import preopen
 
 SECRET = "CANARY-secret-of-the-app-that-must-not-show"
 PIN = "90817263544455667788"
@@ -121,7 +121,7 @@ class Elsewhere(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - the name is the server's
 
     def log_message(self, *arguments):
         pass
@@ -136,7 +136,11 @@ def test_a_redirect_to_another_host_is_not_followed(sandbox, broker, status):
         thread.start()
         address = f"http://127.0.0.1:{elsewhere.server_port}/login?x={SECRET}"
         sandbox.fault(broker, LOGIN[broker], status=status, redirect_to=address)
-        fails(sandbox.session(broker, credentials=canaries(broker)), preopen.BrokerUnavailableError, http_status=status)
+        fails(
+            sandbox.session(broker, credentials=canaries(broker)),
+            preopen.BrokerUnavailableError,
+            http_status=status,
+        )
         elsewhere.shutdown()
         thread.join()
         assert elsewhere.seen == []

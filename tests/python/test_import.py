@@ -1,9 +1,9 @@
-"""Importing the package, and making credentials and sessions, opens nothing, starts nothing and changes nothing."""
+"""Importing the package, and making credentials and sessions, opens nothing, starts nothing and changes
+nothing."""
 
 import json
 
 import pytest
-
 from conftest import run_script
 
 # Audit hooks see what Python does; the counts of files and threads also see what native code does.
@@ -30,11 +30,11 @@ def hook(event, arguments):
             path = os.path.realpath(path)
             if not path.startswith(roots) and package not in path:
                 seen.append([event, path])
-    elif event.split(".")[0] in ("socket", "subprocess", "tempfile", "urllib", "http", "fcntl", "mmap") or event in (
-        "_thread.start_new_thread", "os.system", "os.fork", "os.exec", "os.putenv", "os.mkdir", "os.remove",
-    ):
+    elif event.split(".")[0] in FAMILIES or event in EVENTS:
         seen.append([event, repr(arguments)])
 
+FAMILIES = ("socket", "subprocess", "tempfile", "urllib", "http", "fcntl", "mmap")
+EVENTS = ("_thread.start_new_thread", "os.system", "os.fork", "os.exec", "os.putenv", "os.mkdir", "os.remove")
 package = os.path.join("python", "preopen")
 loggers = dict(logging.root.manager.loggerDict)
 handlers = list(logging.root.handlers)
@@ -85,7 +85,17 @@ def test_the_import_is_light():
     )
     assert code == 0
     loaded = set(out.split())
-    assert not loaded & {"asyncio", "subprocess", "http", "json", "logging", "threading", "ssl", "socket", "typing"}
+    assert not loaded & {
+        "asyncio",
+        "subprocess",
+        "http",
+        "json",
+        "logging",
+        "threading",
+        "ssl",
+        "socket",
+        "typing",
+    }
 
 
 def test_names_are_public_where_they_are_said_to_be():

@@ -6,9 +6,9 @@ import os
 import sys
 
 import pytest
+from conftest import QUOTE, READ, logins, run_script, until
 
 import preopen
-from conftest import QUOTE, READ, logins, run_script, until
 from preopen.sandbox import Sandbox
 
 UTC = datetime.timezone.utc
@@ -26,12 +26,17 @@ def test_what_it_tells(sandbox):
 def test_sessions_by_hand(sandbox):
     session = preopen.Session(sandbox.samco_credentials(1), base_url=sandbox.samco_url)
     assert session.profile().account_id == sandbox._account("samco", 1)["account"]
-    assert preopen.Session(sandbox.angelone_credentials(1), base_url=sandbox.angelone_url).token().generation == 1
+    assert (
+        preopen.Session(sandbox.angelone_credentials(1), base_url=sandbox.angelone_url).token().generation
+        == 1
+    )
 
 
 def test_the_clock_moves_all_its_sessions(sandbox):
     first, second = sandbox.session("samco"), sandbox.session("samco", timeout=5)
-    at = datetime.datetime(2026, 11, 23, 10, tzinfo=datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
+    at = datetime.datetime(
+        2026, 11, 23, 10, tzinfo=datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+    )
     assert sandbox.clock.set_rate(0)
     assert sandbox.clock.set(at) == sandbox.clock.now() == at
     assert first.token().expires_at == datetime.datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
@@ -67,7 +72,11 @@ def test_faults_requests_switches_and_addresses(sandbox):
     assert session.whoami().source_ip == "127.0.0.1"
     sandbox.switch(totp_reuse_refused=True)
     assert "totp_reuse_refused" in str(sandbox.switches())
-    for refused in (lambda: sandbox.switch(no_such=True), lambda: sandbox.fault("samco", "/x"), lambda: sandbox.session("x")):
+    for refused in (
+        lambda: sandbox.switch(no_such=True),
+        lambda: sandbox.fault("samco", "/x"),
+        lambda: sandbox.session("x"),
+    ):
         with pytest.raises(preopen.InvalidInputError):
             refused()
     with pytest.raises(TypeError, match="unknown option: colour"):
@@ -147,7 +156,12 @@ def test_a_proxy_in_the_environment_is_not_asked(sandbox, monkeypatch):
 def test_asyncio_sessions(sandbox):
     async def main():
         async with sandbox.async_session("angelone") as session:
-            return await session.profile(), await session.whoami(), await session.headers(), await session.logout()
+            return (
+                await session.profile(),
+                await session.whoami(),
+                await session.headers(),
+                await session.logout(),
+            )
 
     profile, who, headers, logout = asyncio.run(main())
     assert (profile.order_types, who.verdict, logout.acknowledged) == ([], "unsupported", True)

@@ -6,9 +6,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import ROOT, assert_has
 
 import preopen
-from conftest import ROOT, assert_has
 
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.json"))
 
@@ -24,7 +24,10 @@ class Blocking:
 
     def herd(self, size):
         with ThreadPoolExecutor(size) as pool:
-            return [call.exception() or call.result() for call in [pool.submit(self.session.token) for _ in range(size)]]
+            return [
+                call.exception() or call.result()
+                for call in [pool.submit(self.session.token) for _ in range(size)]
+            ]
 
     def end(self):
         pass
@@ -69,30 +72,21 @@ class Story:
         account = next(one for one in self.sandbox.accounts if one["broker"] == self.broker)
         account = {**account, **changes}
         kind = {"samco": preopen.Samco, "angelone": preopen.AngelOne}[self.broker]
-        names = {"samco": ("api_key", "api_secret"), "angelone": ("api_key", "client_code", "pin", "totp_secret")}
+        names = {
+            "samco": ("api_key", "api_secret"),
+            "angelone": ("api_key", "client_code", "pin", "totp_secret"),
+        }
         return kind(**{name: account[name] for name in names[self.broker]})
 
     def tell(self, number, step):
-        (name,) = set(step) & set(self.STEPS)
+        (name,) = set(step) & set(STEPS)
         where = f"step {number} {name}"
         if "error" in step and name != "herd":
             with pytest.raises(preopen.PreopenError) as caught:
-                self.STEPS[name](self, step, where)
+                STEPS[name](self, step, where)
             assert_has(caught.value, step["error"], where)
         else:
-            self.STEPS[name](self, step, where)
-
-    def asks(name):
-        def ask(self, step, where):
-            assert_has(self.actor.do(name), step[name], where)
-
-        return ask
-
-    def does(name):
-        def do(self, step, where):
-            self.actor.do(name)
-
-        return do
+            STEPS[name](self, step, where)
 
     def call(self, step, where):
         method, path = step["call"].split(" ", 1)
@@ -128,22 +122,33 @@ class Story:
     def switch(self, step, where):
         self.sandbox.switch(**step["switch"])
 
-    STEPS = {
-        "token": asks("token"),
-        "state": asks("state"),
-        "whoami": asks("whoami"),
-        "profile": asks("profile"),
-        "logout": asks("logout"),
-        "reset": does("reset"),
-        "close": does("close"),
-        "call": call,
-        "herd": herd,
-        "invalidate": invalidate,
-        "advance": advance,
-        "fault": fault,
-        "source_ip": source_ip,
-        "switch": switch,
-    }
+
+def asks(name):
+    """A step that asks for something and compares it."""
+    return lambda story, step, where: assert_has(story.actor.do(name), step[name], where)
+
+
+def does(name):
+    """A step without an answer."""
+    return lambda story, step, where: story.actor.do(name)
+
+
+STEPS = {
+    "token": asks("token"),
+    "state": asks("state"),
+    "whoami": asks("whoami"),
+    "profile": asks("profile"),
+    "logout": asks("logout"),
+    "reset": does("reset"),
+    "close": does("close"),
+    "call": Story.call,
+    "herd": Story.herd,
+    "invalidate": Story.invalidate,
+    "advance": Story.advance,
+    "fault": Story.fault,
+    "source_ip": Story.source_ip,
+    "switch": Story.switch,
+}
 
 
 def test_there_are_scenarios():

@@ -8,11 +8,11 @@ import sys
 import threading
 
 import pytest
+from conftest import LOGIN, READ, logins, until
+from renderings import assert_no_secret, renderings
 
 import preopen
-from conftest import LOGIN, READ, logins, until
 from preopen import _native
-from renderings import assert_no_secret, renderings
 
 KEY = "CANARY-key-of-the-app"
 SECRET = "CANARY-secret-of-the-app-that-must-not-show"
@@ -27,7 +27,9 @@ ECHO = f"you sent {KEY} {SECRET}"
 def secrets_of(sandbox, session):
     """All secrets that a session on the embedded broker holds."""
     account = next(one for one in sandbox.accounts if one["broker"] == session.broker)
-    secrets = [account[name] for name in ("api_key", "api_secret", "totp_secret", "password") if name in account]
+    secrets = [
+        account[name] for name in ("api_key", "api_secret", "totp_secret", "password") if name in account
+    ]
     token = session._native.try_token()
     return [*secrets, token.expose()] if token else secrets
 
@@ -60,8 +62,19 @@ def test_sessions_tokens_and_replies(sandbox, broker):
     token = session.token()
     secrets = secrets_of(sandbox, session)
     assert token.expose() in secrets
-    things = [token, session, session._native, session.state(), session.whoami(), session.profile(), sandbox.clock]
-    things += [sandbox.async_session(broker), session.get(READ[broker], params={"symbolName": "A", "exchange": "NSE"})]
+    things = [
+        token,
+        session,
+        session._native,
+        session.state(),
+        session.whoami(),
+        session.profile(),
+        sandbox.clock,
+    ]
+    things += [
+        sandbox.async_session(broker),
+        session.get(READ[broker], params={"symbolName": "A", "exchange": "NSE"}),
+    ]
     things += [session._native.token(), sandbox.requests(), session.logout()]
     for thing in things:
         assert_no_secret(thing, secrets)
@@ -172,16 +185,26 @@ REACHED = [
     ("credentials_rejected", on_login(401, code="EOAUTH008"), token),
     ("account_action_required", on_login(403, "User account is blocked"), token),
     ("login_required", on_login(200, delay_ms=400), signed_out),
-    ("session_expired", on_call("/order/placeOrder", status=401, body={"status": "Failure", "statusMessage": REFUSED}), order),
+    (
+        "session_expired",
+        on_call("/order/placeOrder", status=401, body={"status": "Failure", "statusMessage": REFUSED}),
+        order,
+    ),
     ("static_ip_mismatch", unregistered, order),
     ("rate_limited", on_login(429), token),
     ("timeout", lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], stall="before"), token),
-    ("network", lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], reset="before", times=3), token),
+    (
+        "network",
+        lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], reset="before", times=3),
+        token,
+    ),
     ("broker_unavailable", on_login(503), token),
     ("outcome_unknown", on_call("/order/placeOrder", reset="after"), order),
     (
         "broker_rejected",
-        on_call(status=400, body={"status": "Failure", "statusMessage": ECHO, "validationErrors": [ECHO, ECHO]}),
+        on_call(
+            status=400, body={"status": "Failure", "statusMessage": ECHO, "validationErrors": [ECHO, ECHO]}
+        ),
         quote,
     ),
     ("malformed_response", on_call(status=200, body='{"status": "Success", "echo": "' + ECHO), quote),
@@ -245,5 +268,7 @@ def test_nothing_is_written_to_the_standard_streams(sandbox, capfd):
 def test_a_reply_shows_its_data_only_when_asked(sandbox):
     reply = sandbox.session("samco").get("/limit/getLimits")
     assert isinstance(reply.data, dict)
-    assert repr(reply) == f"Reply(http_status=200, message={reply.message!r}, data=<dict of {len(reply.data)}>)"
+    assert (
+        repr(reply) == f"Reply(http_status=200, message={reply.message!r}, data=<dict of {len(reply.data)}>)"
+    )
     assert renderings(reply)["attribute data"] == repr(reply.data)

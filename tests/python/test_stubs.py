@@ -3,8 +3,9 @@
 import ast
 import inspect
 
-import preopen
 from conftest import ROOT
+
+import preopen
 from preopen import _native
 
 STUB = ast.parse((ROOT / "python" / "preopen" / "_native.pyi").read_text())

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from conftest import LOGIN, MORNING, ROOT, assert_has
 
 import preopen
-from conftest import LOGIN, MORNING, ROOT, assert_has
 
 FILES = sorted((ROOT / "tests" / "vectors").glob("*/*.json"))
 CREDENTIALS = {

@@ -61,7 +61,6 @@ impl Slot {
         }
         let Some(pass) = Pass::get() else { return };
         Python::attach(|py| {
-            drop(pass);
             if self.shared.wake.call0(py).is_err() {
                 // The loop is closed: nobody waits for this any more.
                 let mut queue = self.shared.lock();
@@ -69,6 +68,7 @@ impl Slot {
                 queue.finished.clear();
             }
         });
+        drop(pass);
     }
 }
 

@@ -20,7 +20,8 @@ thread_local! {
 /// The longest that closing waits for threads on their way in.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A permission to take Python's lock; dropped once the lock is held, or given back.
+/// A permission to take Python's lock. It is kept until the thread is back in Python's own code, or has given the
+/// lock back: Python code that runs in between may let go of the lock, and would not get it again.
 pub(crate) struct Pass(());
 
 impl Pass {
@@ -49,13 +50,11 @@ impl Drop for Pass {
 }
 
 /// Runs `outside` without Python's lock and comes back through the gate.
-pub(crate) fn detached<T: Send>(py: Python<'_>, outside: impl FnOnce() -> T + Send) -> T {
-    let (result, pass) = py.detach(|| {
+pub(crate) fn detached<T: Send>(py: Python<'_>, outside: impl FnOnce() -> T + Send) -> (T, Pass) {
+    py.detach(|| {
         let result = outside();
         (result, Pass::get_or_park())
-    });
-    drop(pass);
-    result
+    })
 }
 
 /// Has the gate closed when the interpreter exits. Registered at import, so that the exit handlers of programs

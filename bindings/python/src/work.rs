@@ -109,13 +109,11 @@ impl Work {
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let running = self.take()?.run();
         let mut signal = None;
-        let result = detached(py, || {
+        let (result, _pass) = detached(py, || {
             runtime::block_on(running, || {
                 let pass = Pass::get_or_park();
-                Python::attach(|py| {
-                    drop(pass);
-                    signal = py.check_signals().err();
-                });
+                Python::attach(|py| signal = py.check_signals().err());
+                drop(pass);
                 signal.is_some()
             })
         });
