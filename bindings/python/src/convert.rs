@@ -1,0 +1,163 @@
+//! Values between the languages: text and numbers in, JSON and flat records out. A wrong type is an
+//! `InvalidInput` that names the field.
+
+use preopen_ffi::preopen::{Error, Json, Result};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyNone, PyString};
+use serde::Serialize;
+
+/// Text of `field`. The error does not quote the value: it may be a secret.
+pub(crate) fn text(value: &Bound<'_, PyAny>, field: &str) -> Result<String> {
+    let string = value
+        .cast::<PyString>()
+        .map_err(|_| Error::invalid_input(field, &format!("must be a str, not {}", type_name(value))))?;
+    let valid = string.to_cow().map(std::borrow::Cow::into_owned);
+    valid.map_err(|_| Error::invalid_input(field, "holds characters that are not valid Unicode"))
+}
+
+/// `None`, or what `read` makes of the value.
+pub(crate) fn optional<T>(
+    value: Option<&Bound<'_, PyAny>>,
+    field: &str,
+    read: impl Fn(&Bound<'_, PyAny>, &str) -> Result<T>,
+) -> Result<Option<T>> {
+    value.map(|value| read(value, field)).transpose()
+}
+
+/// A number of seconds.
+pub(crate) fn seconds(value: &Bound<'_, PyAny>, field: &str) -> Result<f64> {
+    let number = if value.is_instance_of::<PyBool>() {
+        None
+    } else {
+        value.extract::<f64>().ok()
+    };
+    number.ok_or_else(|| {
+        let problem = format!("must be a number of seconds, not {}", type_name(value));
+        Error::invalid_input(field, &problem)
+    })
+}
+
+/// A small whole number.
+pub(crate) fn whole(value: &Bound<'_, PyAny>, field: &str) -> Result<u32> {
+    let number = if value.is_instance_of::<PyBool>() {
+        None
+    } else {
+        value.extract::<u32>().ok()
+    };
+    number.ok_or_else(|| Error::invalid_input(field, "must be a small whole number"))
+}
+
+/// True or false.
+pub(crate) fn flag(value: &Bound<'_, PyAny>, field: &str) -> Result<bool> {
+    value
+        .cast::<PyBool>()
+        .map(PyBoolMethods::is_true)
+        .map_err(|_| Error::invalid_input(field, &format!("must be a bool, not {}", type_name(value))))
+}
+
+/// A list of texts. A single text is refused: it would be taken letter by letter.
+pub(crate) fn texts(value: &Bound<'_, PyAny>, field: &str) -> Result<Vec<String>> {
+    let wrong = || Error::invalid_input(field, "must be a list or tuple of str");
+    if value.is_instance_of::<PyString>() {
+        return Err(wrong());
+    }
+    let items = value.try_iter().map_err(|_| wrong())?;
+    items
+        .map(|item| text(&item.map_err(|_| wrong())?, field))
+        .collect()
+}
+
+/// Pairs of a mapping, each value read by `read`.
+pub(crate) fn pairs(
+    value: &Bound<'_, PyAny>,
+    field: &str,
+    read: impl Fn(&Bound<'_, PyAny>, &str) -> Result<String>,
+) -> Result<Vec<(String, String)>> {
+    let wrong = || Error::invalid_input(field, &format!("must be a mapping, not {}", type_name(value)));
+    let items = value
+        .cast::<PyMapping>()
+        .map_err(|_| wrong())?
+        .items()
+        .map_err(|_| wrong())?;
+    items
+        .iter()
+        .map(|item| {
+            let (name, value) = item
+                .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
+                .map_err(|_| wrong())?;
+            Ok((text(&name, field)?, read(&value, field)?))
+        })
+        .collect()
+}
+
+/// A query value: text, a whole number, a finite number, or a truth value as `true` or `false`.
+pub(crate) fn query_value(value: &Bound<'_, PyAny>, field: &str) -> Result<String> {
+    if let Ok(flag) = value.cast::<PyBool>() {
+        return Ok(flag.is_true().to_string());
+    }
+    if value.is_instance_of::<PyInt>() {
+        let digits = value.str().ok().and_then(|digits| digits.extract().ok());
+        return digits.ok_or_else(|| Error::invalid_input(field, "holds a number that cannot be written"));
+    }
+    if let Ok(number) = value.cast::<PyFloat>() {
+        let number = number.value();
+        return if number.is_finite() {
+            Ok(number.to_string())
+        } else {
+            Err(Error::invalid_input(field, "holds a number that is not finite"))
+        };
+    }
+    if value.is_instance_of::<PyString>() {
+        return text(value, field);
+    }
+    let problem = format!(
+        "holds a value of type {}: give str, int, float or bool",
+        type_name(value)
+    );
+    Err(Error::invalid_input(field, &problem))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value
+        .get_type()
+        .name()
+        .map_or_else(|_| "that".to_owned(), |name| name.to_string())
+}
+
+/// A flat record as a dict.
+pub(crate) fn flat<'py>(py: Python<'py>, record: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let value = serde_json::to_value(record).unwrap_or(Json::Null);
+    json(py, &value)
+}
+
+/// JSON as Python's own objects. Nesting is bounded by the parser that made the value.
+pub(crate) fn json<'py>(py: Python<'py>, value: &Json) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Json::Null => PyNone::get(py).to_owned().into_any(),
+        Json::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Json::String(text) => PyString::new(py, text).into_any(),
+        Json::Number(number) => {
+            if let Some(whole) = number.as_i64() {
+                whole.into_pyobject(py)?.into_any()
+            } else if let Some(whole) = number.as_u64() {
+                whole.into_pyobject(py)?.into_any()
+            } else {
+                PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any()
+            }
+        }
+        Json::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(json(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Json::Object(members) => {
+            let dict = PyDict::new(py);
+            for (name, member) in members {
+                dict.set_item(name, json(py, member)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}

@@ -1,0 +1,166 @@
+//! The session: arguments in, work out.
+
+use preopen_ffi::SessionConfig;
+use preopen_ffi::preopen::core::wire::Method;
+use preopen_ffi::preopen::{Call, Error, Result, Session as RustSession};
+use preopen_ffi::{StateInfo, seconds_to_duration};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::clock::VirtualClock;
+use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, texts, whole};
+use crate::credentials::Credentials;
+use crate::error::lift;
+use crate::token::Token;
+use crate::work::{Operation, Work, headers_dict};
+
+/// A session that keeps itself valid. See `preopen.Session`.
+#[pyclass(frozen, module = "preopen._native")]
+pub(crate) struct Session(RustSession);
+
+#[pymethods]
+impl Session {
+    #[new]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, clock))]
+    #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
+    fn new(
+        py: Python<'_>,
+        credentials: &Credentials,
+        base_url: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        ip_version: Option<&Bound<'_, PyAny>>,
+        source_ip: Option<&Bound<'_, PyAny>>,
+        proxy: Option<&Bound<'_, PyAny>>,
+        ca_file: Option<&Bound<'_, PyAny>>,
+        allowed_hosts: &Bound<'_, PyAny>,
+        clock: Option<&VirtualClock>,
+    ) -> PyResult<Self> {
+        let config = || {
+            let config = SessionConfig {
+                base_url: optional(base_url, "base_url", text)?,
+                timeout: optional(timeout, "timeout", seconds)?,
+                ip_version: optional(ip_version, "ip_version", whole)?,
+                source_ip: optional(source_ip, "source_ip", text)?,
+                proxy: optional(proxy, "proxy", text)?,
+                ca_file: optional(ca_file, "ca_file", text)?,
+                allowed_hosts: texts(allowed_hosts, "allowed_hosts")?,
+                clock: clock.map(|clock| clock.0.clone()),
+            };
+            config.build(credentials.0.clone())
+        };
+        lift(py, config()).map(Self)
+    }
+
+    /// The broker's name.
+    #[getter]
+    fn broker(&self) -> &'static str {
+        self.0.broker()
+    }
+
+    /// `live`, `sandbox` or `custom`.
+    #[getter]
+    fn environment(&self) -> &'static str {
+        self.0.environment().as_str()
+    }
+
+    /// The live token, if there is one.
+    fn try_token(&self) -> Option<Token> {
+        self.0.try_token().map(Token)
+    }
+
+    /// The headers, if there is a live token.
+    fn try_headers<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let headers = self.0.try_headers();
+        headers.map(|headers| headers_dict(py, &headers)).transpose()
+    }
+
+    fn token(&self) -> Work {
+        Work::new(Operation::Token(self.0.clone()))
+    }
+
+    fn headers(&self) -> Work {
+        Work::new(Operation::Headers(self.0.clone()))
+    }
+
+    fn whoami(&self) -> Work {
+        Work::new(Operation::WhoAmI(self.0.clone()))
+    }
+
+    fn profile(&self) -> Work {
+        Work::new(Operation::Profile(self.0.clone()))
+    }
+
+    fn logout(&self) -> Work {
+        Work::new(Operation::Logout(self.0.clone()))
+    }
+
+    /// A call; `json` is text that is JSON already.
+    #[allow(clippy::too_many_arguments, reason = "one per option of a call")]
+    fn request(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        path: &Bound<'_, PyAny>,
+        params: Option<&Bound<'_, PyAny>>,
+        json: Option<String>,
+        headers: Option<&Bound<'_, PyAny>>,
+        replay_safe: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Work> {
+        let call = || -> Result<Call> {
+            let mut call = self.0.request(method_of(method)?, text(path, "path")?);
+            for (name, value) in
+                params.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "params", query_value))?
+            {
+                call = call.query(name, value);
+            }
+            for (name, value) in
+                headers.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "headers", text))?
+            {
+                call = call.header(name, value);
+            }
+            if let Some(json) = json {
+                call = call.json_text(json);
+            }
+            if let Some(safe) = optional(replay_safe, "replay_safe", flag)? {
+                call = call.replay_safe(safe);
+            }
+            if let Some(timeout) = optional(timeout, "timeout", seconds)? {
+                call = call.timeout(seconds_to_duration(timeout)?);
+            }
+            Ok(call)
+        };
+        lift(py, call()).map(|call| Work::new(Operation::Call(Box::new(call))))
+    }
+
+    /// What the session is doing, as a dict.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        flat(py, &StateInfo::from(self.0.state()))
+    }
+
+    fn invalidate(&self, generation: u64) {
+        self.0.invalidate(generation);
+    }
+
+    fn reset(&self) {
+        self.0.reset();
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+fn method_of(name: &str) -> Result<Method> {
+    match name {
+        "GET" => Ok(Method::Get),
+        "POST" => Ok(Method::Post),
+        "PUT" => Ok(Method::Put),
+        "DELETE" => Ok(Method::Delete),
+        _ => Err(Error::invalid_input("method", "must be GET, POST, PUT or DELETE")),
+    }
+}

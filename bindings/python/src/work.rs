@@ -1,0 +1,147 @@
+//! A call that waits: made once, then waited for by a thread or started for an event loop.
+
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+
+use preopen_ffi::preopen::{Call, Headers, Reply, Result, Session, Token as RustToken};
+use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, runtime};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::completions::Completions;
+use crate::convert::{flat, json};
+use crate::error::lift;
+use crate::gate::{Pass, detached};
+use crate::token::Token;
+
+/// What to do.
+pub(crate) enum Operation {
+    Token(Session),
+    Headers(Session),
+    WhoAmI(Session),
+    Profile(Session),
+    Logout(Session),
+    Call(Box<Call>),
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    Token(RustToken),
+    Headers(Headers),
+    WhoAmI(WhoAmIInfo),
+    Profile(ProfileInfo),
+    Logout(Box<LogoutInfo>),
+    Reply(Reply),
+}
+
+type Running = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
+
+impl Operation {
+    fn run(self) -> Running {
+        match self {
+            Self::Token(session) => Box::pin(async move { session.token().await.map(Outcome::Token) }),
+            Self::Headers(session) => Box::pin(async move { session.headers().await.map(Outcome::Headers) }),
+            Self::WhoAmI(session) => {
+                Box::pin(async move { session.whoami().await.map(|who| Outcome::WhoAmI(who.into())) })
+            }
+            Self::Profile(session) => Box::pin(async move {
+                session
+                    .profile()
+                    .await
+                    .map(|profile| Outcome::Profile(profile.into()))
+            }),
+            Self::Logout(session) => Box::pin(async move {
+                session
+                    .logout()
+                    .await
+                    .map(|logout| Outcome::Logout(Box::new(logout.into())))
+            }),
+            Self::Call(call) => Box::pin(async move { call.send().await.map(Outcome::Reply) }),
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Token(token) => Bound::new(py, Token(token.clone())).map(Bound::into_any),
+            Self::Headers(headers) => headers_dict(py, headers).map(Bound::into_any),
+            Self::WhoAmI(who) => flat(py, who),
+            Self::Profile(profile) => flat(py, profile),
+            Self::Logout(logout) => flat(py, logout.as_ref()),
+            Self::Reply(reply) => {
+                let record = flat(py, &ReplyInfo::from(reply))?;
+                record.set_item("data", json(py, &reply.data)?)?;
+                Ok(record)
+            }
+        }
+    }
+}
+
+/// Headers as a dict of their texts.
+pub(crate) fn headers_dict<'py>(py: Python<'py>, headers: &Headers) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in headers.expose() {
+        dict.set_item(name, value)?;
+    }
+    Ok(dict)
+}
+
+/// A call that has not been made yet. It can be made once.
+#[pyclass(frozen, module = "preopen._native")]
+pub(crate) struct Work(Mutex<Option<Operation>>);
+
+impl Work {
+    pub(crate) fn new(operation: Operation) -> Self {
+        Self(Mutex::new(Some(operation)))
+    }
+
+    fn take(&self) -> PyResult<Operation> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.ok_or_else(|| PyRuntimeError::new_err("this call was made already"))
+    }
+}
+
+#[pymethods]
+impl Work {
+    /// Makes the call and blocks until it is done; other threads run meanwhile, and signals are handled.
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let running = self.take()?.run();
+        let mut signal = None;
+        let result = detached(py, || {
+            runtime::block_on(running, || {
+                let pass = Pass::get_or_park();
+                Python::attach(|py| {
+                    drop(pass);
+                    signal = py.check_signals().err();
+                });
+                signal.is_some()
+            })
+        });
+        match (signal, result) {
+            (Some(signal), _) => Err(signal),
+            (None, Some(result)) => lift(py, result)?.to_python(py),
+            (None, None) => Err(PyRuntimeError::new_err("the call was interrupted")),
+        }
+    }
+
+    /// Makes the call in the background; its result arrives at `completions` under `number`.
+    fn start(&self, py: Python<'_>, completions: &Completions, number: u64) -> PyResult<Task> {
+        let done = completions.slot(number);
+        let task = runtime::spawn(self.take()?.run(), move |result| done.fill(result));
+        lift(py, task).map(Task)
+    }
+}
+
+/// A call that is under way.
+#[pyclass(frozen, module = "preopen._native")]
+pub(crate) struct Task(runtime::Task);
+
+#[pymethods]
+impl Task {
+    /// Stops waiting for it. A login that it waited for goes on.
+    fn abort(&self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,70 @@
+"""Preopen keeps a broker session valid: Samco Trade API and Angel One SmartAPI.
+
+    from preopen import Samco, Session
+
+    session = Session(Samco.from_env())      # nothing is sent yet
+    quote = session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
+
+`Session` blocks, `AsyncSession` is for asyncio. Every error is a `PreopenError`; its class says what to do.
+Importing this package opens nothing and starts nothing.
+"""
+
+from . import errors
+from ._async_session import AsyncSession
+from ._credentials import AngelOne, Credentials, Samco
+from ._native import __version__
+from ._session import Session
+from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionState, Token, WhoAmI
+from .errors import (
+    AccountActionRequiredError,
+    BrokerRejectedError,
+    BrokerUnavailableError,
+    CancelledError,
+    CredentialsRejectedError,
+    InternalError,
+    InvalidInputError,
+    LoginRequiredError,
+    MalformedResponseError,
+    NetworkError,
+    OutcomeUnknownError,
+    PreopenError,
+    RateLimitedError,
+    SessionExpiredError,
+    StaticIpMismatchError,
+    StoreUnavailableError,
+    TimeoutError,  # noqa: A004 - it is a builtin TimeoutError too
+)
+
+__all__ = [
+    "AccountActionRequiredError",
+    "AngelOne",
+    "AsyncSession",
+    "BrokerRejectedError",
+    "BrokerUnavailableError",
+    "CancelledError",
+    "Credentials",
+    "CredentialsRejectedError",
+    "ExpiryEvidence",
+    "InternalError",
+    "InvalidInputError",
+    "LoginRequiredError",
+    "Logout",
+    "MalformedResponseError",
+    "NetworkError",
+    "OutcomeUnknownError",
+    "PreopenError",
+    "Profile",
+    "RateLimitedError",
+    "Reply",
+    "Samco",
+    "Session",
+    "SessionExpiredError",
+    "SessionState",
+    "StaticIpMismatchError",
+    "StoreUnavailableError",
+    "TimeoutError",
+    "Token",
+    "WhoAmI",
+    "__version__",
+    "errors",
+]

@@ -1,0 +1,176 @@
+"""The session for asyncio: the same calls as `Session`, awaited."""
+
+from __future__ import annotations
+
+from ._base import SessionBase
+from ._types import Profile, WhoAmI, read_logout, read_reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Mapping, Optional
+
+    from . import _native
+    from ._base import Params
+    from ._types import Logout, Reply, Token
+
+__all__ = ["AsyncSession"]
+
+
+async def _run(work: _native.Work) -> Any:
+    # Imported on the first call that waits: whoever gets here has asyncio loaded.
+    from ._bridge import run
+
+    return await run(work)
+
+
+class AsyncSession(SessionBase):
+    """A broker session that keeps itself valid, for asyncio.
+
+    Making one does no I/O; the first call that needs a token logs in, once for all tasks that wait. When the
+    broker ends the session (08:00 IST at Samco, documented; 00:00 IST at SmartAPI, documented) the next call logs
+    in again. Tasks and event loops may share it. Cancelling a task
+    that waits for a login does not cancel the login.
+
+    - `credentials`: `Samco` or `AngelOne`.
+    - `base_url`: another address of the API. A loopback address makes a sandbox session, where plain http is
+      allowed; any other host must be https, and the broker's own or one of `allowed_hosts`.
+    - `timeout`: seconds that one request may take, from connecting to the last byte; a login counts on its own.
+      At most 600.
+    - `ip_version`: 4, 6, or 0 for either. Brokers register IPv4 addresses.
+    - `source_ip`: the local address to send from, on a host with several.
+    - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
+    - `ca_file`: PEM file with further certificate authorities to trust.
+    - `allowed_hosts`: hosts beside the broker's own that credentials may be sent to.
+
+    Raises `InvalidInputError` with the field that is wrong. ``async with`` closes it at the end; closing
+    forgets the token in this process and never logs out.
+    """
+
+    __slots__ = ()
+
+    async def token(self) -> Token:
+        """A live token; logs in if there is none. Callers that arrive together share one login and its result.
+
+        Raises `CredentialsRejectedError` and `AccountActionRequiredError` (both block the session until `reset()`),
+        `LoginRequiredError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`, `NetworkError`,
+        `BrokerUnavailableError`, `BrokerRejectedError`, `MalformedResponseError`; `InvalidInputError` once closed.
+        """
+        token = self._native.try_token()
+        if token is None:
+            token = await _run(self._native.token())
+        return token
+
+    async def headers(self) -> dict[str, str]:
+        """Every header of an authenticated call, for any HTTP client, with the live token. Raises as `token`."""
+        headers = self._native.try_headers()
+        if headers is None:
+            headers = await _run(self._native.headers())
+        return headers
+
+    async def whoami(self) -> WhoAmI:
+        """Which address the broker sees, which are registered, and whether orders from here will be accepted.
+
+        Samco answers a mismatch with HTTP 200 (documented). SmartAPI has no such call: its verdict is
+        ``"unsupported"`` and nothing is sent. Raises as `get`.
+        """
+        return WhoAmI(**await _run(self._native.whoami()))
+
+    async def profile(self) -> Profile:
+        """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Raises as
+        `get`."""
+        return Profile(**await _run(self._native.profile()))
+
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Optional[Params] = None,
+        json: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
+        replay_safe: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> Reply:
+        """A GET to the broker with a live token; the reply is taken out of the broker's envelope.
+
+        - `path` begins with ``/``; `params` are the query, encoded for you.
+        - `json` is written as the body; `headers` are sent beside the session's own.
+        - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a GET
+          may, and a POST that the broker documents as a read.
+        - `timeout`: seconds for this request in place of the session's.
+
+        Raises as `token`, and `InvalidInputError`, `StaticIpMismatchError`, `RateLimitedError`, `TimeoutError`,
+        `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`, `MalformedResponseError`.
+        """
+        work = self._request("GET", path, params, json, headers, replay_safe, timeout)
+        return read_reply(await _run(work))
+
+    async def post(
+        self,
+        path: str,
+        *,
+        params: Optional[Params] = None,
+        json: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
+        replay_safe: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> Reply:
+        """A POST to the broker: a write, unless the broker documents it as a read. Arguments as `get`.
+
+        A write is sent at most once. Raises as `get`, and `SessionExpiredError` (the broker refused the token; the
+        write was not done) and `OutcomeUnknownError` (it may have been done: look at the order book).
+        """
+        work = self._request("POST", path, params, json, headers, replay_safe, timeout)
+        return read_reply(await _run(work))
+
+    async def put(
+        self,
+        path: str,
+        *,
+        params: Optional[Params] = None,
+        json: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
+        replay_safe: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> Reply:
+        """A PUT to the broker: a write. Arguments as `get`, errors as `post`."""
+        work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
+        return read_reply(await _run(work))
+
+    async def delete(
+        self,
+        path: str,
+        *,
+        params: Optional[Params] = None,
+        json: Any = None,
+        headers: Optional[Mapping[str, str]] = None,
+        replay_safe: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> Reply:
+        """A DELETE to the broker: a write. Arguments as `get`, errors as `post`."""
+        work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
+        return read_reply(await _run(work))
+
+    async def logout(self) -> Logout:
+        """Logs the account out at the broker and forgets the token, whatever the broker answers. This is
+        account-wide: other programs on the same session lose it too. A login under way is dropped.
+
+        What the broker answers is in the result. Raises `InvalidInputError` when the session is closed.
+        """
+        return read_logout(await _run(self._native.logout()))
+
+    async def close(self) -> None:
+        """Forgets the token in this process. Nothing is sent and nothing is logged out; later calls raise
+        `InvalidInputError`."""
+        self._native.close()
+
+    async def __aenter__(self) -> AsyncSession:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        await self.close()

@@ -1,0 +1,126 @@
+"""What the blocking and the asynchronous session share: making one, and everything that does not wait."""
+
+from __future__ import annotations
+
+from . import _native
+from ._credentials import Credentials
+from ._types import read_state
+from .errors import InvalidInputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Mapping, NoReturn, Optional, Sequence, Union
+
+    from ._types import SessionState
+
+    #: A value of a query: it is encoded for you; bools become ``true`` and ``false``.
+    Param = Union[str, int, float, bool]
+    Params = Mapping[str, Param]
+
+__all__ = ["SessionBase"]
+
+
+class SessionBase:
+    """The part of a session that never waits."""
+
+    __slots__ = ("__weakref__", "_native")
+
+    _native: _native.Session
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: Optional[str] = None,
+        timeout: float = 10.0,
+        ip_version: int = 4,
+        source_ip: Optional[str] = None,
+        proxy: Optional[str] = None,
+        ca_file: Optional[str] = None,
+        allowed_hosts: Sequence[str] = (),
+    ) -> None:
+        self._native = _build(
+            credentials,
+            None,
+            base_url=base_url,
+            timeout=timeout,
+            ip_version=ip_version,
+            source_ip=source_ip,
+            proxy=proxy,
+            ca_file=ca_file,
+            allowed_hosts=allowed_hosts,
+        )
+
+    @property
+    def broker(self) -> str:
+        """``"samco"`` or ``"angelone"``."""
+        return self._native.broker
+
+    @property
+    def environment(self) -> str:
+        """``"live"``; ``"sandbox"`` for a loopback `base_url`; ``"custom"`` for a host of `allowed_hosts`."""
+        return self._native.environment
+
+    def state(self) -> SessionState:
+        """What the session is doing. Nothing is sent and nothing changes."""
+        return read_state(self._native.state())
+
+    def invalidate(self, generation: int) -> None:
+        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs in
+        again; an old generation changes nothing."""
+        self._native.invalidate(generation)
+
+    def reset(self) -> None:
+        """Lets a blocked session try again, after you have fixed what blocked it."""
+        self._native.reset()
+
+    def __repr__(self) -> str:
+        return type(self).__name__ + repr(self._native)[len("Session") :]
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: it holds secrets")
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Optional[Params],
+        json: Any,
+        headers: Optional[Mapping[str, str]],
+        replay_safe: Optional[bool],
+        timeout: Optional[float],
+    ) -> _native.Work:
+        text = None if json is None else _json_text(json)
+        return self._native.request(method, path, params, text, headers, replay_safe, timeout)
+
+
+def with_clock(
+    session: SessionBase, credentials: Credentials, clock: _native.VirtualClock, options: Mapping[str, Any]
+) -> None:
+    """Makes `session`, a new and empty one, follow the clock of an embedded broker."""
+    defaults: dict[str, Any] = dict(
+        base_url=None, timeout=10.0, ip_version=4, source_ip=None, proxy=None, ca_file=None, allowed_hosts=()
+    )
+    unknown = sorted(set(options) - set(defaults))
+    if unknown:
+        raise TypeError("unknown option: " + ", ".join(unknown))
+    session._native = _build(credentials, clock, **{**defaults, **options})
+
+
+def _build(credentials: Credentials, clock: Optional[_native.VirtualClock], **options: Any) -> _native.Session:
+    if not isinstance(credentials, Credentials):
+        # The value is not shown: it may well be a secret in the wrong place.
+        message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
+        raise InvalidInputError(message, field="credentials")
+    return _native.Session(credentials._native, clock=clock, **options)
+
+
+def _json_text(value: Any) -> str:
+    from json import dumps
+
+    try:
+        return dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = str(error)
+    # Raised here, so that the error carries no other one along.
+    raise InvalidInputError(f"json cannot be written as JSON: {problem}", field="json")

@@ -1,0 +1,64 @@
+"""From the native module's background thread to asyncio: futures of an event loop, settled in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from . import _native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["run"]
+
+
+class _Bridge:
+    """The calls that one event loop waits for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
+        self._completions = _native.Completions(self._wake)
+
+    def _wake(self) -> None:
+        # Called on another thread, once for all calls that finish until the loop looks. A closed loop raises,
+        # which is taken as nobody waiting.
+        self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        for number, result, failed in self._completions.drain():
+            future = self._waiting.pop(number, None)
+            if future is None or future.done():
+                continue
+            if failed:
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    async def run(self, work: _native.Work) -> Any:
+        self._number = number = self._number + 1
+        self._waiting[number] = future = self.loop.create_future()
+        task = work.start(self._completions, number)
+        try:
+            return await future
+        finally:
+            if self._waiting.pop(number, None) is not None:
+                task.abort()
+            elif not future.cancelled():
+                # A task that is cancelled just now never looks: mark the error as seen.
+                future.exception()
+
+
+_bridges = threading.local()
+
+
+async def run(work: _native.Work) -> Any:
+    """Awaits a call of the native module. Cancelling gives it up; a login that it waited for goes on."""
+    loop = asyncio.get_running_loop()
+    bridge = getattr(_bridges, "current", None)
+    if bridge is None or bridge.loop is not loop:
+        _bridges.current = bridge = _Bridge(loop)
+    return await bridge.run(work)

@@ -1,0 +1,208 @@
+"""What a session returns: small immutable objects. The token is a native one, whose text stays in Rust."""
+
+from __future__ import annotations
+
+from ._native import Token
+from .errors import from_info
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any, Mapping, Optional
+
+    from .errors import PreopenError
+
+__all__ = ["ExpiryEvidence", "Logout", "Profile", "Reply", "SessionState", "Token", "WhoAmI"]
+
+
+class _Value:
+    """An immutable object with named fields, compared by value."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __init__(self, **fields: Any) -> None:
+        if fields.keys() != set(self.__slots__):
+            raise TypeError("{} takes: {}".format(type(self).__name__, ", ".join(self.__slots__)))
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]  # some fields are lists and dicts
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({fields})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), {name: getattr(self, name) for name in self.__slots__})
+
+
+def _rebuild(kind: type[_Value], fields: Mapping[str, Any]) -> _Value:
+    return kind(**fields)
+
+
+class Reply(_Value):
+    """A broker's reply, out of its envelope.
+
+    The envelopes are as documented by the brokers: Samco puts its data beside ``status``, ``statusMessage``,
+    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``, ``errorcode``.
+    """
+
+    __slots__ = ("data", "http_status", "message", "message_id", "server_time")
+
+    #: The data: dicts, lists, str, int, float, bool and None, keys in the broker's order.
+    data: Any
+    #: The broker's message, if there is one.
+    message: Optional[str]
+    #: The broker's time, if it tells it: aware, in UTC. Samco prints it in Indian time (documented).
+    server_time: Optional[datetime]
+    #: Samco's ``msgId``, if there is one.
+    message_id: Optional[str]
+    #: HTTP status.
+    http_status: int
+
+    def __repr__(self) -> str:
+        # The data may be long and private: it is shown when it is asked for.
+        data = type(self.data).__name__
+        if isinstance(self.data, (dict, list)):
+            data += f" of {len(self.data)}"
+        return f"Reply(http_status={self.http_status}, message={self.message!r}, data=<{data}>)"
+
+
+class WhoAmI(_Value):
+    """Which address the broker sees, which are registered, and whether orders from here will be accepted."""
+
+    __slots__ = ("matched_as", "message", "primary_ip", "secondary_ip", "source_ip", "verdict")
+
+    #: The address that the broker sees.
+    source_ip: Optional[str]
+    #: The registered primary address, ``None`` if there is none.
+    primary_ip: Optional[str]
+    #: The registered secondary address, ``None`` if there is none.
+    secondary_ip: Optional[str]
+    #: ``"primary"`` or ``"secondary"`` when one matched.
+    matched_as: Optional[str]
+    #: ``"match"``, ``"mismatch"``, ``"unregistered"``, or ``"unsupported"`` where the broker has no such call
+    #: (SmartAPI).
+    verdict: str
+    #: One line for a person.
+    message: str
+
+
+class Profile(_Value):
+    """Who the session belongs to."""
+
+    __slots__ = ("account_id", "exchanges", "name", "order_types", "products")
+
+    #: Client id at the broker.
+    account_id: Optional[str]
+    #: Name of the account's owner.
+    name: Optional[str]
+    #: Exchanges that the account may trade on.
+    exchanges: list[str]
+    #: Products that the account may use.
+    products: list[str]
+    #: Order types that the account may use. Samco tells them, SmartAPI does not.
+    order_types: list[str]
+
+
+class ExpiryEvidence(_Value):
+    """One reason to believe that the session ends at a time."""
+
+    __slots__ = ("at", "source")
+
+    #: Where it comes from, for example the broker's daily boundary or the token's own claim.
+    source: str
+    #: When: aware, in UTC.
+    at: datetime
+
+
+class SessionState(_Value):
+    """What a session is doing."""
+
+    __slots__ = (
+        "blocked_by",
+        "expires_at",
+        "expiry_evidence",
+        "expiry_source",
+        "generation",
+        "issued_at",
+        "name",
+        "reason",
+    )
+
+    #: ``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"`` or ``"blocked"``.
+    name: str
+    #: The number of the last login, from 1; 0 before the first.
+    generation: int
+    #: When the login was sent: aware, in UTC.
+    issued_at: Optional[datetime]
+    #: When the session ends, at the latest: aware, in UTC.
+    expires_at: Optional[datetime]
+    #: The source of the evidence that decides `expires_at`: the earliest one.
+    expiry_source: Optional[str]
+    #: All evidence for `expires_at`.
+    expiry_evidence: list[ExpiryEvidence]
+    #: The error that blocks the session until `reset()`.
+    blocked_by: Optional[PreopenError]
+    #: One line for a person.
+    reason: str
+
+
+class Logout(_Value):
+    """What came of a logout. The token is forgotten in any case."""
+
+    __slots__ = ("acknowledged", "error", "message")
+
+    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls with
+    #: the old token have been seen to work on (observed by users).
+    acknowledged: bool
+    #: One line for a person.
+    message: str
+    #: Why the broker did not acknowledge, if it was asked.
+    error: Optional[PreopenError]
+
+
+def _time(millis: Optional[int]) -> Optional[datetime]:
+    """An aware datetime from milliseconds since the Unix epoch."""
+    if millis is None:
+        return None
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(millis / 1000, timezone.utc)
+
+
+def _error(info: Optional[Mapping[str, Any]]) -> Optional[PreopenError]:
+    return None if info is None else from_info(info)
+
+
+def read_reply(info: dict[str, Any]) -> Reply:
+    """A reply of the native module."""
+    info["server_time"] = _time(info.pop("server_time_ms"))
+    return Reply(**info)
+
+
+def read_state(info: dict[str, Any]) -> SessionState:
+    """A state of the native module."""
+    evidence = [ExpiryEvidence(source=one["source"], at=_time(one["at_ms"])) for one in info["expiry_evidence"]]
+    info["expiry_evidence"] = evidence
+    info["issued_at"] = _time(info.pop("issued_at_ms"))
+    info["expires_at"] = _time(info.pop("expires_at_ms"))
+    info["blocked_by"] = _error(info["blocked_by"])
+    return SessionState(**info)
+
+
+def read_logout(info: dict[str, Any]) -> Logout:
+    """A logout of the native module."""
+    info["error"] = _error(info["error"])
+    return Logout(**info)

@@ -1,0 +1,373 @@
+"""The embedded broker, for tests and for trying things out: a child process with fake Samco and SmartAPI
+accounts, a clock of its own, and faults on demand.
+
+    from preopen.sandbox import Sandbox
+
+    with Sandbox() as broker:
+        session = broker.session("samco")
+        session.token()
+        broker.clock.advance_to("08:00 IST")      # Samco ends the session
+        session.token()                           # a new login
+        assert broker.requests("samco", "/session/token").count == 2
+
+It needs the ``preopen`` command: ``pip install preopen[sandbox]``, or set ``PREOPEN_BIN`` to its path.
+"""
+
+from __future__ import annotations
+
+from . import _native
+from ._async_session import AsyncSession
+from ._base import with_clock
+from ._credentials import AngelOne, Samco
+from ._session import Session
+from .errors import InvalidInputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from datetime import datetime
+    from types import TracebackType
+    from typing import IO, Any, Optional, Union
+
+    from ._credentials import Credentials
+
+__all__ = ["Clock", "Requests", "Sandbox"]
+
+#: Seconds that the broker has to come up.
+_START = 20.0
+#: Seconds that one instruction to the broker may take, and that it has to end.
+_CONTROL = 10.0
+
+
+class Clock:
+    """The clock of an embedded broker. Sessions that the `Sandbox` made follow it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        """The broker's time: aware, in UTC."""
+        return self._sandbox._follow(self._sandbox._control("GET", "/clock"))
+
+    def set(self, now: Union[datetime, str]) -> datetime:
+        """Sets the time: an aware datetime, or RFC 3339 such as ``"2026-11-23T10:00:00+05:30"``."""
+        return self._change("PUT", "/clock", {"now": _rfc3339(now)})
+
+    def set_rate(self, rate: float) -> datetime:
+        """Runs at `rate` times real time from here on; 0 stands still."""
+        return self._change("PUT", "/clock", {"rate": rate})
+
+    def advance_to(self, time: str) -> datetime:
+        """Moves to the next such time of day in India: ``"08:00 IST"``."""
+        return self._change("POST", "/clock/advance", {"to": time})
+
+    def advance(self, *, seconds: float) -> datetime:
+        """Moves forward."""
+        return self._change("POST", "/clock/advance", {"seconds": seconds})
+
+    def _change(self, method: str, path: str, body: dict[str, Any]) -> datetime:
+        return self._sandbox._follow(self._sandbox._control(method, path, body))
+
+
+class Requests:
+    """What an embedded broker saw."""
+
+    __slots__ = ("count", "requests")
+
+    #: How many requests matched.
+    count: int
+    #: The latest of them, oldest first: ``seq``, ``at``, ``broker``, ``method``, ``path``, ``query``, ``status``,
+    #: ``source_ip``, ``fault``, ``account``. Secrets are redacted.
+    requests: list[dict[str, Any]]
+
+    def __init__(self, count: int, requests: list[dict[str, Any]]) -> None:
+        self.count = count
+        self.requests = requests
+
+    def __repr__(self) -> str:
+        return f"Requests(count={self.count})"
+
+
+class Sandbox:
+    """An embedded broker in a child process. ``with`` starts and stops it, or call `start` and `stop`.
+
+    - `port`: a port on 127.0.0.1; 0 takes a free one.
+    - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
+
+    The child ends with this process, whatever happens to it. Raises `InvalidInputError` when the ``preopen``
+    command is missing or does not start.
+    """
+
+    #: Base URL of the fake Samco.
+    samco_url: str
+    #: Base URL of the fake SmartAPI.
+    angelone_url: str
+    #: The page to look at in a browser.
+    dashboard_url: str
+    #: Base URL of the control API, and the token for its header ``x-sandbox-token``.
+    control_url: str
+    control_token: str
+    #: PEM file of the certificate authority, with `tls`.
+    ca_file: Optional[str]
+    #: The fake accounts with their credentials.
+    accounts: list[dict[str, Any]]
+    #: The broker's clock.
+    clock: Clock
+
+    def __init__(self, port: int = 0, tls: bool = False) -> None:
+        self._arguments = ["sandbox", "--json", "--exit-with-stdin", "--port", str(port)]
+        if tls:
+            self._arguments.append("--tls")
+        self._child: Optional[subprocess.Popen[bytes]] = None
+        self._errors: Optional[IO[bytes]] = None
+        self._tls: Any = None
+        self.clock = Clock(self)
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return "Sandbox(stopped)" if self._child is None else f"Sandbox({self.dashboard_url})"
+
+    def start(self) -> Sandbox:
+        """Starts the broker and waits until it is ready, at most 20 seconds."""
+        if self._child is not None:
+            return self
+        import json
+        import subprocess
+        import tempfile
+
+        command = _command()
+        self._errors = tempfile.TemporaryFile()
+        try:
+            self._child = subprocess.Popen(
+                [command, *self._arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise _refused(f"{command} cannot be run: {error.strerror}") from None
+        line = _first_line(self._child)
+        try:
+            ready = json.loads(line)
+            for name in ("samco_url", "angelone_url", "dashboard_url", "control_url", "control_token", "accounts"):
+                setattr(self, name, ready[name])
+            self.ca_file = ready.get("ca_file")
+        except (ValueError, KeyError, TypeError):
+            said = self._last_words()
+            self.stop()
+            raise _refused(f"{command} sandbox did not start: {said or line[:200]!r}") from None
+        self._clock = _native.VirtualClock(0, 1.0)
+        self.clock.now()
+        return self
+
+    def stop(self) -> None:
+        """Ends the broker. Sessions that it made stay open, and find nobody."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        import subprocess
+
+        assert child.stdin is not None and child.stdout is not None
+        child.terminate()
+        child.stdin.close()
+        try:
+            child.wait(_CONTROL)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
+        if self._errors is not None:
+            self._errors.close()
+
+    def samco_credentials(self, index: int = 0) -> Samco:
+        """Credentials of a fake Samco account."""
+        account = self._account("samco", index)
+        return Samco(api_key=account["api_key"], api_secret=account["api_secret"])
+
+    def angelone_credentials(self, index: int = 0) -> AngelOne:
+        """Credentials of a fake SmartAPI account."""
+        account = self._account("angelone", index)
+        names = ("api_key", "client_code", "pin", "totp_secret")
+        return AngelOne(**{name: account[name] for name in names})
+
+    def session(self, broker: str, **overrides: Any) -> Session:
+        """A session with ``"samco"`` or ``"angelone"`` here, which follows the broker's clock.
+
+        `overrides` are arguments of `Session`, with `credentials` among them.
+        """
+        session = Session.__new__(Session)
+        self._prepare(session, broker, overrides)
+        return session
+
+    def async_session(self, broker: str, **overrides: Any) -> AsyncSession:
+        """The same for asyncio."""
+        session = AsyncSession.__new__(AsyncSession)
+        self._prepare(session, broker, overrides)
+        return session
+
+    def fault(self, broker: str, path: str, **spec: Any) -> dict[str, Any]:
+        """Makes requests of `broker` to `path` fail; a path that ends in ``*`` is a prefix. Once, unless `times` or
+        `probability` says otherwise.
+
+        `spec`: ``status``, ``body`` (text or JSON), ``body_kind`` (``"html"``, ``"empty"``, ``"truncated"``,
+        ``"large"``, ``"gzip_bomb"``, ``"malformed"``), ``size``, ``headers``, ``delay_ms``, ``drip_ms``, ``stall``
+        (``"before"``, or True for half of the body), ``reset`` (``"before"`` or ``"after"``), ``redirect_to``,
+        ``handled``, ``duplicate``, ``method``, ``skip``, ``times``, ``probability``.
+        """
+        fault: dict[str, Any] = self._control("POST", "/faults", {"broker": broker, "path": path, **spec})
+        return fault
+
+    def clear_faults(self) -> None:
+        """Ends all faults."""
+        self._control("DELETE", "/faults")
+
+    def requests(self, broker: Optional[str] = None, path: Optional[str] = None) -> Requests:
+        """What the broker saw, of one broker and path or of all."""
+        from urllib.parse import urlencode
+
+        wanted = {name: value for name, value in (("broker", broker), ("path", path)) if value is not None}
+        seen = self._control("GET", "/requests?" + urlencode(wanted))
+        return Requests(seen["count"], seen["requests"])
+
+    def clear_requests(self) -> None:
+        """Forgets what the broker saw."""
+        self._control("DELETE", "/requests")
+
+    def set_source_ip(self, ip: Optional[str]) -> None:
+        """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the start;
+        ``None`` is the real one."""
+        self._control("PUT", "/source-ip", {"ip": ip})
+
+    def switch(self, **names: Union[bool, int, str]) -> None:
+        """Sets behaviour that the brokers' documents leave open, for example ``totp_reuse_refused=True``."""
+        self._control("PATCH", "/switches", names)
+
+    def switches(self) -> dict[str, Any]:
+        """All switches, with their defaults and reasons."""
+        switches: dict[str, Any] = self._control("GET", "/switches")
+        return switches
+
+    def _account(self, broker: str, index: int) -> dict[str, Any]:
+        self._running()
+        return [account for account in self.accounts if account["broker"] == broker][index]
+
+    def _prepare(self, session: Union[Session, AsyncSession], broker: str, overrides: dict[str, Any]) -> None:
+        self._running()
+        options = dict(overrides)
+        credentials: Optional[Credentials] = options.pop("credentials", None)
+        if broker == "samco":
+            url, credentials = self.samco_url, credentials or self.samco_credentials()
+        elif broker == "angelone":
+            url, credentials = self.angelone_url, credentials or self.angelone_credentials()
+        else:
+            raise InvalidInputError("broker must be samco or angelone", field="broker")
+        options.setdefault("base_url", url)
+        options.setdefault("ca_file", self.ca_file)
+        with_clock(session, credentials, self._clock, options)
+
+    def _running(self) -> None:
+        if self._child is None:
+            raise _refused("the sandbox is not running: use it in a with statement, or call start()")
+
+    def _follow(self, clock: dict[str, Any]) -> datetime:
+        """Sets the sessions' clock to the broker's."""
+        from datetime import datetime, timedelta, timezone
+
+        now = _parsed(clock["now"])
+        epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
+        self._clock.set((now - epoch) // timedelta(milliseconds=1), float(clock["rate"]))
+        return now
+
+    def _control(self, method: str, path: str, body: Optional[dict[str, Any]] = None) -> Any:
+        """One call to the control API, straight to it whatever proxies the environment names."""
+        self._running()
+        import http.client
+        import json
+        from urllib.parse import urlsplit
+
+        url = urlsplit(self.control_url)
+        host, port = url.hostname or "", url.port
+        connection: http.client.HTTPConnection
+        if url.scheme == "https":
+            import ssl
+
+            self._tls = self._tls or ssl.create_default_context(cafile=self.ca_file)
+            connection = http.client.HTTPSConnection(host, port, timeout=_CONTROL, context=self._tls)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=_CONTROL)
+        headers = {"x-sandbox-token": self.control_token, "content-type": "application/json"}
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, url.path + path, text, headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read() or b"null")
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise _refused(str(answer.get("error", {}).get("message", answer)))
+        return answer
+
+    def _last_words(self) -> str:
+        """What the child wrote to its standard error."""
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        return self._errors.read()[-2000:].decode("utf-8", "replace").strip()
+
+
+def _refused(message: str) -> InvalidInputError:
+    return InvalidInputError(message, field="sandbox")
+
+
+def _command() -> str:
+    import os
+    import shutil
+
+    command = os.environ.get("PREOPEN_BIN") or shutil.which("preopen")
+    if command is None:
+        raise _refused(
+            "the embedded broker needs the preopen command: pip install preopen[sandbox], or set PREOPEN_BIN to its path"
+        )
+    return command
+
+
+def _first_line(child: subprocess.Popen[bytes]) -> bytes:
+    """The first line of the child's output; empty if none comes in time, and then the child is ended."""
+    import threading
+
+    stdout = child.stdout
+    assert stdout is not None
+    lines: list[bytes] = []
+    reader = threading.Thread(target=lambda: lines.append(stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(_START)
+    if reader.is_alive():
+        child.kill()
+        reader.join()
+        return b""
+    return lines[0]
+
+
+def _rfc3339(now: Union[datetime, str]) -> str:
+    if isinstance(now, str):
+        return now
+    if now.tzinfo is None:
+        raise InvalidInputError("now must be an aware datetime, with a time zone", field="now")
+    return now.isoformat()
+
+
+def _parsed(text: str) -> datetime:
+    from .errors import _time
+
+    return _time(text)  # type: ignore[return-value]  # it is never None here

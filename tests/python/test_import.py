@@ -1,0 +1,98 @@
+"""Importing the package, and making credentials and sessions, opens nothing, starts nothing and changes nothing."""
+
+import json
+
+import pytest
+
+from conftest import run_script
+
+# Audit hooks see what Python does; the counts of files and threads also see what native code does.
+WATCH = """
+import json, logging, os, sys, sysconfig
+
+def counted(folder):
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+if sys.argv[1] == "before":
+    # What a program has loaded anyway stays out of the list.
+    import asyncio, http.client, threading
+
+roots = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}
+roots = tuple(os.path.realpath(root) for root in roots if root)
+seen, watching = [], True
+
+def hook(event, arguments):
+    if not watching:
+        return
+    if event == "open":
+        path = arguments[0]
+        if isinstance(path, str):
+            path = os.path.realpath(path)
+            if not path.startswith(roots) and package not in path:
+                seen.append([event, path])
+    elif event.split(".")[0] in ("socket", "subprocess", "tempfile", "urllib", "http", "fcntl", "mmap") or event in (
+        "_thread.start_new_thread", "os.system", "os.fork", "os.exec", "os.putenv", "os.mkdir", "os.remove",
+    ):
+        seen.append([event, repr(arguments)])
+
+package = os.path.join("python", "preopen")
+loggers = dict(logging.root.manager.loggerDict)
+handlers = list(logging.root.handlers)
+files, threads = counted("/proc/self/fd"), counted("/proc/self/task")
+modules = set(sys.modules)
+sys.addaudithook(hook)
+
+import preopen
+from preopen import AngelOne, AsyncSession, Samco, Session
+import preopen.sandbox
+
+samco = Samco(api_key="a-key", api_secret="a-secret")
+angel_one = AngelOne(api_key="a-key", client_code="A1", pin="0000", totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEH")
+sessions = [
+    kind(credentials, ca_file="/nowhere/ca.pem", proxy="http://127.0.0.1:1")
+    for kind in (Session, AsyncSession) for credentials in (samco, angel_one)
+]
+texts = [repr(session) + repr(session.state()) for session in sessions]
+sandbox = preopen.sandbox.Sandbox()
+for session in sessions[:2]:
+    session.close()
+
+watching = False
+print(json.dumps({
+    "seen": seen,
+    "loggers": loggers == dict(logging.root.manager.loggerDict) and handlers == logging.root.handlers,
+    "files": [files, counted("/proc/self/fd")],
+    "threads": [threads, counted("/proc/self/task")],
+    "modules": sorted(set(sys.modules) - modules),
+}))
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "bare"])
+def test_nothing_happens(when):
+    code, out, err = run_script(WATCH, when)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["seen"] == []
+    assert found["loggers"]
+    assert found["files"][0] == found["files"][1]
+    assert found["threads"][0] == found["threads"][1]
+
+
+def test_the_import_is_light():
+    code, out, _ = run_script(
+        "import sys; known = set(sys.modules); import preopen; print(*sorted(set(sys.modules) - known))"
+    )
+    assert code == 0
+    loaded = set(out.split())
+    assert not loaded & {"asyncio", "subprocess", "http", "json", "logging", "threading", "ssl", "socket", "typing"}
+
+
+def test_names_are_public_where_they_are_said_to_be():
+    import preopen
+
+    for name in preopen.__all__:
+        assert hasattr(preopen, name), name
+    for name in preopen.errors.__all__:
+        assert getattr(preopen, name) is getattr(preopen.errors, name)
+    assert preopen.__version__ == preopen._native.__version__

@@ -1,0 +1,154 @@
+"""The embedded broker as a context manager."""
+
+import asyncio
+import datetime
+import os
+import sys
+
+import pytest
+
+import preopen
+from conftest import QUOTE, READ, logins, run_script, until
+from preopen.sandbox import Sandbox
+
+UTC = datetime.timezone.utc
+
+
+def test_what_it_tells(sandbox):
+    assert sandbox.samco_url.startswith("http://127.0.0.1:")
+    assert sandbox.control_url.endswith("/_sandbox")
+    assert sandbox.ca_file is None
+    assert [account["broker"] for account in sandbox.accounts].count("samco") >= 2
+    assert repr(sandbox) == f"Sandbox({sandbox.dashboard_url})"
+    assert sandbox.start() is sandbox
+
+
+def test_sessions_by_hand(sandbox):
+    session = preopen.Session(sandbox.samco_credentials(1), base_url=sandbox.samco_url)
+    assert session.profile().account_id == sandbox._account("samco", 1)["account"]
+    assert preopen.Session(sandbox.angelone_credentials(1), base_url=sandbox.angelone_url).token().generation == 1
+
+
+def test_the_clock_moves_all_its_sessions(sandbox):
+    first, second = sandbox.session("samco"), sandbox.session("samco", timeout=5)
+    at = datetime.datetime(2026, 11, 23, 10, tzinfo=datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
+    assert sandbox.clock.set_rate(0)
+    assert sandbox.clock.set(at) == sandbox.clock.now() == at
+    assert first.token().expires_at == datetime.datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+    assert sandbox.clock.advance(seconds=90) == at + datetime.timedelta(seconds=90)
+    second.token()
+    assert sandbox.clock.advance_to("08:00 IST") == datetime.datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+    assert {first.state().name, second.state().name} == {"expired"}
+    with pytest.raises(preopen.InvalidInputError):
+        sandbox.clock.set(datetime.datetime(2026, 11, 23))
+    with pytest.raises(preopen.InvalidInputError, match="08:00 IST"):
+        sandbox.clock.advance_to("eight")
+
+
+def test_faults_requests_switches_and_addresses(sandbox):
+    session = sandbox.session("samco")
+    sandbox.fault("samco", READ["samco"], status=503, body="busy")
+    with pytest.raises(preopen.BrokerUnavailableError):
+        session.get(READ["samco"], params=QUOTE)
+    sandbox.fault("samco", READ["samco"], status=503, times=5)
+    sandbox.clear_faults()
+    assert session.get(READ["samco"], params=QUOTE).http_status == 200
+    seen = sandbox.requests("samco", READ["samco"])
+    assert (seen.count, [one["status"] for one in seen.requests]) == (2, [503, 200])
+    assert repr(seen) == "Requests(count=2)"
+    assert sandbox.requests().count == 3
+    sandbox.clear_requests()
+    assert sandbox.requests().count == 0
+    sandbox.set_source_ip("198.51.100.7")
+    assert session.whoami().verdict == "mismatch"
+    sandbox.set_source_ip("home")
+    assert session.whoami().verdict == "match"
+    sandbox.set_source_ip(None)
+    assert session.whoami().source_ip == "127.0.0.1"
+    sandbox.switch(totp_reuse_refused=True)
+    assert "totp_reuse_refused" in str(sandbox.switches())
+    for refused in (lambda: sandbox.switch(no_such=True), lambda: sandbox.fault("samco", "/x"), lambda: sandbox.session("x")):
+        with pytest.raises(preopen.InvalidInputError):
+            refused()
+    with pytest.raises(TypeError, match="unknown option: colour"):
+        sandbox.session("samco", colour=1)
+
+
+def test_tls():
+    with Sandbox(tls=True) as sandbox:
+        assert sandbox.samco_url.startswith("https://")
+        assert sandbox.session("samco").get(READ["samco"], params=QUOTE).http_status == 200
+        assert logins(sandbox) == 1
+        stranger = preopen.Session(sandbox.samco_credentials(), base_url=sandbox.samco_url)
+        with pytest.raises(preopen.NetworkError) as caught:
+            stranger.token()
+        assert caught.value.phase == "connect"
+
+
+def test_it_ends_when_it_is_told(sandbox):
+    child = sandbox._child
+    session = sandbox.session("samco")
+    sandbox.stop()
+    sandbox.stop()
+    assert child.poll() is not None
+    assert repr(sandbox) == "Sandbox(stopped)"
+    with pytest.raises(preopen.InvalidInputError, match="not running"):
+        sandbox.clock.now()
+    with pytest.raises(preopen.NetworkError):
+        session.token()
+    sandbox.start()
+    assert sandbox.session("samco").token().generation == 1
+
+
+def test_it_ends_with_its_parent():
+    text = """
+import os
+from preopen.sandbox import Sandbox
+sandbox = Sandbox().start()
+print(sandbox._child.pid, flush=True)
+os._exit(0)
+"""
+    code, out, _ = run_script(text)
+    assert code == 0
+
+    def gone():
+        try:
+            with open(f"/proc/{int(out)}/stat") as status:
+                return status.read().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    if os.path.isdir("/proc/self"):
+        until(gone)
+
+
+@pytest.mark.parametrize("command", ["/nowhere/preopen", sys.executable])
+def test_a_command_that_is_not_ours(monkeypatch, command):
+    monkeypatch.setenv("PREOPEN_BIN", command)
+    with pytest.raises(preopen.InvalidInputError) as caught, Sandbox():
+        pass
+    assert caught.value.field == "sandbox"
+    assert command in str(caught.value)
+
+
+def test_without_a_command_it_tells_what_to_install(monkeypatch):
+    monkeypatch.delenv("PREOPEN_BIN")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(preopen.InvalidInputError, match=r"pip install preopen\[sandbox\]"):
+        Sandbox().start()
+
+
+def test_a_proxy_in_the_environment_is_not_asked(sandbox, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert sandbox.requests().count == 0
+
+
+def test_asyncio_sessions(sandbox):
+    async def main():
+        async with sandbox.async_session("angelone") as session:
+            return await session.profile(), await session.whoami(), await session.headers(), await session.logout()
+
+    profile, who, headers, logout = asyncio.run(main())
+    assert (profile.order_types, who.verdict, logout.acknowledged) == ([], "unsupported", True)
+    assert headers["Authorization"].startswith("Bearer ")

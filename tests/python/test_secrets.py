@@ -1,0 +1,249 @@
+"""X1: a secret shows in no rendering of any public object or error."""
+
+import asyncio
+import copy
+import json
+import pickle
+import sys
+import threading
+
+import pytest
+
+import preopen
+from conftest import LOGIN, READ, logins, until
+from preopen import _native
+from renderings import assert_no_secret, renderings
+
+KEY = "CANARY-key-of-the-app"
+SECRET = "CANARY-secret-of-the-app-that-must-not-show"
+PIN = "90817263544455667788"
+TOTP = "CANARYCANARYCANARYCANARYCANARYCA"
+SECRETS = [KEY, SECRET, PIN, TOTP]
+SAMCO = preopen.Samco(api_key=KEY, api_secret=SECRET)
+ANGEL_ONE = preopen.AngelOne(api_key=KEY, client_code="A1", pin=PIN, totp_secret=TOTP)
+ECHO = f"you sent {KEY} {SECRET}"
+
+
+def secrets_of(sandbox, session):
+    """All secrets that a session on the embedded broker holds."""
+    account = next(one for one in sandbox.accounts if one["broker"] == session.broker)
+    secrets = [account[name] for name in ("api_key", "api_secret", "totp_secret", "password") if name in account]
+    token = session._native.try_token()
+    return [*secrets, token.expose()] if token else secrets
+
+
+def test_the_canary_is_found_where_it_shows():
+    with pytest.raises(AssertionError, match="Carrier shows a secret"):
+
+        class Carrier:
+            value = SECRET
+
+        assert_no_secret(Carrier(), SECRETS)
+
+
+@pytest.mark.parametrize("credentials", [SAMCO, ANGEL_ONE], ids=repr)
+def test_credentials(credentials):
+    assert_no_secret(credentials, SECRETS)
+    assert_no_secret(credentials._native, SECRETS)
+    for refused in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+        with pytest.raises(TypeError):
+            refused(credentials)
+    with pytest.raises(AttributeError):
+        credentials.api_key  # noqa: B018
+    with pytest.raises(TypeError):
+        type(credentials)(KEY, SECRET)
+
+
+@pytest.mark.parametrize("broker", ["samco", "angelone"])
+def test_sessions_tokens_and_replies(sandbox, broker):
+    session = sandbox.session(broker)
+    token = session.token()
+    secrets = secrets_of(sandbox, session)
+    assert token.expose() in secrets
+    things = [token, session, session._native, session.state(), session.whoami(), session.profile(), sandbox.clock]
+    things += [sandbox.async_session(broker), session.get(READ[broker], params={"symbolName": "A", "exchange": "NSE"})]
+    things += [session._native.token(), sandbox.requests(), session.logout()]
+    for thing in things:
+        assert_no_secret(thing, secrets)
+    for thing in (token, session, sandbox.async_session(broker)):
+        for refused in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+            with pytest.raises(TypeError):
+                refused(thing)
+
+
+def test_what_may_be_shown_of_a_token(sandbox):
+    token = sandbox.session("samco").token()
+    assert repr(token) == str(token) == f"{token}" == f"{token:>5}"
+    assert repr(token).startswith("Token(**redacted**, generation 1, until ")
+    assert not hasattr(token, "__dict__")
+    with pytest.raises(AttributeError):
+        token.value = 1
+    with pytest.raises(TypeError):
+        preopen.Token()
+
+
+def bad_inputs():
+    broken = SECRET + "\ud800"
+    options = {"api_key": KEY, "api_secret": SECRET}
+    for name in options:
+        for value in (SECRET.encode(), [SECRET], broken, None):
+            yield lambda name=name, value=value: preopen.Samco(**{**options, name: value})
+        for value in ("", "  ", f"<{SECRET}>"):
+            yield lambda name=name, value=value: preopen.Session(preopen.Samco(**{**options, name: value}))
+    for name in ("pin", "totp_secret"):
+        fields = {"api_key": KEY, "client_code": "A1", "pin": PIN, "totp_secret": TOTP, name: SECRET + "!"}
+        yield lambda fields=fields: preopen.Session(preopen.AngelOne(**fields))
+    yield lambda: preopen.Session(SECRET)
+    yield lambda: preopen.Session({"api_key": KEY})
+    yield lambda: preopen.Session(SAMCO, base_url=f"https://user:{SECRET}@tradeapi.samco.in")
+    yield lambda: preopen.Session(SAMCO, base_url=f"https://api.samco.in/?key={SECRET}")
+    yield lambda: preopen.Session(SAMCO, proxy=f"socks9://user:{SECRET}@127.0.0.1")
+    session = preopen.Session(SAMCO, base_url="http://127.0.0.1:9")
+    yield lambda: session.get("/x", headers={"authorization": SECRET})
+    yield lambda: session.get("/x", headers={"x-a": broken})
+    yield lambda: session.get("/x", params={"a": [SECRET]})
+    yield lambda: session.get("/x", params={"a": broken})
+    yield lambda: session.post("/x", json={"a": {SECRET}})
+    yield lambda: session.get(broken)
+
+
+@pytest.mark.parametrize("attempt", bad_inputs())
+def test_refused_input_is_not_repeated(attempt):
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        attempt()
+    # The frames of this test hold the canaries by nature; only texts count.
+    assert_no_secret(caught.value.with_traceback(None), SECRETS)
+    assert caught.value.__context__ is None
+
+
+REFUSED = "Unauthorized - Invalid token. sessId missing."
+
+
+def on_login(status, message=ECHO, code=None, **spec):
+    body = {"status": "Failure", "statusMessage": message, "errorCode": code}
+    return lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], status=status, body=body, **spec)
+
+
+def on_call(path="/quote/getQuote", **spec):
+    def prepare(sandbox, session):
+        session.token()
+        sandbox.fault("samco", path, times=5, **spec)
+
+    return prepare
+
+
+def unregistered(sandbox, session):
+    sandbox.set_source_ip("198.51.100.7")
+
+
+def token(session):
+    session.token()
+
+
+def quote(session):
+    session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
+
+
+def order(session):
+    session.post("/order/placeOrder", json={"symbolName": "INFY"})
+
+
+def signed_out(session):
+    """Somebody logs out while a caller waits for the login."""
+    failures = []
+
+    def wait():
+        try:
+            session.token()
+        except preopen.PreopenError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    until(lambda: session.state().name == "opening")
+    session.logout()
+    thread.join()
+    raise failures[0]
+
+
+# How to reach each kind of error. The broker's texts repeat the secrets that it was sent.
+REACHED = [
+    ("invalid_input", lambda sandbox, session: None, lambda session: session.get(KEY)),
+    ("credentials_rejected", on_login(401, code="EOAUTH008"), token),
+    ("account_action_required", on_login(403, "User account is blocked"), token),
+    ("login_required", on_login(200, delay_ms=400), signed_out),
+    ("session_expired", on_call("/order/placeOrder", status=401, body={"status": "Failure", "statusMessage": REFUSED}), order),
+    ("static_ip_mismatch", unregistered, order),
+    ("rate_limited", on_login(429), token),
+    ("timeout", lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], stall="before"), token),
+    ("network", lambda sandbox, session: sandbox.fault("samco", LOGIN["samco"], reset="before", times=3), token),
+    ("broker_unavailable", on_login(503), token),
+    ("outcome_unknown", on_call("/order/placeOrder", reset="after"), order),
+    (
+        "broker_rejected",
+        on_call(status=400, body={"status": "Failure", "statusMessage": ECHO, "validationErrors": [ECHO, ECHO]}),
+        quote,
+    ),
+    ("malformed_response", on_call(status=200, body='{"status": "Success", "echo": "' + ECHO), quote),
+]
+
+
+def test_every_kind_that_can_be_reached_is():
+    unreached = {"store_unavailable", "cancelled", "internal"}
+    assert {code for code, _, _ in REACHED} == set(_native.error_catalogue()) - unreached
+
+
+@pytest.mark.parametrize(("code", "prepare", "act"), REACHED, ids=[code for code, _, _ in REACHED])
+def test_errors(sandbox, code, prepare, act):
+    # The account's own credentials are the canaries: it must be able to log in.
+    account = sandbox._control("POST", "/accounts", {"broker": "samco", "api_key": KEY, "api_secret": SECRET})
+    credentials = preopen.Samco(api_key=account["api_key"], api_secret=account["api_secret"])
+    session = sandbox.session("samco", credentials=credentials, timeout=2)
+    prepare(sandbox, session)
+    with pytest.raises(preopen.PreopenError) as caught:
+        act(session)
+    error = caught.value
+    assert error.code == code
+    live = session._native.try_token()
+    secrets = [KEY, SECRET, *([live.expose()] if live else [])]
+    if code == "invalid_input":
+        # A path is no secret: it is shown so that it can be corrected.
+        secrets.remove(KEY)
+    assert_no_secret(error, secrets)
+    assert_no_secret(pickle.loads(pickle.dumps(error)), secrets)
+    assert_no_secret(session, secrets)
+    assert_no_secret(session.state(), secrets)
+
+
+def test_an_asyncio_error_and_its_chain(sandbox):
+    on_login(401, code="EOAUTH008")(sandbox, None)
+    session = sandbox.async_session("samco", credentials=SAMCO)
+
+    async def main():
+        try:
+            await session.token()
+        except preopen.PreopenError as error:
+            raise RuntimeError("the strategy cannot start") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(main())
+    assert type(caught.value.__cause__) is preopen.CredentialsRejectedError
+    assert_no_secret(caught.value, SECRETS)
+
+
+def test_nothing_is_written_to_the_standard_streams(sandbox, capfd):
+    session = sandbox.session("samco")
+    session.token()
+    sandbox.fault("samco", LOGIN["samco"], status=500, body=ECHO)
+    with pytest.raises(preopen.PreopenError):
+        sandbox.session("samco").token()
+    sys.stdout.flush()
+    assert capfd.readouterr() == ("", "")
+    assert logins(sandbox) == 2
+
+
+def test_a_reply_shows_its_data_only_when_asked(sandbox):
+    reply = sandbox.session("samco").get("/limit/getLimits")
+    assert isinstance(reply.data, dict)
+    assert repr(reply) == f"Reply(http_status=200, message={reply.message!r}, data=<dict of {len(reply.data)}>)"
+    assert renderings(reply)["attribute data"] == repr(reply.data)

@@ -1,0 +1,54 @@
+"""The stub of the native module and the module have the same public names."""
+
+import ast
+import inspect
+
+import preopen
+from conftest import ROOT
+from preopen import _native
+
+STUB = ast.parse((ROOT / "python" / "preopen" / "_native.pyi").read_text())
+
+
+def public(names):
+    return {name for name in names if not name.startswith("_") or name == "__version__"}
+
+
+def names_in(body):
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign):
+            yield node.target.id
+
+
+def test_the_module_has_the_names_of_its_stub():
+    assert public(names_in(STUB.body)) == public(dir(_native))
+
+
+def test_classes_have_the_names_of_their_stubs():
+    classes = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
+    assert len(classes) == 7
+    for node in classes:
+        kind = getattr(_native, node.name)
+        assert public(names_in(node.body)) == public(dir(kind)), node.name
+
+
+def test_everything_public_is_documented():
+    for name in preopen.__all__:
+        thing = getattr(preopen, name)
+        if not inspect.isclass(thing):
+            continue
+        assert thing.__doc__, name
+        for member, value in vars(thing).items():
+            if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                assert value.__doc__, f"{name}.{member}"
+
+
+def test_both_sessions_have_the_same_calls():
+    blocking, awaited = (public(dir(kind)) for kind in (preopen.Session, preopen.AsyncSession))
+    assert blocking == awaited
+    for name in blocking:
+        one, other = getattr(preopen.Session, name), getattr(preopen.AsyncSession, name)
+        if inspect.isfunction(one):
+            assert list(inspect.signature(one).parameters) == list(inspect.signature(other).parameters)
