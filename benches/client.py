@@ -114,7 +114,9 @@ def httpx_async(settings):
         async with httpx.AsyncClient(verify=httpx_verify(settings), trust_env=False) as client:
 
             async def call():
-                reply = await client.get(settings["url"] + PATH, params=PARAMS, headers=settings["headers"], timeout=10)
+                reply = await client.get(
+                    settings["url"] + PATH, params=PARAMS, headers=settings["headers"], timeout=10
+                )
                 return reply.json()
 
             await concurrent(call, settings)

@@ -1,4 +1,4 @@
-"""The driver of the benchmarks: alternating rounds, one client process at a time, counts reconciled with the broker."""
+"""The driver of the benchmarks: alternating rounds, one client process at a time, counts reconciled."""
 
 import argparse
 import http.client
@@ -51,7 +51,9 @@ class Broker:
         return data
 
     def control(self, method, path, body=None):
-        return self.request(method, "/_sandbox" + path, body, {"x-sandbox-token": self.ready["control_token"]})
+        return self.request(
+            method, "/_sandbox" + path, body, {"x-sandbox-token": self.ready["control_token"]}
+        )
 
     def login(self):
         keys = {"apiKey": self.account["api_key"], "apiSecret": self.account["api_secret"]}
@@ -120,10 +122,13 @@ def table(title, results, unit="us", scale=1.0):
 
 
 def versions(python, node):
-    code = "import importlib.metadata as m, json; print(json.dumps({p: m.version(p) for p in ['preopen','requests','urllib3','httpx','aiohttp']}))"
-    found = json.loads(subprocess.run([python, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    peers = ["preopen", "requests", "urllib3", "httpx", "aiohttp"]
+    code = f"import importlib.metadata as m, json; print(json.dumps({{p: m.version(p) for p in {peers}}}))"
+    found = json.loads(subprocess.run([python, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
     found["python"] = platform.python_version()
-    found["node"] = subprocess.run([node, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    found["node"] = subprocess.run(
+        [node, "--version"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.strip()
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
@@ -132,16 +137,21 @@ def main():
     parser.add_argument("--preopen-bin", required=True)
     parser.add_argument("--node", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=1600, help="calls per client and round; a multiple of 16")
+    parser.add_argument(
+        "--calls", type=int, default=1600, help="calls per client and round; a multiple of 16"
+    )
     parser.add_argument("--hot-calls", type=int, default=200_000)
     parser.add_argument("--out", help="write the tables to this Markdown file as well")
     args = parser.parse_args()
     python, javascript = [sys.executable, str(HERE / "client.py")], [args.node, str(HERE / "client.mjs")]
     used = versions(sys.executable, args.node)
-    print(f"{used}\n{args.rounds} alternating rounds, {args.calls} calls each, medians; CPU is that of the client process")
+    print(f"{used}\n{args.rounds} alternating rounds, {args.calls} calls each; medians, the client's CPU")
     parts = []
     with Broker(args.preopen_bin, tls=False) as broker:
-        for title, command, plain in (("Python", python, "a plain method"), ("Node", javascript, "a bare await")):
+        for title, command, plain in (
+            ("Python", python, "a plain method"),
+            ("Node", javascript, "a bare await"),
+        ):
             peers = [plain, "token()", "headers()"]
             found = measure(broker, command, peers, args.rounds, args.hot_calls, counted=False)
             parts.append(table(f"{title}: a live session, per call", found, "ns", 1000.0))
@@ -157,8 +167,9 @@ def main():
                 parts.append(table(f"{title}: authenticated GET over {scheme}, per call", found))
     if args.out:
         note = (
-            "Written by `cargo xtask bench`. Ratios within a table were measured in alternating rounds of one run on one\n"
-            f"machine with {os.cpu_count()} cores; absolute numbers are of that machine. CPU is that of the client process.\n\n"
+            "Written by `cargo xtask bench`. Ratios within a table were measured in alternating rounds\n"
+            f"of one run on one machine with {os.cpu_count()} cores; absolute numbers are of that machine.\n"
+            "CPU is that of the client process.\n\n"
             f"{used}. {args.rounds} rounds, {args.calls} calls per round.\n"
         )
         Path(args.out).write_text("# Benchmarks\n\n" + note + "\n" + "\n".join(parts), encoding="utf-8")

@@ -10,7 +10,8 @@ accounts, a clock of its own, and faults on demand.
         session.token()                           # a new login
         assert broker.requests("samco", "/session/token").count == 2
 
-It needs the ``preopen`` command: ``pip install preopen[sandbox]``, or set ``PREOPEN_BIN`` to its path.
+It needs the ``preopen`` command: ``cargo install --path crates/cli`` in Preopen's repository puts it on the
+PATH; ``PREOPEN_BIN`` names another one.
 """
 
 from __future__ import annotations
@@ -344,8 +345,8 @@ def _command() -> str:
     command = os.environ.get("PREOPEN_BIN") or shutil.which("preopen")
     if command is None:
         raise _refused(
-            "the embedded broker needs the preopen command: pip install preopen[sandbox], or set PREOPEN_BIN "
-            "to its path"
+            "the embedded broker needs the preopen command: put it on the PATH with `cargo install --path "
+            "crates/cli` in Preopen's repository, or name it in PREOPEN_BIN"
         )
     return command
 

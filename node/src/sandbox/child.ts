@@ -70,7 +70,7 @@ async function firstLine(child: Process, program: string): Promise<string> {
   const deadline = setTimeout(() => fail(`${program} was not ready within ${READY_MILLIS / 1000} seconds`), READY_MILLIS);
   child.once("error", (error: NodeJS.ErrnoException) => {
     const install =
-      "install the preopen command (npm package preopen-cli, or `pip install preopen-cli`), or name the binary in PREOPEN_BIN";
+      "put the preopen command on the PATH with `cargo install --path crates/cli` in Preopen's repository, or name it in PREOPEN_BIN";
     fail(error.code === "ENOENT" ? `${program} was not found: ${install}` : `${program} cannot be run: ${error.message}`, error);
   });
   // Once its outputs are closed too, so that what it wrote is known.

@@ -1,0 +1,18 @@
+// The README's example, run as it stands in a process of its own.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+test("the README example runs", () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const blocks = [...readme.matchAll(/<!-- tests\/node\/readme.test.mjs[^\n]*-->\n```js\n([\s\S]*?)```/g)];
+  assert.equal(blocks.length, 1);
+  const done = spawnSync(process.execPath, ["--input-type=module", "--eval", blocks[0][1]], {
+    cwd: new URL(".", import.meta.url),
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  assert.equal(done.status, 0, done.stderr);
+  assert.match(done.stdout, /^\S+ 1\n$/);
+});
