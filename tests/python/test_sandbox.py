@@ -143,7 +143,7 @@ def test_a_command_that_is_not_ours(monkeypatch, command):
 def test_without_a_command_it_tells_what_to_install(monkeypatch):
     monkeypatch.delenv("PREOPEN_BIN")
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(preopen.InvalidInputError, match=r"pip install preopen\[sandbox\]"):
+    with pytest.raises(preopen.InvalidInputError, match=r"cargo install --path crates/cli"):
         Sandbox().start()
 
 
