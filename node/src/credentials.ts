@@ -36,6 +36,7 @@ export class Credentials {
     return { broker: this.#broker };
   }
 
+  /** The broker only. */
   toString(): string {
     return `Credentials(${this.#broker}, **redacted**)`;
   }

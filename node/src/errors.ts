@@ -23,9 +23,7 @@ export type ErrorCode =
 export type Advice = "never" | "now" | "after" | "after_login";
 
 /** What is known about an error beside its kind and message. All of it is safe to log. */
-export interface ErrorDetails {
-  /** Whether and when to try again. */
-  readonly advice?: Advice;
+export interface ErrorFacts {
   /** Seconds to wait, for the advice `after`. */
   readonly adviceSeconds?: number;
   /** The broker, for example `samco`. */
@@ -63,9 +61,18 @@ export interface ErrorDetails {
   readonly validationErrors?: readonly string[];
   /** The start of a body that could not be read, redacted. */
   readonly body?: string;
+}
+
+/** What an error is made of. */
+export interface ErrorDetails extends ErrorFacts {
+  /** Whether and when to try again; `never` by default. */
+  readonly advice?: Advice;
   /** The lower-level cause; its own `cause` goes further down. */
   readonly cause?: unknown;
 }
+
+/** The facts are properties of the error; those that are not known are not there. */
+export interface PreopenError extends ErrorFacts {}
 
 /**
  * The base of every error that Preopen throws. The class, `kind` and `code` say what to do about it; the message
@@ -79,23 +86,6 @@ export abstract class PreopenError extends Error {
   readonly code: ErrorCode;
   /** Whether and when the same call is worth another try. */
   readonly advice: Advice;
-  declare readonly adviceSeconds?: number;
-  declare readonly broker?: string;
-  declare readonly endpoint?: string;
-  declare readonly httpStatus?: number;
-  declare readonly brokerCode?: string;
-  declare readonly messageId?: string;
-  declare readonly serverTime?: Date;
-  declare readonly which?: string;
-  declare readonly reason?: string;
-  declare readonly phase?: string;
-  declare readonly retryAfter?: number;
-  declare readonly sourceIp?: string;
-  declare readonly primaryIp?: string;
-  declare readonly secondaryIp?: string;
-  declare readonly field?: string;
-  declare readonly validationErrors?: readonly string[];
-  declare readonly body?: string;
 
   /** Makes an error of this class, as tests of your own code may want to. */
   constructor(message: string, details: ErrorDetails = {}) {

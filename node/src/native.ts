@@ -59,7 +59,8 @@ export interface NativeCancel {
 export interface NativeSession {
   readonly broker: string;
   readonly environment: string;
-  live(): number;
+  /** A function that tells the generation of the live token, or 0. */
+  liveCheck(): () => number;
   token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
   headers(cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;

@@ -31,6 +31,7 @@ interface Kept<T> {
  */
 export class Session {
   readonly #native: NativeSession;
+  readonly #live: () => number;
   #token: Kept<Promise<Token>> | undefined;
   #headers: Kept<Readonly<Record<string, string>>> | undefined;
 
@@ -43,6 +44,7 @@ export class Session {
     const inner = nativeCredentials(credentials);
     if (inner === undefined) throw invalidInput("credentials", "must be made by samco() or angelOne()");
     this.#native = unwrap(native().openSession(inner, sessionOptions(options), clocks.get(options)));
+    this.#live = this.#native.liveCheck();
   }
 
   /** The broker. */
@@ -64,7 +66,7 @@ export class Session {
    */
   token(control?: CallControl): Promise<Token> {
     const kept = this.#token;
-    if (control === undefined && kept !== undefined && kept.generation === this.#native.live()) return kept.value;
+    if (control === undefined && kept !== undefined && kept.generation === this.#live()) return kept.value;
     return this.#freshToken(control);
   }
 
@@ -74,7 +76,7 @@ export class Session {
    */
   headers(control?: CallControl): Promise<Record<string, string>> {
     const kept = this.#headers;
-    if (control === undefined && kept !== undefined && kept.generation === this.#native.live()) {
+    if (control === undefined && kept !== undefined && kept.generation === this.#live()) {
       return Promise.resolve({ ...kept.value });
     }
     return this.#freshHeaders(control);
@@ -182,6 +184,7 @@ export class Session {
     return { broker: this.broker, environment: this.environment, state: this.state().name };
   }
 
+  /** Broker, environment and state on one line; no secret. */
   toString(): string {
     return `Session(${this.broker}, ${this.environment}, ${this.state().name})`;
   }
@@ -202,7 +205,7 @@ export class Session {
     if (kept?.generation === fresh.generation) return kept.value;
     const token = Token.of(fresh);
     // A late answer must not take the place of a newer one.
-    if (fresh.generation === this.#native.live()) {
+    if (fresh.generation === this.#live()) {
       this.#token = { generation: fresh.generation, value: Promise.resolve(token) };
     }
     return token;
@@ -210,7 +213,7 @@ export class Session {
 
   async #freshHeaders(control: CallControl | undefined): Promise<Record<string, string>> {
     const fresh = await settle(callControl(control), (cancel) => this.#native.headers(cancel));
-    if (fresh.generation !== 0 && fresh.generation === this.#native.live()) {
+    if (fresh.generation !== 0 && fresh.generation === this.#live()) {
       this.#headers = { generation: fresh.generation, value: fresh.values };
     }
     return { ...fresh.values };

@@ -41,6 +41,7 @@ export class Token {
     return { token: "**redacted**", expiresAt: this.expiresAt.toISOString(), generation: this.#generation };
   }
 
+  /** Everything but the token, on one line. */
   toString(): string {
     return `Token(**redacted**, generation ${this.#generation}, until ${this.expiresAt.toISOString()})`;
   }

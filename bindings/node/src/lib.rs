@@ -6,6 +6,7 @@
     clippy::needless_pass_by_value,
     reason = "arguments arrive from JavaScript by value"
 )]
+#![cfg_attr(test, allow(dead_code, reason = "napi registers nothing in test builds"))]
 
 mod call;
 mod clock;

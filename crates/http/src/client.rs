@@ -3,9 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use preopen_core::target::Target;
 use preopen_core::{Error, ErrorKind};
 use reqwest::{Client, Proxy, redirect};
@@ -72,10 +73,13 @@ struct Key {
     connect_timeout: Duration,
 }
 
+/// Every client of the process, oldest first. Read without a lock: it is on the way of every request, and a
+/// process may be forked while another of its threads is in here.
+static CLIENTS: LazyLock<ArcSwap<Vec<(Key, Client)>>> = LazyLock::new(ArcSwap::default);
+
 /// The client for this path on the current runtime, made on first use. Errors: `InvalidInput` (`proxy`,
 /// `ca_file`), `Internal`.
 pub(crate) fn client(options: &HttpOptions, target: &Target) -> Result<Client, Error> {
-    static CLIENTS: Mutex<Vec<(Key, Client)>> = Mutex::new(Vec::new());
     let loopback = target.environment() == preopen_core::target::Environment::Sandbox;
     let key = Key {
         process: std::process::id(),
@@ -86,20 +90,37 @@ pub(crate) fn client(options: &HttpOptions, target: &Target) -> Result<Client, E
         ca_file: options.ca_file.clone(),
         connect_timeout: options.connect_timeout,
     };
-    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = clients.iter().position(|(known, _)| *known == key) {
-        return Ok(clients[at].1.clone());
+    if let Some(client) = find(&CLIENTS.load(), &key) {
+        return Ok(client);
     }
-    let client = build(&key)?;
-    if clients.len() >= KEPT_CLIENTS {
-        let (old, pool) = clients.remove(0);
-        if old.process != key.process {
-            // The pool of a parent process: closing it here would end the parent's connections.
-            std::mem::forget(pool);
+    let made = build(&key)?;
+    CLIENTS.rcu(|clients| {
+        let mut clients = Vec::clone(clients);
+        if find(&clients, &key).is_none() {
+            if clients.len() >= KEPT_CLIENTS {
+                forget_parents(clients.remove(0), key.process);
+            }
+            clients.push((key.clone(), made.clone()));
         }
+        clients
+    });
+    // When two threads made one at the same time, both use the one that is kept.
+    Ok(find(&CLIENTS.load(), &key).unwrap_or(made))
+}
+
+fn find(clients: &[(Key, Client)], key: &Key) -> Option<Client> {
+    clients
+        .iter()
+        .find(|(known, _)| known == key)
+        .map(|(_, client)| client.clone())
+}
+
+/// Lets a client go. The pool of a parent process must not be closed here: that would end the parent's
+/// connections.
+fn forget_parents((key, client): (Key, Client), process: u32) {
+    if key.process != process {
+        std::mem::forget(client);
     }
-    clients.push((key, client.clone()));
-    Ok(client)
 }
 
 fn local_address(options: &HttpOptions, target: &Target) -> Option<IpAddr> {

@@ -3,25 +3,31 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
+use arc_swap::ArcSwap;
 use preopen_core::Error;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
+/// Configurations by authority file. Without a lock, since a process may be forked while another of its
+/// threads is in here.
+static BUILT: LazyLock<ArcSwap<HashMap<Option<PathBuf>, Arc<ClientConfig>>>> =
+    LazyLock::new(ArcSwap::default);
+
 /// The configuration for `ca_file`, built once per file. Errors: `InvalidInput` (`ca_file`), `Internal`.
 pub(crate) fn config(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
-    type Built = HashMap<Option<PathBuf>, Arc<ClientConfig>>;
-    static BUILT: Mutex<Option<Built>> = Mutex::new(None);
     let key = ca_file.map(Path::to_path_buf);
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let built = built.get_or_insert_default();
-    if let Some(config) = built.get(&key) {
+    if let Some(config) = BUILT.load().get(&key) {
         return Ok(ClientConfig::clone(config));
     }
     let config = build(ca_file)?;
-    built.insert(key, Arc::new(config.clone()));
+    BUILT.rcu(|built| {
+        let mut built = HashMap::clone(built);
+        built.insert(key.clone(), Arc::new(config.clone()));
+        built
+    });
     Ok(config)
 }
 

@@ -1,25 +1,57 @@
 //! The one background thread: made on first use, once per process, for logins that must outlive their callers
 //! and for callers that have no async runtime of their own.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use preopen_core::error::Cause;
 use preopen_core::{Error, ErrorKind, Result};
 
+/// The background runtime and the process that it belongs to.
+struct Worker {
+    process: u32,
+    handle: Handle,
+}
+
+/// Without a lock: a process may be forked while another of its threads is in here, and a lock that this
+/// thread held would stay locked in the child for ever.
+static WORKER: ArcSwapOption<Worker> = ArcSwapOption::const_empty();
+
 /// A handle to this process's background runtime. A forked child gets its own: the parent's is never touched
 /// there, since its thread does not exist in the child. Errors: `Internal` when no thread can be made.
 pub fn worker() -> Result<Handle> {
-    static SLOT: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
     let process = std::process::id();
-    let mut slot = SLOT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((owner, runtime)) = *slot
-        && owner == process
+    let seen = WORKER.load();
+    if let Some(worker) = seen.as_ref()
+        && worker.process == process
     {
-        return Ok(runtime.handle().clone());
+        return Ok(worker.handle.clone());
     }
-    let runtime = Builder::new_multi_thread()
+    let runtime = build()?;
+    let mine = Arc::new(Worker {
+        process,
+        handle: runtime.handle().clone(),
+    });
+    let before = WORKER.compare_and_swap(&*seen, Some(Arc::clone(&mine)));
+    let lost = before
+        .as_ref()
+        .filter(|winner| winner.process == process)
+        .map(|winner| winner.handle.clone());
+    if let Some(winner) = lost {
+        // Another thread was first.
+        runtime.shutdown_background();
+        return Ok(winner);
+    }
+    // It lives as long as the process: dropping it could block, and in a forked child it must not be dropped.
+    std::mem::forget(runtime);
+    Ok(mine.handle.clone())
+}
+
+fn build() -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder
         .worker_threads(1)
         .thread_name("preopen")
         .enable_all()
@@ -27,11 +59,7 @@ pub fn worker() -> Result<Handle> {
         .map_err(|error| {
             Error::new(ErrorKind::Internal, "the background thread cannot be started")
                 .with_source(Cause::from_chain(&error))
-        })?;
-    // It lives as long as the process: dropping it could block, and in a forked child it must not be dropped.
-    let runtime: &'static Runtime = Box::leak(Box::new(runtime));
-    *slot = Some((process, runtime));
-    Ok(runtime.handle().clone())
+        })
 }
 
 /// Runs `future` on the caller's tokio runtime, or on the background one when there is none, so that Preopen

@@ -13,20 +13,30 @@ export interface SandboxOptions {
 /** A Samco account of the sandbox. All of it is made up. */
 export interface SamcoAccount {
   readonly broker: "samco";
+  /** The account's id. */
   readonly account: string;
+  /** The password of the dashboard and of the deprecated login. */
   readonly password: string;
+  /** The app's API key. */
   readonly apiKey: string;
+  /** The app's API secret. */
   readonly apiSecret: string;
+  /** The registered primary address. */
   readonly primaryIp: string;
+  /** The registered secondary address; empty when there is none. */
   readonly secondaryIp: string;
 }
 
 /** A SmartAPI account of the sandbox. All of it is made up. */
 export interface AngelOneAccount {
   readonly broker: "angelone";
+  /** The client code. */
   readonly clientCode: string;
+  /** The account's PIN. */
   readonly pin: string;
+  /** The TOTP secret, in Base32. */
   readonly totpSecret: string;
+  /** The app's API key. */
   readonly apiKey: string;
 }
 
@@ -68,6 +78,7 @@ export interface FaultSpec {
 
 /** Which requests to ask for. */
 export interface RequestFilter {
+  /** One of the brokers. */
   readonly broker?: BrokerName;
   /** A path; one that ends in `*` is a prefix. */
   readonly path?: string;
@@ -79,20 +90,29 @@ export interface SandboxRequest {
   readonly seq: number;
   /** When it arrived, on the sandbox's clock (RFC 3339, UTC). */
   readonly at: string;
+  /** The broker that it was for. */
   readonly broker: BrokerName;
+  /** The HTTP method. */
   readonly method: string;
+  /** The path. */
   readonly path: string;
+  /** The query, with every value redacted that could be a secret. */
   readonly query: string;
+  /** HTTP status of the reply; `null` when none was sent. */
   readonly status: number | null;
+  /** The address that the broker saw. */
   readonly sourceIp: string | null;
-  /** The fault that it hit. */
+  /** The number of the fault that it hit. */
   readonly fault: number | null;
+  /** The account that it was authenticated as. */
   readonly account: string | null;
 }
 
 /** What arrived: an exact count, and the latest of them, oldest first. */
 export interface RequestReport {
+  /** How many arrived. */
   readonly count: number;
+  /** The latest of them, oldest first. */
   readonly requests: readonly SandboxRequest[];
 }
 
