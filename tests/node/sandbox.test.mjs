@@ -114,7 +114,7 @@ test("a binary that is missing or fails is told clearly", async () => {
   try {
     const missing = await startWith(undefined, folder);
     assert.ok(missing instanceof SandboxError, String(missing));
-    assert.match(missing.message, /preopen was not found: install .* PREOPEN_BIN/);
+    assert.match(missing.message, /preopen was not found: .*cargo install.* PREOPEN_BIN/);
     const broken = join(folder, "broken");
     writeFileSync(broken, "#!/bin/sh\necho 'no port is free' >&2\nexit 3\n");
     chmodSync(broken, 0o755);

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::counts::{self, Counts};
 use crate::process;
 use crate::report::Report;
-use crate::tools::python::{self, Venv};
+use crate::tools::python::{self, Python, Venv};
 use crate::workspace::Workspace;
 
 use super::provision::Provision;
@@ -24,6 +25,7 @@ pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
     let Some(command) = provision.command(report) else {
         return report.missing("python", "the command");
     };
+    report.suite("python from source", || from_source(workspace, &all));
     for python in python::floor_and_newest(&all) {
         let suite = format!("python {}", python.name());
         let name = format!("py{}", python.tag());
@@ -39,6 +41,32 @@ pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
             None => report.missing(&suite, "its environment"),
         }
     }
+}
+
+/// What `pip install` does for someone who has only the source archive: unpack, build, install, import.
+fn from_source(workspace: &Workspace, all: &[Python]) -> Result<Counts> {
+    let newest = all.last().context("no Python")?;
+    let dev = Venv::provide(workspace, "dev", newest, "tools/requirements-dev.txt")?;
+    let folder = workspace.target.join("from-source");
+    let _ = fs::remove_dir_all(&folder);
+    let mut sdist = dev.run("maturin");
+    sdist.current_dir(&workspace.root).args(["sdist", "--out"]);
+    process::run(sdist.arg(&folder))?;
+    let archives = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
+    let archive = archives.last().context("maturin left no archive")?;
+
+    let venv = Venv::bare(newest, &folder.join("venv"))?;
+    let mut install = venv.pip();
+    install
+        .arg(&archive)
+        .env("MATURIN_PEP517_ARGS", "--profile dev")
+        .env("CARGO_TARGET_DIR", &workspace.target);
+    process::run(install.current_dir(&folder))?;
+    let script = "import preopen; print(preopen.Session(preopen.Samco(api_key='k', api_secret='s')))";
+    let mut import = Command::new(venv.python());
+    let shown = process::capture(import.args(["-c", script]).current_dir(&folder))?;
+    ensure!(shown.contains("samco"), "the installed package printed {shown:?}");
+    Ok(Counts::one(true))
 }
 
 /// Runs pytest on a folder and reads its report.

@@ -190,10 +190,18 @@ impl Venv {
             python.name(),
             folder_name(&self.folder)
         );
-        let mut venv = Command::new(&python.program);
-        process::run(venv.args(["-m", "venv", "--clear"]).arg(&self.folder))
-            .context("cannot make a virtual environment (Debian: apt-get install python3-venv)")?;
+        Self::bare(python, &self.folder)?;
         process::run(self.pip().arg("--requirement").arg(requirements))
+    }
+
+    /// Makes an environment with nothing in it.
+    pub(crate) fn bare(python: &Python, folder: &Path) -> Result<Self> {
+        let mut venv = Command::new(&python.program);
+        process::run(venv.args(["-m", "venv", "--clear"]).arg(folder))
+            .context("cannot make a virtual environment (Debian: apt-get install python3-venv)")?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Installs a wheel, replacing any earlier build of the same version.
@@ -201,7 +209,7 @@ impl Venv {
         process::run(self.pip().args(["--force-reinstall", "--no-deps"]).arg(wheel))
     }
 
-    fn pip(&self) -> Command {
+    pub(crate) fn pip(&self) -> Command {
         let mut pip = self.run("pip");
         pip.args(["--disable-pip-version-check", "install", "--quiet"]);
         pip
