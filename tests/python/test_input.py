@@ -97,6 +97,13 @@ def test_paths(sandbox, path):
     assert sandbox.requests().count == 0
 
 
+@pytest.mark.parametrize("generation", [-1, 1.5, "1", None, True, 2**64])
+def test_generations(generation):
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        preopen.Session(SAMCO).invalidate(generation)
+    assert caught.value.field == "generation"
+
+
 def test_a_deep_body_is_refused(sandbox):
     deep = {}
     for _ in range(100000):

@@ -37,14 +37,14 @@ pub(crate) fn seconds(value: &Bound<'_, PyAny>, field: &str) -> Result<f64> {
     })
 }
 
-/// A small whole number.
-pub(crate) fn whole(value: &Bound<'_, PyAny>, field: &str) -> Result<u32> {
+/// A whole number that is not negative.
+pub(crate) fn whole(value: &Bound<'_, PyAny>, field: &str) -> Result<u64> {
     let number = if value.is_instance_of::<PyBool>() {
         None
     } else {
-        value.extract::<u32>().ok()
+        value.extract::<u64>().ok()
     };
-    number.ok_or_else(|| Error::invalid_input(field, "must be a small whole number"))
+    number.ok_or_else(|| Error::invalid_input(field, "must be a whole number that is not negative"))
 }
 
 /// True or false.

@@ -39,7 +39,8 @@ impl Session {
             let config = SessionConfig {
                 base_url: optional(base_url, "base_url", text)?,
                 timeout: optional(timeout, "timeout", seconds)?,
-                ip_version: optional(ip_version, "ip_version", whole)?,
+                ip_version: optional(ip_version, "ip_version", whole)?
+                    .map(|version| u32::try_from(version).unwrap_or(u32::MAX)),
                 source_ip: optional(source_ip, "source_ip", text)?,
                 proxy: optional(proxy, "proxy", text)?,
                 ca_file: optional(ca_file, "ca_file", text)?,
@@ -138,8 +139,10 @@ impl Session {
         flat(py, &StateInfo::from(self.0.state()))
     }
 
-    fn invalidate(&self, generation: u64) {
+    fn invalidate(&self, py: Python<'_>, generation: &Bound<'_, PyAny>) -> PyResult<()> {
+        let generation = lift(py, whole(generation, "generation"))?;
         self.0.invalidate(generation);
+        Ok(())
     }
 
     fn reset(&self) {
