@@ -90,16 +90,37 @@ fn from_file(broker: Broker, path: &PathBuf) -> Result<SessionBuilder> {
     })
 }
 
-/// Reads NAME=VALUE lines. What is wrong with a line is not shown: it may hold a secret.
+/// Reads NAME=VALUE lines: an `export` before the name, blank lines, lines that begin with `#` and quotes round
+/// the whole value are as people write them. Nothing is expanded: a secret may hold any character. What is wrong
+/// with a line is not shown: it may hold a secret.
 pub(crate) fn read_env_file(path: &PathBuf) -> Result<HashMap<String, String>> {
-    let bad = |problem: String| Error::invalid_input("env_file", &problem);
+    let bad = |problem: String| Error::invalid_input("env-file", &problem);
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).map_err(|error| bad(format!("cannot be read: {error}")))?
     } else {
         std::fs::read_to_string(path)
             .map_err(|error| bad(format!("cannot be read: {error}: {}", path.display())))?
     };
-    dotenvy::from_read_iter(text.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|_| bad("must hold NAME=VALUE lines; quote values with spaces or #".to_owned()))
+    let mut values = HashMap::new();
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| bad(format!("line {} is not NAME=VALUE", number + 1)))?;
+        values.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
+    }
+    Ok(values)
+}
+
+fn unquoted(value: &str) -> &str {
+    let inside = |quote: char| {
+        value
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+    };
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
 }

@@ -201,6 +201,16 @@ fn whoami_tells_the_verdict_and_its_exit_code() {
         (code(&output), &json(&output)["verdict"]),
         (0, &"unsupported".into())
     );
+    let wrong = broker
+        .command(&["whoami", "angelone", "--json"])
+        .env("ANGELONE_PIN", "9999")
+        .output()
+        .unwrap();
+    assert_eq!(
+        (code(&wrong), &error(&wrong)["which"]),
+        (3, &"pin".into()),
+        "no verdict without a login"
+    );
 }
 
 #[test]
@@ -343,7 +353,7 @@ fn the_sandbox_says_when_its_port_is_taken() {
         .args(["sandbox", "--port", &port])
         .output()
         .unwrap();
-    assert_eq!(code(&output), 5);
+    assert_eq!(code(&output), 2);
     assert!(
         String::from_utf8_lossy(&output.stderr).contains(&port),
         "{output:?}"

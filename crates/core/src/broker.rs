@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
-use crate::error::{Error, Result};
+use crate::error::{Error, Redactor, Result};
 use crate::expiry::{Evidence, ExpiryPolicy};
 use crate::secret::Secret;
 use crate::static_ip::{Addresses, WhoAmI};
@@ -116,6 +116,16 @@ pub struct Profile {
     pub products: Vec<String>,
     /// Order types that the account may use, where the broker lists them.
     pub order_types: Vec<String>,
+}
+
+impl Profile {
+    /// Removes known secrets: the texts are the broker's, and what a broker echoes is not ours to trust.
+    pub fn clean(&mut self, redactor: &Redactor) {
+        let lists = [&mut self.exchanges, &mut self.products, &mut self.order_types];
+        let singles = [&mut self.account_id, &mut self.name];
+        let texts = singles.into_iter().flatten().chain(lists.into_iter().flatten());
+        texts.for_each(|text| redactor.clean(text));
+    }
 }
 
 /// What a successful login gave.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::error::{AccountAction, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
+use crate::error::{AccountAction, Cause, Credential, Error, ErrorKind, LoginReason, Redactor, safe_text};
 use crate::wire::{CallClass, Endpoint, RawReply};
 
 /// A broker's answer to one call, unwrapped.
@@ -34,6 +34,14 @@ impl Reply {
             http_status,
         }
     }
+
+    /// Removes known secrets from what is told beside the data. The data is the caller's own and stays as it is.
+    pub fn clean(&mut self, redactor: &Redactor) {
+        [&mut self.message, &mut self.message_id]
+            .into_iter()
+            .flatten()
+            .for_each(|text| redactor.clean(text));
+    }
 }
 
 /// A body by its form, before any broker's envelope is looked for.
@@ -44,7 +52,7 @@ pub(crate) enum Body {
 }
 
 /// Reads the body as JSON or short text. What can be neither is an error of the right kind already.
-pub(crate) fn body(raw: &RawReply) -> Result<Body, Error> {
+pub(crate) fn body(endpoint: &Endpoint, raw: &RawReply) -> Result<Body, Error> {
     if (300..400).contains(&raw.status) {
         let to = raw.redirect_host.as_deref().unwrap_or("another address");
         return Err(unavailable(
@@ -66,7 +74,7 @@ pub(crate) fn body(raw: &RawReply) -> Result<Body, Error> {
     if matches!(raw.body[start], b'{' | b'[') {
         return serde_json::from_slice(&raw.body)
             .map(Body::Json)
-            .map_err(|error| malformed(raw, &error));
+            .map_err(|error| malformed(endpoint, raw, &error));
     }
     match std::str::from_utf8(&raw.body) {
         Ok(text) if text.len() <= 4096 => Ok(Body::Text(text.trim().to_owned())),
@@ -80,30 +88,43 @@ pub(crate) fn unavailable(raw: &RawReply, what: &str) -> Error {
         .with(|context| context.http_status = Some(raw.status))
 }
 
-fn malformed(raw: &RawReply, error: &serde_json::Error) -> Error {
+fn malformed(endpoint: &Endpoint, raw: &RawReply, error: &serde_json::Error) -> Error {
     let what = if error.is_eof() {
         "the reply ends in the middle of its JSON"
     } else {
         "the reply is not valid JSON"
     };
-    Error::new(ErrorKind::MalformedResponse, what)
-        .with(|context| {
-            context.http_status = Some(raw.status);
-            context.body = Some(excerpt(raw));
-        })
-        .with_source(Cause::new(error.to_string()))
+    unknown_shape(endpoint, raw, what).with_source(Cause::new(error.to_string()))
 }
 
-/// `MalformedResponse` for JSON that fits no known shape of the broker.
-pub(crate) fn unknown_shape(raw: &RawReply, what: &str) -> Error {
+/// `MalformedResponse` for a reply that fits no known shape of the broker.
+pub(crate) fn unknown_shape(endpoint: &Endpoint, raw: &RawReply, what: &str) -> Error {
     Error::new(ErrorKind::MalformedResponse, what).with(|context| {
         context.http_status = Some(raw.status);
-        context.body = Some(excerpt(raw));
+        context.body = (!endpoint.sensitive).then(|| excerpt(raw));
     })
 }
 
 fn excerpt(raw: &RawReply) -> String {
     safe_text(&String::from_utf8_lossy(&raw.body[..raw.body.len().min(4096)]))
+}
+
+/// Reads a reply that is neither JSON nor a web page: a gateway's word. Of the table only what a gateway can
+/// know applies, the rate limit and the address; no text of unknown origin ends in a terminal verdict.
+pub(crate) fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text: String) -> Error {
+    let refusal = Refusal {
+        text,
+        ..Refusal::default()
+    };
+    let row = listed(rows, endpoint, &refusal).map(|row| row.verdict);
+    match row {
+        Some(verdict @ (Verdict::RateLimited | Verdict::StaticIp)) => into_error(verdict, raw, refusal),
+        _ if raw.status == 429 => into_error(Verdict::RateLimited, raw, refusal),
+        _ => unavailable(
+            raw,
+            &format!("answered with text instead of data: {}", refusal.text),
+        ),
+    }
 }
 
 /// What a broker's refusal says, drawn from whatever envelope it came in.
@@ -137,8 +158,9 @@ pub(crate) enum On {
     Session,
 }
 
-/// One row of a broker's fault table. An empty `code` or `text` matches anything; `text` is looked for in
-/// the message, ignoring case. The first row that matches decides.
+/// One row of a broker's fault table. An empty `code` or `text` matches anything; the message must begin with
+/// `text`, ignoring case, so that a word somewhere in a broker's prose decides nothing. The first row that
+/// matches decides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     pub(crate) on: On,
@@ -147,29 +169,45 @@ pub(crate) struct Row {
     pub(crate) verdict: Verdict,
 }
 
-/// Classifies a refusal by the broker's table, then by the HTTP status. Only a listed row gives a terminal
-/// verdict; an unknown refusal of a login can be tried again.
-pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: Refusal) -> Error {
-    let login = endpoint.class == CallClass::Login;
+/// A row of a fault table; `text` in lower case.
+pub(crate) const fn row(on: On, code: &'static str, text: &'static str, verdict: Verdict) -> Row {
+    Row {
+        on,
+        code,
+        text,
+        verdict,
+    }
+}
+
+fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal) -> Option<&'a Row> {
     let code = refusal.code.as_deref().unwrap_or_default();
-    let text = refusal.text.to_lowercase();
-    let listed = rows.iter().find(|row| {
+    let text = refusal.text.trim_start().to_lowercase();
+    rows.iter().find(|row| {
         let here = match row.on {
             On::Any => true,
-            On::Login => login,
-            On::Session => !login,
+            On::Login => endpoint.class == CallClass::Login,
+            On::Session => endpoint.class != CallClass::Login,
         };
-        here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && text.contains(row.text)
-    });
-    let verdict = listed.map_or_else(
-        || match raw.status {
+        here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && text.starts_with(row.text)
+    })
+}
+
+/// Classifies a refusal by the broker's table, then by the HTTP status. Only a listed row gives a terminal
+/// verdict, and none does with a 5xx; an unknown refusal of a login can be tried again.
+pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: Refusal) -> Error {
+    let login = endpoint.class == CallClass::Login;
+    let faulty = (500..600).contains(&raw.status);
+    let verdict = match listed(rows, endpoint, &refusal).map(|row| row.verdict) {
+        Some(verdict) if !(faulty && matches!(verdict, Verdict::Credentials(_) | Verdict::Account(_))) => {
+            verdict
+        }
+        _ if faulty => Verdict::Unavailable,
+        _ => match raw.status {
             401 if !login => Verdict::SessionExpired,
             429 => Verdict::RateLimited,
-            500..=599 => Verdict::Unavailable,
             _ => Verdict::Rejected,
         },
-        |row| row.verdict,
-    );
+    };
     into_error(verdict, raw, refusal)
 }
 
@@ -249,6 +287,11 @@ fn into_error(verdict: Verdict, raw: &RawReply, refusal: Refusal) -> Error {
     }
 }
 
+/// Whether a text can be a token: visible ASCII, so that it can stand in a header.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The text under `key`, if it is a non-empty string.
 pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value
@@ -280,11 +323,17 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 mod tests {
     use super::{Body, body, list};
     use crate::error::ErrorKind;
-    use crate::wire::RawReply;
+    use crate::wire::{CallClass, Endpoint, Method, RawReply};
 
     #[test]
     fn what_is_not_json_has_a_kind() {
-        let kind = |status, text: &[u8]| body(&RawReply::new(status, text)).map(|_| ()).unwrap_err().kind();
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let kind = |status, text: &[u8]| {
+            body(&read, &RawReply::new(status, text))
+                .map(|_| ())
+                .unwrap_err()
+                .kind()
+        };
         assert_eq!(kind(200, b""), ErrorKind::BrokerUnavailable);
         assert_eq!(kind(200, b" \r\n"), ErrorKind::BrokerUnavailable);
         assert_eq!(
@@ -297,7 +346,7 @@ mod tests {
         assert_eq!(kind(200, b"{\"status\":\"\xff\"}"), ErrorKind::MalformedResponse);
         assert_eq!(kind(200, b"\xff\xfe\x00"), ErrorKind::BrokerUnavailable);
         assert!(
-            matches!(body(&RawReply::new(403, "Access denied")), Ok(Body::Text(text)) if text == "Access denied")
+            matches!(body(&read, &RawReply::new(403, "Access denied")), Ok(Body::Text(text)) if text == "Access denied")
         );
     }
 

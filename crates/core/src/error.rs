@@ -12,8 +12,12 @@ use crate::secret::Secret;
 /// A result with Preopen's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The longest message, validation error or body excerpt that an error carries, in characters.
+/// The longest message, validation error or body excerpt that an error carries when it leaves, in characters.
 pub const MESSAGE_LIMIT: usize = 512;
+
+/// The longest text before redaction. A secret that the shorter limit cuts in two could not be recognised any
+/// more, so the shorter limit is applied by [`Error::redacted`].
+const UNREDACTED_LIMIT: usize = 8192;
 
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -240,6 +244,7 @@ impl Cause {
 
     fn clean(&mut self, redactor: &Redactor) {
         redactor.clean(&mut self.message);
+        cap(&mut self.message, MESSAGE_LIMIT);
         if let Some(below) = &mut self.source {
             below.clean(redactor);
         }
@@ -321,28 +326,24 @@ impl Error {
         self.edit(|inner| inner.message = safe_text(message.as_ref()))
     }
 
-    /// Removes the values of known secrets from every text of this error.
+    /// Makes every text of this error fit to leave: values of known secrets removed, then cut to
+    /// [`MESSAGE_LIMIT`].
     pub fn redacted(self, redactor: &Redactor) -> Self {
         self.edit(|inner| {
-            redactor.clean(&mut inner.message);
             let context = &mut inner.context;
             let options = [
                 &mut context.broker_code,
                 &mut context.message_id,
                 &mut context.body,
-                &mut context.endpoint,
-                &mut context.source_ip,
-                &mut context.primary_ip,
-                &mut context.secondary_ip,
             ];
-            options
+            let texts = options
                 .into_iter()
                 .flatten()
-                .for_each(|text| redactor.clean(text));
-            context
-                .validation_errors
-                .iter_mut()
-                .for_each(|text| redactor.clean(text));
+                .chain(context.validation_errors.iter_mut());
+            for text in texts.chain(std::iter::once(&mut inner.message)) {
+                redactor.clean(text);
+                cap(text, MESSAGE_LIMIT);
+            }
             if let Some(source) = &mut inner.source {
                 source.clean(redactor);
             }
@@ -352,13 +353,17 @@ impl Error {
     /// What a failed write means: when its bytes may have left and no verdict of the broker came back, the
     /// outcome is unknown. Every other error stays as it is.
     pub fn for_write(self) -> Self {
+        let context = self.context();
         let unknown = match self.kind() {
-            ErrorKind::Timeout | ErrorKind::Network => self.context().phase != Some(Phase::Connect),
+            ErrorKind::Timeout | ErrorKind::Network => context.phase != Some(Phase::Connect),
             ErrorKind::MalformedResponse => true,
-            ErrorKind::BrokerUnavailable => !self
-                .context()
-                .http_status
-                .is_some_and(|status| (300..500).contains(&status)),
+            // A gateway that refuses with a 4xx and no word of the broker did not pass the request on.
+            ErrorKind::BrokerUnavailable => {
+                context.broker_code.is_some()
+                    || !context
+                        .http_status
+                        .is_some_and(|status| (400..500).contains(&status))
+            }
             _ => false,
         };
         if !unknown {
@@ -371,7 +376,7 @@ impl Error {
                 "the request may have reached the broker: look at the order book before repeating it ({self})"
             ),
         );
-        let context = self.context().clone();
+        let context = context.clone();
         outcome.with(|c| *c = context).with_source(cause)
     }
 
@@ -426,7 +431,7 @@ impl Error {
     pub fn is_terminal_for_login(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired | ErrorKind::InvalidInput
+            ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired
         )
     }
 }
@@ -456,14 +461,43 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// The sentence of `Display`, kind and advice, and those facts that are known: this is what a `main` that
+    /// returns an error prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("advice", &self.0.advice)
-            .field("message", &self.0.message)
-            .field("context", &self.0.context)
-            .field("source", &self.0.source)
-            .finish()
+        let context = &self.0.context;
+        write!(
+            f,
+            "{self} (kind {}, advice {}",
+            self.code(),
+            self.0.advice.as_str()
+        )?;
+        let facts = [
+            ("field", context.field.as_deref()),
+            ("which", context.credential.map(Credential::as_str)),
+            ("which", context.account_action.map(AccountAction::as_str)),
+            ("reason", context.login_reason.map(LoginReason::as_str)),
+            ("phase", context.phase.map(Phase::as_str)),
+            ("source_ip", context.source_ip.as_deref()),
+            ("primary_ip", context.primary_ip.as_deref()),
+            ("secondary_ip", context.secondary_ip.as_deref()),
+            ("message_id", context.message_id.as_deref()),
+            ("body", context.body.as_deref()),
+        ];
+        for (name, value) in facts {
+            if let Some(value) = value {
+                write!(f, ", {name} {value:?}")?;
+            }
+        }
+        if let Some(wait) = context.retry_after {
+            write!(f, ", retry_after {wait:?}")?;
+        }
+        if !context.validation_errors.is_empty() {
+            write!(f, ", validation_errors {:?}", context.validation_errors)?;
+        }
+        if let Some(source) = &self.0.source {
+            write!(f, ", because {source:?}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -473,8 +507,11 @@ impl StdError for Error {
     }
 }
 
-/// Knows the secrets of one session and removes their values from text that came from elsewhere.
-/// Redaction is by value, not by pattern: it cannot miss a form it has not thought of.
+/// Knows the secrets of one session and removes their values from text that came from elsewhere: as they are,
+/// JSON-escaped and percent-encoded.
+///
+/// A secret of fewer than [`Redactor::WORD`] characters (a PIN) is removed only where it stands as a word of
+/// its own, since it would otherwise tear holes into order numbers and ordinary words.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor(Vec<Secret>);
 
@@ -482,13 +519,23 @@ impl Redactor {
     /// What stands where a secret stood.
     pub const PLACEHOLDER: &'static str = "**redacted**";
 
+    /// Secrets shorter than this are only removed as whole words.
+    pub const WORD: usize = 7;
+
     /// A redactor for `secrets`; empty ones are ignored.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        let mut known: Vec<Secret> = secrets
-            .into_iter()
-            .map(|s| s.trimmed())
-            .filter(|s| !s.is_empty())
-            .collect();
+        let mut known: Vec<Secret> = Vec::new();
+        for secret in secrets {
+            let secret = secret.trimmed();
+            let text = secret.expose();
+            let quoted = serde_json::Value::from(text).to_string();
+            let escaped = quoted.trim_matches('"');
+            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+            let others = [escaped, encoded.as_str()];
+            known.extend(others.into_iter().filter(|other| *other != text).map(Secret::new));
+            known.push(secret);
+        }
+        known.retain(|secret| !secret.is_empty());
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Self(known)
     }
@@ -496,14 +543,36 @@ impl Redactor {
     /// Replaces every known secret in `text`.
     pub fn clean(&self, text: &mut String) {
         for secret in &self.0 {
-            if text.contains(secret.expose()) {
-                *text = text.replace(secret.expose(), Self::PLACEHOLDER);
+            let secret = secret.expose();
+            if !text.contains(secret) {
+                continue;
             }
+            *text = if secret.chars().count() < Self::WORD {
+                replace_word(text, secret)
+            } else {
+                text.replace(secret, Self::PLACEHOLDER)
+            };
         }
     }
 }
 
-/// One line of printable text, at most [`MESSAGE_LIMIT`] characters: brokers are known to send stack traces.
+fn replace_word(text: &str, word: &str) -> String {
+    let mut cleaned = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, found) = rest.split_at(at);
+        let (word, after) = found.split_at(word.len());
+        cleaned.push_str(before);
+        let joins = |c: char| c.is_alphanumeric();
+        let inside =
+            cleaned.chars().next_back().is_some_and(joins) || after.chars().next().is_some_and(joins);
+        cleaned.push_str(if inside { word } else { Redactor::PLACEHOLDER });
+        rest = after;
+    }
+    cleaned + rest
+}
+
+/// One line of printable text, not yet at its final length: brokers are known to send stack traces.
 pub fn safe_text(text: &str) -> String {
     let mut line = String::new();
     for word in text
@@ -514,15 +583,19 @@ pub fn safe_text(text: &str) -> String {
             line.push(' ');
         }
         line.push_str(word);
-        if line.len() > MESSAGE_LIMIT * 4 {
+        if line.len() > UNREDACTED_LIMIT * 4 {
             break;
         }
     }
-    if line.chars().count() > MESSAGE_LIMIT {
-        line = line.chars().take(MESSAGE_LIMIT - 1).collect();
-        line.push('…');
-    }
+    cap(&mut line, UNREDACTED_LIMIT);
     line
+}
+
+fn cap(text: &mut String, limit: usize) {
+    if text.chars().count() > limit {
+        *text = text.chars().take(limit - 1).collect();
+        text.push('…');
+    }
 }
 
 #[cfg(test)]
@@ -558,7 +631,8 @@ mod tests {
 
     #[test]
     fn long_text_is_capped_by_characters() {
-        assert_eq!(safe_text(&"é".repeat(2000)).chars().count(), MESSAGE_LIMIT);
+        let error = Error::new(ErrorKind::BrokerRejected, "é".repeat(2000)).redacted(&Redactor::default());
+        assert_eq!(error.message().chars().count(), MESSAGE_LIMIT);
         assert_eq!(safe_text("short"), "short");
     }
 
@@ -572,6 +646,34 @@ mod tests {
             .with_source(Cause::new("CANARY below"))
             .redacted(&Redactor::new([Secret::new("CANARY")]));
         assert!(!format!("{error} {error:?} {:?}", error.causes()).contains("CANARY"));
+    }
+
+    #[test]
+    fn a_secret_at_the_cap_is_not_cut_in_two() {
+        let secret = "CANARY".repeat(16);
+        let text = format!(
+            "{}{secret} and more {}",
+            "x".repeat(MESSAGE_LIMIT - 30),
+            "y".repeat(600)
+        );
+        let error =
+            Error::new(ErrorKind::BrokerRejected, text).redacted(&Redactor::new([Secret::new(secret)]));
+        assert!(!error.message().contains("CANARY"), "{error}");
+    }
+
+    #[test]
+    fn escaped_and_encoded_forms_are_removed_too() {
+        let redactor = Redactor::new([Secret::new("CAN\"ARY &x")]);
+        let mut text = r#"{"k":"CAN\"ARY &x"} ?k=CAN%22ARY+%26x"#.to_owned();
+        redactor.clean(&mut text);
+        assert!(!text.contains("CAN"), "{text}");
+    }
+
+    #[test]
+    fn a_short_secret_is_removed_as_a_word_only() {
+        let mut text = "pin 4821, order 148210; '4821'".to_owned();
+        Redactor::new([Secret::new("4821")]).clean(&mut text);
+        assert_eq!(text, "pin **redacted**, order 148210; '**redacted**'");
     }
 
     #[test]
@@ -592,7 +694,13 @@ mod tests {
         };
         assert_eq!(status(502), ErrorKind::OutcomeUnknown);
         assert_eq!(status(200), ErrorKind::OutcomeUnknown);
+        assert_eq!(status(303), ErrorKind::OutcomeUnknown);
         assert_eq!(status(400), ErrorKind::BrokerUnavailable);
+        let code = Error::new(ErrorKind::BrokerUnavailable, "x").with(|c| {
+            c.http_status = Some(400);
+            c.broker_code = Some("AB1004".into());
+        });
+        assert_eq!(code.for_write().kind(), ErrorKind::OutcomeUnknown);
         assert_eq!(
             Error::new(ErrorKind::RateLimited, "x").for_write().kind(),
             ErrorKind::RateLimited

@@ -48,8 +48,12 @@ impl Target {
     pub fn resolve(policy: &Policy, base_url: Option<&str>, allowed_hosts: &[String]) -> Result<Self> {
         let bad = |problem: &str| Error::invalid_input("base_url", problem);
         let text = base_url.unwrap_or(policy.base_url).trim();
-        let mut base =
-            Url::parse(text).map_err(|error| bad(&format!("is not a URL ({error}): {}", policy.base_url)))?;
+        let mut base = Url::parse(text).map_err(|error| {
+            bad(&format!(
+                "is not a URL ({error}); give for example {}",
+                policy.base_url
+            ))
+        })?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(bad("must begin with https://"));
         }

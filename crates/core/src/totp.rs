@@ -44,6 +44,38 @@ impl OneTimeCode {
     pub fn spend(self) -> Secret {
         self.code
     }
+
+    /// The code for redaction: what was sent must not come back in an error.
+    pub fn for_redaction(&self) -> Secret {
+        self.code.clone()
+    }
+}
+
+/// The time steps whose codes were sent lately: no code is sent twice. Steps are compared for equality, so
+/// that a clock set back by a day does not make the next login wait for a day.
+#[derive(Clone, Debug, Default)]
+pub struct SpentSteps(Vec<i64>);
+
+impl SpentSteps {
+    /// More than the steps that a broker can still accept.
+    const KEPT: usize = 8;
+
+    /// Whether the code of this step was sent.
+    pub fn contains(&self, step: i64) -> bool {
+        self.0.contains(&step)
+    }
+
+    /// Marks a code as sent; false if it was sent before.
+    pub fn spend(&mut self, step: i64) -> bool {
+        if self.contains(step) {
+            return false;
+        }
+        if self.0.len() >= Self::KEPT {
+            self.0.remove(0);
+        }
+        self.0.push(step);
+        true
+    }
 }
 
 impl TotpSecret {
@@ -120,7 +152,7 @@ impl fmt::Debug for TotpSecret {
 
 #[cfg(test)]
 mod tests {
-    use super::{TotpSecret, step_at, step_start};
+    use super::{SpentSteps, TotpSecret, step_at, step_start};
     use crate::clock::Timestamp;
     use crate::error::ErrorKind;
 
@@ -168,6 +200,18 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert_eq!(error.field(), Some("totp_secret"));
         }
+    }
+
+    #[test]
+    fn p9_a_step_is_spent_once_and_a_clock_set_back_is_no_deadlock() {
+        let mut spent = SpentSteps::default();
+        assert!(spent.spend(100) && !spent.spend(100));
+        assert!(
+            spent.spend(99),
+            "a day or a moment back: another step is another code"
+        );
+        assert!((101..120).all(|step| spent.spend(step)));
+        assert!(!spent.spend(119));
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub enum CallClass {
     Read,
     /// Changes something, or may: never repeated.
     Write,
+    /// Ends a session: not repeated, and a lost reply is nothing to worry about.
+    Logout,
 }
 
 /// The names of a call: method, path without query, and class.
@@ -69,6 +71,8 @@ pub struct Endpoint {
     pub path: String,
     /// What the call does.
     pub class: CallClass,
+    /// Whether the reply may hold tokens or codes that nobody knows yet: none of it is kept in an error.
+    pub sensitive: bool,
 }
 
 impl Endpoint {
@@ -78,7 +82,14 @@ impl Endpoint {
             method,
             path: path.into(),
             class,
+            sensitive: class == CallClass::Login,
         }
+    }
+
+    /// Marks the reply as one that may hold tokens or codes.
+    pub fn sensitive(mut self, sensitive: bool) -> Self {
+        self.sensitive |= sensitive;
+        self
     }
 }
 
@@ -139,6 +150,9 @@ pub fn check_path(path: &str) -> Result<()> {
     if !path.starts_with('/') || path.starts_with("//") {
         return bad("must begin with one slash and name no host, for example /quote/getQuote");
     }
+    if path.len() > LONGEST_PATH {
+        return bad("is longer than 2048 bytes");
+    }
     if path.contains(['?', '#']) {
         return bad("must not hold a query or fragment: pass parameters as `params`/`query`");
     }
@@ -153,6 +167,32 @@ pub fn check_path(path: &str) -> Result<()> {
         .any(|part| matches!(part, "." | "..") || part.to_ascii_lowercase().contains("%2e"))
     {
         return bad("must not hold `.` or `..` segments");
+    }
+    Ok(())
+}
+
+/// Whether a path names `known` in any spelling that a server may take for it: other case, a trailing slash,
+/// letters percent-encoded.
+pub(crate) fn same_path(path: &str, known: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    decoded.trim_end_matches('/').eq_ignore_ascii_case(known)
+}
+
+/// The longest path and the longest encoded query that a call may have, in bytes: servers refuse longer ones.
+const LONGEST_PATH: usize = 2048;
+const LONGEST_QUERY: usize = 8192;
+
+/// Checks the query parameters of a call. Errors: `InvalidInput` (`params`).
+pub fn check_query(query: &[(String, String)]) -> Result<()> {
+    let long: usize = query
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2)
+        .sum();
+    if long > LONGEST_QUERY {
+        return Err(Error::invalid_input(
+            "params",
+            "are longer than 8192 bytes in all: send long data as JSON",
+        ));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 fn is_reply(path: &Path, body: &Value) -> bool {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let other = name.ends_with("request")
+        || name.contains("request-body")
         || ["webhook", "websocket", "streaming"]
             .iter()
             .any(|kind| name.contains(kind));

@@ -250,11 +250,88 @@ fn expiry_by_the_clock_shows_in_the_state() {
 }
 
 #[test]
-fn p9_a_spent_step_is_remembered_and_never_goes_back() {
+fn s8_no_login_starts_before_an_abandoned_one_has_ended() {
     let mut run = Run::default();
-    run.step(Event::CodeSpent { step: 9 }, noon());
-    run.step(Event::CodeSpent { step: 4 }, noon());
-    assert_eq!(run.machine.last_totp_step(), Some(9));
+    let first = run.start(noon());
+    run.step(Event::SignedOut, noon());
+    let Some(Effect::Join(queued)) = run.step(Event::Needed, noon()).pop() else {
+        panic!("a second login started")
+    };
+    assert_ne!(queued, first);
+    run.step(
+        Event::Opened {
+            flight: first,
+            login: login("late"),
+            sent: noon(),
+        },
+        noon(),
+    );
+    assert!(
+        matches!(run.step(Event::Drained { flight: first }, noon()).as_slice(), [Effect::Start(f)] if *f == queued)
+    );
+    run.step(
+        Event::Opened {
+            flight: queued,
+            login: login("new"),
+            sent: noon(),
+        },
+        noon(),
+    );
+    assert_eq!(run.name(noon()), StateName::Active);
+}
+
+#[test]
+fn s8_a_logout_gives_up_the_session_that_is_live_now() {
+    let mut run = Run::default();
+    let record = run.open(noon());
+    let effects = run.step(Event::SignedOut, noon());
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::SignOut(ended) if Arc::ptr_eq(ended, &record)))
+    );
+    assert!(
+        !run.step(Event::SignedOut, noon())
+            .iter()
+            .any(|e| matches!(e, Effect::SignOut(_)))
+    );
+}
+
+#[test]
+fn closing_sends_nothing_and_is_for_good() {
+    let mut run = Run::default();
+    let flight = run.start(noon());
+    run.step(Event::Closed, noon());
+    let late = run.step(
+        Event::Opened {
+            flight,
+            login: login("late"),
+            sent: noon(),
+        },
+        noon(),
+    );
+    assert!(
+        late.is_empty(),
+        "a late login of a closed session is not logged out: {late:?}"
+    );
+    assert_eq!(run.name(noon()), StateName::Closed);
+    for event in [Event::Reset, Event::Needed, Event::SignedOut] {
+        let effects = run.step(event, noon());
+        assert!(
+            !effects
+                .iter()
+                .any(|e| matches!(e, Effect::Start(_) | Effect::Serve(_) | Effect::SignOut(_)))
+        );
+        assert_eq!(run.name(noon()), StateName::Closed);
+    }
+}
+
+#[test]
+fn p8_a_forked_child_does_not_wait_for_its_parents_login() {
+    let mut run = Run::default();
+    let parents = run.start(noon());
+    run.step(Event::Forked, noon());
+    assert_ne!(run.start(noon()), parents);
 }
 
 #[derive(Clone, Debug)]
@@ -263,6 +340,7 @@ enum Move {
     Succeed { took_ms: u64 },
     Fail { terminal: bool },
     Late,
+    Drain,
     Invalidate { back: u64 },
     SignOut,
     Reset,
@@ -275,6 +353,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         3 => (0_u64..100_000_000).prop_map(|took_ms| Move::Succeed { took_ms }),
         2 => any::<bool>().prop_map(|terminal| Move::Fail { terminal }),
         1 => Just(Move::Late),
+        2 => Just(Move::Drain),
         2 => (0_u64..3).prop_map(|back| Move::Invalidate { back }),
         1 => Just(Move::SignOut),
         1 => Just(Move::Reset),
@@ -292,7 +371,9 @@ proptest! {
     fn invariants_hold_in_any_order(moves in moves()) {
         let mut run = Run::default();
         let mut now = noon();
-        let mut flying: Option<FlightId> = None;
+        // The login on the wire, the one that callers wait for though it may only be queued, and those that ended.
+        let (mut flying, mut awaited): (Option<FlightId>, Option<FlightId>) = (None, None);
+        let mut draining: Option<FlightId> = None;
         let mut dead: Vec<FlightId> = Vec::new();
         let mut generation = 0;
         let mut blocked = false;
@@ -301,14 +382,19 @@ proptest! {
                 Move::Need => match run.step(Event::Needed, now).as_slice() {
                     [Effect::Serve(record)] => prop_assert!(record.is_live(now)),
                     [Effect::Start(flight)] => {
-                        prop_assert!(flying.is_none() && !blocked);
-                        flying = Some(*flight);
+                        prop_assert!(flying.is_none() && draining.is_none() && !blocked);
+                        (flying, awaited) = (Some(*flight), Some(*flight));
                     }
-                    [Effect::Join(flight)] => prop_assert_eq!(Some(*flight), flying),
+                    [Effect::Join(flight)] => {
+                        prop_assert!(awaited.is_none() || awaited == Some(*flight));
+                        prop_assert!(flying.is_some() || draining.is_some());
+                        awaited = Some(*flight);
+                    }
                     [Effect::Refuse(_)] => prop_assert!(blocked),
                     other => prop_assert!(false, "{:?}", other),
                 },
                 Move::Succeed { took_ms } => if let Some(flight) = flying.take() {
+                    awaited = None;
                     let sent = now;
                     now = later(now, Duration::from_millis(took_ms));
                     run.step(Event::Opened { flight, login: login("t"), sent }, now);
@@ -320,13 +406,14 @@ proptest! {
                     }
                 },
                 Move::Fail { terminal } => if let Some(flight) = flying.take() {
+                    awaited = None;
                     let kind = if terminal { ErrorKind::CredentialsRejected } else { ErrorKind::Network };
                     run.step(Event::Failed { flight, error: Error::new(kind, "x") }, now);
                     dead.push(flight);
                     blocked = terminal;
                 },
                 Move::Late => {
-                    for flight in &dead {
+                    for flight in dead.iter().chain(&draining) {
                         let before = run.published.clone();
                         let late = Event::Opened { flight: *flight, login: login("late"), sent: now };
                         let discarded = matches!(run.step(late, now).as_slice(), [Effect::Discard(_)]);
@@ -334,6 +421,20 @@ proptest! {
                         let ignored = run.step(late, now).is_empty();
                         prop_assert!(discarded && ignored);
                         prop_assert_eq!(before.map(|r| r.generation), run.published.as_ref().map(|r| r.generation));
+                    }
+                }
+                Move::Drain => {
+                    let flight = draining.take().or_else(|| dead.last().copied());
+                    if let Some(flight) = flight {
+                        match run.step(Event::Drained { flight }, now).as_slice() {
+                            [] => {}
+                            [Effect::Start(started)] => {
+                                prop_assert!(flying.is_none() && awaited == Some(*started));
+                                flying = Some(*started);
+                            }
+                            other => prop_assert!(false, "{:?}", other),
+                        }
+                        dead.push(flight);
                     }
                 }
                 Move::Invalidate { back } => {
@@ -345,7 +446,8 @@ proptest! {
                 }
                 Move::SignOut => {
                     run.step(Event::SignedOut, now);
-                    dead.extend(flying.take());
+                    draining = draining.or(flying);
+                    (flying, awaited) = (None, None);
                     prop_assert!(run.published.is_none());
                 }
                 Move::Reset => { run.step(Event::Reset, now); blocked = false; }

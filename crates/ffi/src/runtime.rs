@@ -2,10 +2,12 @@
 //! on the background thread. Both notice a fork.
 
 use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use preopen::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -134,7 +136,11 @@ pub fn spawn<T: Send + 'static>(
     done: impl FnOnce(Result<T>) + Send + 'static,
 ) -> Result<Task> {
     let worker = preopen::runtime::worker()?;
-    let task = worker.spawn(async move { done(future.await) });
+    let task = worker.spawn(async move {
+        // A bug must not leave the caller waiting for ever.
+        let result = AssertUnwindSafe(future).catch_unwind().await;
+        done(result.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a call ended in a panic"))));
+    });
     Ok(Task(task.abort_handle()))
 }
 
@@ -171,6 +177,30 @@ mod tests {
         let outer = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let inner = outer.block_on(async { block_on(async { Ok(7) }, || false) });
         assert_eq!(inner.unwrap().unwrap(), 7);
+    }
+
+    #[test]
+    fn a_task_that_panics_reports_too() {
+        let (sender, receiver) = channel();
+        let bug = async {
+            if receiver_is_there() {
+                panic!("a bug")
+            } else {
+                Ok(1)
+            }
+        };
+        spawn(bug, move |result| {
+            sender.send(result.unwrap_err().kind()).unwrap();
+        })
+        .unwrap();
+        assert_eq!(
+            receiver.recv_timeout(Duration::from_secs(5)),
+            Ok(ErrorKind::Internal)
+        );
+    }
+
+    fn receiver_is_there() -> bool {
+        true
     }
 
     #[test]

@@ -3,13 +3,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use preopen_core::target::Target;
-use preopen_core::{Error, ErrorKind};
-use reqwest::{Client, Proxy, redirect};
+use preopen_core::{Error, ErrorKind, Secret};
+use reqwest::{Client, Proxy, redirect, retry};
 
 use crate::tls;
 
@@ -32,15 +33,15 @@ pub enum IpVersion {
 
 /// The network path of a session. `Default` is: IPv4, any source address, the system's proxy settings (none
 /// for loopback), public authorities, 8 MiB per reply.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpOptions {
     /// The local address to send from, for hosts with several.
     pub source_ip: Option<IpAddr>,
     /// The address family, when `source_ip` does not decide it.
     pub ip_version: IpVersion,
-    /// The proxy for all requests, for example `http://10.0.0.1:3128`.
-    pub proxy: Option<String>,
+    /// The proxy for all requests, for example `http://10.0.0.1:3128`. A secret, since it may hold a password.
+    pub proxy: Option<Secret>,
     /// A PEM file with further certificate authorities to trust.
     pub ca_file: Option<PathBuf>,
     /// The longest wait for a connection.
@@ -67,15 +68,22 @@ struct Key {
     process: u32,
     runtime: tokio::runtime::Id,
     local_address: Option<IpAddr>,
-    proxy: Option<String>,
+    proxy: Option<Secret>,
     direct: bool,
     ca_file: Option<PathBuf>,
     connect_timeout: Duration,
 }
 
-/// Every client of the process, oldest first. Read without a lock: it is on the way of every request, and a
-/// process may be forked while another of its threads is in here.
-static CLIENTS: LazyLock<ArcSwap<Vec<(Key, Client)>>> = LazyLock::new(ArcSwap::default);
+/// A kept client and when it was last asked for, counted in requests.
+struct Kept {
+    key: Key,
+    client: Client,
+    used: AtomicU64,
+}
+
+/// Every client of the process. Read without a lock: it is on the way of every request, and a process may be
+/// forked while another of its threads is in here.
+static CLIENTS: LazyLock<ArcSwap<Vec<Arc<Kept>>>> = LazyLock::new(ArcSwap::default);
 
 /// The client for this path on the current runtime, made on first use. Errors: `InvalidInput` (`proxy`,
 /// `ca_file`), `Internal`.
@@ -93,33 +101,45 @@ pub(crate) fn client(options: &HttpOptions, target: &Target) -> Result<Client, E
     if let Some(client) = find(&CLIENTS.load(), &key) {
         return Ok(client);
     }
-    let made = build(&key)?;
+    let client = build(&key)?;
+    let made = Arc::new(Kept {
+        key,
+        client,
+        used: AtomicU64::new(next_use()),
+    });
     CLIENTS.rcu(|clients| {
         let mut clients = Vec::clone(clients);
-        if find(&clients, &key).is_none() {
-            if clients.len() >= KEPT_CLIENTS {
-                forget_parents(clients.remove(0), key.process);
-            }
-            clients.push((key.clone(), made.clone()));
+        if find(&clients, &made.key).is_none() {
+            drop_least_used(&mut clients, made.key.process);
+            clients.push(Arc::clone(&made));
         }
         clients
     });
     // When two threads made one at the same time, both use the one that is kept.
-    Ok(find(&CLIENTS.load(), &key).unwrap_or(made))
+    Ok(find(&CLIENTS.load(), &made.key).unwrap_or_else(|| made.client.clone()))
 }
 
-fn find(clients: &[(Key, Client)], key: &Key) -> Option<Client> {
-    clients
-        .iter()
-        .find(|(known, _)| known == key)
-        .map(|(_, client)| client.clone())
+fn find(clients: &[Arc<Kept>], key: &Key) -> Option<Client> {
+    let kept = clients.iter().find(|kept| kept.key == *key)?;
+    kept.used.store(next_use(), Ordering::Relaxed);
+    Some(kept.client.clone())
 }
 
-/// Lets a client go. The pool of a parent process must not be closed here: that would end the parent's
-/// connections.
-fn forget_parents((key, client): (Key, Client), process: u32) {
-    if key.process != process {
-        std::mem::forget(client);
+fn next_use() -> u64 {
+    static USES: AtomicU64 = AtomicU64::new(0);
+    USES.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Makes room. The pool of a parent process must not be closed here: that would end the parent's connections.
+fn drop_least_used(clients: &mut Vec<Arc<Kept>>, process: u32) {
+    if clients.len() < KEPT_CLIENTS {
+        return;
+    }
+    let least = (0..clients.len()).min_by_key(|at| clients[*at].used.load(Ordering::Relaxed));
+    if let Some(kept) = least.map(|at| clients.remove(at))
+        && kept.key.process != process
+    {
+        std::mem::forget(kept);
     }
 }
 
@@ -128,7 +148,10 @@ fn local_address(options: &HttpOptions, target: &Target) -> Option<IpAddr> {
         return options.source_ip;
     }
     // Binding to "any address" of a family is how the connector is held to that family. A target that is an
-    // address itself has no choice of family.
+    // address itself has no choice of family, and a proxy is reached by whatever family it has.
+    if options.proxy.is_some() {
+        return None;
+    }
     match (options.ip_version, target.ip()) {
         (_, Some(_)) | (IpVersion::Any, None) => None,
         (IpVersion::V4, None) => Some(Ipv4Addr::UNSPECIFIED.into()),
@@ -140,12 +163,15 @@ fn build(key: &Key) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls::config(key.ca_file.as_deref())?)
         .redirect(redirect::Policy::none())
+        // What is repeated is decided in one place, by what the call does: a write is sent at most once.
+        .retry(retry::never())
+        .http1_only()
         .connect_timeout(key.connect_timeout)
         .pool_idle_timeout(Duration::from_secs(55))
         .local_address(key.local_address)
         .user_agent(concat!("preopen/", env!("CARGO_PKG_VERSION")));
     if let Some(proxy) = &key.proxy {
-        let proxy = Proxy::all(proxy).map_err(|_| {
+        let proxy = Proxy::all(proxy.expose()).map_err(|_| {
             Error::invalid_input(
                 "proxy",
                 "is not a proxy URL: give for example http://10.0.0.1:3128",

@@ -58,6 +58,6 @@ fn build(ca_file: Option<&Path>) -> Result<ClientConfig, Error> {
         })?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

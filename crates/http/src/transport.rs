@@ -1,6 +1,7 @@
 //! Sending one request: deadline over everything, no redirects, failures told apart by whether bytes may have
 //! left.
 
+use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
 use preopen_core::Error;
@@ -107,10 +108,19 @@ impl Broken {
     /// The URL is dropped from the error: its query may hold what the user would not post on a forum.
     pub(crate) fn from_reqwest(error: reqwest::Error) -> Self {
         let error = error.without_url();
+        if error.is_builder() {
+            return Self::refused(Error::invalid_input(
+                "path",
+                "and parameters do not make a URL that can be sent",
+            ));
+        }
+        if error.is_connect() && has_io_kind(&error, ErrorKind::AddrNotAvailable) {
+            let problem = "is not an address of this host: give one of its own, or none";
+            return Self::refused(Error::invalid_input("source_ip", problem));
+        }
         let cause = match (error.is_connect(), error.is_timeout()) {
             (true, true) => FailureCause::ConnectTimeout,
             (true, false) => FailureCause::Connect,
-            (false, _) if error.is_builder() => FailureCause::Connect,
             _ => FailureCause::Broken,
         };
         Self {
@@ -138,6 +148,20 @@ impl Broken {
             refused: self.refused,
         }
     }
+}
+
+fn has_io_kind(error: &reqwest::Error, kind: ErrorKind) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == kind)
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The last cause of a chain says most: `Connection refused`, `invalid peer certificate: Expired`.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use preopen_core::broker::Adapter;
 use preopen_core::clock::{Clock, SystemClock};
-use preopen_core::target::Target;
+use preopen_core::target::{Environment, Target};
 use preopen_core::wire::Transport;
-use preopen_core::{Error, Result};
+use preopen_core::{Error, Result, Secret};
 use preopen_http::{HttpOptions, HttpTransport, IpVersion};
 
 use crate::session::Session;
@@ -76,7 +76,7 @@ impl SessionBuilder {
 
     /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.proxy = Some(url.into());
+        self.http.proxy = Some(Secret::new(url));
         self
     }
 
@@ -122,15 +122,17 @@ impl SessionBuilder {
             })?;
             self.http.source_ip = Some(address);
         }
-        if let Some(proxy) = &self.http.proxy
-            && !["http://", "https://"]
+        if let Some(proxy) = &self.http.proxy {
+            let bad = |problem: &str| Err(Error::invalid_input("proxy", problem));
+            if !["http://", "https://"]
                 .iter()
-                .any(|scheme| proxy.starts_with(scheme))
-        {
-            return Err(Error::invalid_input(
-                "proxy",
-                "must be a URL that begins with http:// or https://",
-            ));
+                .any(|scheme| proxy.expose().starts_with(scheme))
+            {
+                return bad("must be a URL that begins with http:// or https://");
+            }
+            if target.environment() == Environment::Sandbox {
+                return bad("cannot be used with a loopback base_url: plain http would leave this machine");
+            }
         }
         self.http.connect_timeout = self.http.connect_timeout.min(self.timeout);
         let transport = self

@@ -1,27 +1,32 @@
 //! One call to the broker, put together and sent.
 
+use std::fmt;
 use std::time::Duration;
 
 use preopen_core::envelope::Reply;
-use preopen_core::wire::{CallClass, Method, Request, check_path};
+use preopen_core::wire::{CallClass, Method, Request, check_path, check_query};
 use preopen_core::{Error, Result, Secret};
 
 use crate::session::Session;
 
-/// Headers that the session sets itself.
-const OWN_HEADERS: [&str; 5] = [
+/// Headers that the session or the transport sets itself.
+const OWN_HEADERS: [&str; 10] = [
+    "accept-encoding",
     "authorization",
-    "x-session-token",
-    "x-privatekey",
-    "host",
+    "connection",
     "content-length",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-privatekey",
+    "x-session-token",
 ];
 
 /// A call to the broker; [`Call::send`] sends it with a live token.
 ///
 /// A read is repeated once after a renewal when the broker refused the token, and once when the connection
 /// broke. A write is sent at most once: see `OutcomeUnknown` and `SessionExpired`.
-#[derive(Debug)]
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call {
     session: Session,
@@ -49,7 +54,7 @@ impl Call {
     }
 
     /// Adds a query parameter; it is encoded for you.
-    pub fn query(mut self, name: impl Into<String>, value: impl std::fmt::Display) -> Self {
+    pub fn query(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.query.push((name.into(), value.to_string()));
         self
     }
@@ -109,6 +114,7 @@ impl Call {
 
     fn check(&self) -> Result<Request> {
         check_path(&self.path)?;
+        check_query(&self.query)?;
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::invalid_input("timeout", "must be more than 0"));
         }
@@ -123,11 +129,15 @@ impl Call {
             ));
         }
         let mut endpoint = self.session.adapter().endpoint(self.method, &self.path);
-        if endpoint.class == CallClass::Login {
-            return Err(Error::invalid_input(
-                "path",
-                "is the login of this broker: the session calls it itself",
-            ));
+        let own = match endpoint.class {
+            CallClass::Login => Some("is the login of this broker: the session calls it itself"),
+            CallClass::Logout => {
+                Some("is the logout of this broker: call logout(), so that the session knows of it")
+            }
+            _ => None,
+        };
+        if let Some(problem) = own {
+            return Err(Error::invalid_input("path", problem));
         }
         match self.replay_safe {
             Some(true) => endpoint.class = CallClass::Read,
@@ -138,5 +148,12 @@ impl Call {
         request.query.clone_from(&self.query);
         request.body = self.body.clone().transpose()?;
         Ok(request)
+    }
+}
+
+impl fmt::Debug for Call {
+    /// Method and path only: parameters, headers and body may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({} {})", self.method, self.path)
     }
 }

@@ -3,32 +3,34 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
+use preopen_core::broker::Login;
 use preopen_core::clock::{Clock, Now, Timestamp};
-use preopen_core::lifecycle::{Event, FlightId, Record, retries_in_next_totp_step};
+use preopen_core::error::Phase;
+use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
 use preopen_core::totp::{OneTimeCode, step_start};
-use preopen_core::{Error, ErrorKind, Result, broker::Login};
+use preopen_core::{Advice, Error, ErrorKind, Result};
 
 use crate::runtime;
 use crate::session::Inner;
 
-/// Starts the flight. Errors: `Internal` when the background thread cannot be made; the slot is free then.
-pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Result<()> {
-    let worker = runtime::worker().inspect_err(|error| {
-        inner.apply(Event::Failed {
-            flight,
-            error: error.clone(),
-        });
-    })?;
-    worker.spawn(fly(Arc::downgrade(inner), flight));
-    Ok(())
+/// The longest wait for a TOTP step whose code was not sent yet, in real time: two steps and a little.
+const STEP_PATIENCE: Duration = Duration::from_secs(65);
+
+/// Starts the flight. When the background thread cannot be made, the flight fails at once and its slot is free.
+pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) {
+    match runtime::worker() {
+        Ok(worker) => drop(worker.spawn(fly(Arc::downgrade(inner), flight))),
+        Err(error) => drop(inner.apply(Event::Failed { flight, error })),
+    }
 }
 
 /// The error of a flight that ended without a result.
 pub(crate) fn lost() -> Error {
-    Error::new(ErrorKind::Internal, "the login ended without a result").with_advice(preopen_core::Advice::Now)
+    Error::new(ErrorKind::Internal, "the login ended without a result").with_advice(Advice::Now)
 }
 
 async fn fly(session: Weak<Inner>, flight: FlightId) {
@@ -42,28 +44,42 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
         },
         Err(error) => Event::Failed { flight, error },
     };
-    if let Some(late) = inner.apply(event) {
+    if let Some(late) = inner.apply(event).discard {
         // The user logged out meanwhile: the broker's side of this login is ended too, best effort.
-        let now = inner.clock.now();
-        let record = Record::new(0, *late, now, &inner.adapter.policy().expiry);
+        let record = Record::new(0, *late, inner.clock.now(), &inner.adapter.policy().expiry);
         let _ = inner.send_logout(&record).await;
+    }
+    // A login that was queued behind this one may go now.
+    if let Some(next) = inner.apply(Event::Drained { flight }).start {
+        start(&inner, next);
     }
 }
 
 async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {
-    let mut attempt = 0;
+    let (mut codes_refused, mut dead) = (0, false);
     loop {
         let code = one_time_code(session, flight).await?;
         let inner = session.upgrade().ok_or_else(lost)?;
         match login(&inner, code).await {
-            Err(error) if retries_in_next_totp_step(attempt, &error) => attempt += 1,
-            result => return result,
+            Err(error) if retries_in_next_totp_step(codes_refused, &error) => codes_refused += 1,
+            Err(error) => return Err(error),
+            Ok((login, sent)) => {
+                let policy = inner.adapter.policy();
+                match dead_on_arrival(&login, sent, inner.clock.now(), &policy.expiry) {
+                    None => return Ok((login, sent)),
+                    Some(error) if dead => {
+                        return Err(error.with(|context| context.broker = Some(policy.broker)));
+                    }
+                    Some(_) => dead = true,
+                }
+            }
         }
     }
 }
 
 /// The code for a login, if one is needed; waits for the next step when this one's code was sent already.
 async fn one_time_code(session: &Weak<Inner>, flight: FlightId) -> Result<Option<OneTimeCode>> {
+    let began = Instant::now();
     loop {
         let (clock, until): (Arc<dyn Clock>, Timestamp) = {
             let inner = session.upgrade().ok_or_else(lost)?;
@@ -79,29 +95,41 @@ async fn one_time_code(session: &Weak<Inner>, flight: FlightId) -> Result<Option
             else {
                 return Ok(None);
             };
-            match inner.last_totp_step() {
-                Some(last) if policy.totp_single_use && code.step() <= last => {
-                    (Arc::clone(&inner.clock), step_start(last + 1))
-                }
-                _ => {
-                    inner.apply(Event::CodeSpent { step: code.step() });
-                    return Ok(Some(code));
-                }
+            if inner.spend(code.step()) || !policy.totp_single_use {
+                return Ok(Some(code));
             }
+            if began.elapsed() > STEP_PATIENCE {
+                return Err(broker(clock_stands_still()));
+            }
+            (Arc::clone(&inner.clock), step_start(code.step() + 1))
         };
         // The session is not held meanwhile: dropping it ends this wait.
         tokio::time::sleep(clock.nap(until)).await;
     }
 }
 
+fn clock_stands_still() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "no new one-time code within a minute: this machine's clock stands still or was set back",
+    )
+    .with(|context| context.phase = Some(Phase::Login))
+}
+
 async fn login(inner: &Inner, code: Option<OneTimeCode>) -> Result<(Login, Now)> {
+    let sent_code: Vec<_> = code.iter().map(OneTimeCode::for_redaction).collect();
     let request = inner.adapter.login(code);
     let endpoint = request.endpoint.clone();
     let sent = inner.clock.now();
     let raw = inner.send(&request, inner.timeout).await;
     let login = raw.and_then(|raw| inner.adapter.read_login(&endpoint, &raw));
     match login {
-        Ok(login) => Ok((login, sent)),
-        Err(error) => Err(inner.explain(error, &endpoint, None)),
+        Ok(mut login) => {
+            login
+                .profile
+                .clean(&inner.redactor(&login.tokens.all().collect::<Vec<_>>()));
+            Ok((login, sent))
+        }
+        Err(error) => Err(inner.explain(error, &endpoint, &sent_code)),
     }
 }

@@ -10,14 +10,19 @@
 //! println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
 //! # Ok(()) }
 //! ```
+//!
+//! A session works under any executor. Inside a tokio runtime it sends its requests there, so that runtime must
+//! have I/O and time enabled; elsewhere they go over a background thread that is started by the first call.
 #![warn(missing_docs)]
 
 mod builder;
 mod call;
 mod flight;
 mod session;
+mod state;
 mod token;
 
+#[doc(hidden)]
 pub mod runtime;
 
 pub use builder::SessionBuilder;

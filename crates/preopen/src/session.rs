@@ -1,28 +1,28 @@
 //! A session: what users hold. Readers take a lock-free snapshot; everything that changes the session goes
-//! through the core's machine, one event at a time, and never across an await.
+//! through the core's machine in `state.rs`, one event at a time, and never across an await.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use arc_swap::ArcSwap;
 
-use preopen_core::broker::{Adapter, Login, Profile, ProfileSource};
+use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::Clock;
 use preopen_core::envelope::Reply;
-use preopen_core::error::Redactor;
-use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, SessionState};
+use preopen_core::error::{Phase, Redactor};
+use preopen_core::lifecycle::{Event, FlightId, Record, SessionState};
 use preopen_core::static_ip::WhoAmI;
 use preopen_core::target::{Environment, Target};
+use preopen_core::totp::SpentSteps;
 use preopen_core::wire::{CallClass, Endpoint, Method, RawReply, Request, Transport};
-use preopen_core::{Error, ErrorKind, Result};
+use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::flight;
 use crate::runtime::anywhere;
+use crate::state::{Next, Outcome, State, Todo};
 use crate::token::{Headers, Token};
 
 /// A broker session that keeps itself valid. Clones share it.
@@ -38,32 +38,11 @@ pub struct Session {
 pub(crate) struct Inner {
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timeout: Duration,
     target: Target,
     transport: Arc<dyn Transport>,
-    pub(crate) timeout: Duration,
-    current: ArcSwapOption<Record>,
-    guarded: Mutex<Guarded>,
-    closed: AtomicBool,
-}
-
-struct Guarded {
-    machine: Machine,
-    waiting: Option<Waiting>,
-}
-
-struct Waiting {
-    flight: FlightId,
-    process: u32,
-    result: watch::Sender<Option<Outcome>>,
-}
-
-type Outcome = Result<Arc<Record>>;
-
-/// What a caller who needs a session does next.
-enum Next {
-    Use(Outcome),
-    Wait(watch::Receiver<Option<Outcome>>),
-    Start(FlightId, watch::Receiver<Option<Outcome>>),
+    state: State,
+    spent_steps: ArcSwap<SpentSteps>,
 }
 
 /// What came of a logout.
@@ -92,21 +71,16 @@ impl Session {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Self {
-        let guarded = Mutex::new(Guarded {
-            machine: Machine::default(),
-            waiting: None,
-        });
-        let (current, closed) = (ArcSwapOption::empty(), AtomicBool::new(false));
+        let (state, spent_steps) = (State::default(), ArcSwap::default());
         Self {
             inner: Arc::new(Inner {
                 adapter,
                 clock,
+                timeout,
                 target,
                 transport,
-                timeout,
-                current,
-                guarded,
-                closed,
+                state,
+                spent_steps,
             }),
         }
     }
@@ -153,7 +127,6 @@ impl Session {
     /// SmartAPI has no such call: its verdict is `Unsupported` and nothing is sent. Errors: as `get`.
     pub async fn whoami(&self) -> Result<WhoAmI> {
         let inner = &self.inner;
-        inner.check_open()?;
         let Some(request) = inner.adapter.whoami() else {
             return inner
                 .adapter
@@ -164,7 +137,7 @@ impl Session {
         inner
             .adapter
             .read_whoami(&reply)
-            .map_err(|error| inner.explain(error, &endpoint, None))
+            .map_err(|error| inner.explain(error, &endpoint, &[]))
     }
 
     /// Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Errors: as
@@ -174,7 +147,9 @@ impl Session {
             ProfileSource::Login => self.record().await.map(|record| record.profile.clone()),
             ProfileSource::Call(request) => {
                 let reply = self.execute(request, self.inner.timeout).await?;
-                Ok(self.inner.adapter.read_profile(&reply))
+                let mut profile = self.inner.adapter.read_profile(&reply);
+                profile.clean(&self.inner.redactor(&[]));
+                Ok(profile)
             }
         }
     }
@@ -206,18 +181,18 @@ impl Session {
 
     /// What the session is doing. No side effect.
     pub fn state(&self) -> SessionState {
-        self.inner.lock().machine.state(self.inner.clock.now())
+        self.inner.state.machine().state(self.inner.clock.now())
     }
 
     /// Says that the broker refused the token of this generation. The next call logs in again; an old
     /// generation changes nothing.
     pub fn invalidate(&self, generation: u64) {
-        self.inner.apply(Event::Invalidated { generation });
+        drop(self.inner.apply(Event::Invalidated { generation }));
     }
 
     /// Lets a blocked session try again, after you have fixed what blocked it.
     pub fn reset(&self) {
-        self.inner.apply(Event::Reset);
+        drop(self.inner.apply(Event::Reset));
     }
 
     /// Logs the account out at the broker and forgets the token, whatever the broker answers. This is
@@ -225,10 +200,11 @@ impl Session {
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
     pub async fn logout(&self) -> Result<Logout> {
-        self.inner.check_open()?;
-        let record = self.inner.live();
-        self.inner.apply(Event::SignedOut);
-        let Some(record) = record else {
+        let done = self.inner.apply(Event::SignedOut);
+        if let Some(error) = done.refused {
+            return Err(error);
+        }
+        let Some(record) = done.sign_out else {
             let message = "there was no session to log out".to_owned();
             return Ok(Logout {
                 acknowledged: false,
@@ -252,11 +228,10 @@ impl Session {
         })
     }
 
-    /// Forgets the token in this process. Nothing is sent and nothing is logged out; later calls fail with
-    /// `InvalidInput`.
+    /// Forgets the token in this process. Nothing is sent and nothing is logged out, not even a login that is
+    /// still under way; later calls fail with `InvalidInput`.
     pub fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
-        self.inner.apply(Event::SignedOut);
+        drop(self.inner.apply(Event::Closed));
     }
 
     pub(crate) fn adapter(&self) -> &dyn Adapter {
@@ -269,22 +244,33 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
-        if let Some(record) = self.inner.live() {
-            return Ok(record);
-        }
-        self.inner.check_open()?;
-        let mut result = match self.inner.need() {
-            Next::Use(outcome) => return outcome,
-            Next::Wait(result) => result,
-            Next::Start(id, result) => {
-                flight::start(&self.inner, id)?;
-                result
+        // A result can be dead by the time that a slow caller looks at it; the second look starts a new login.
+        for _ in 0..2 {
+            if let Some(record) = self.inner.live() {
+                return Ok(record);
             }
-        };
-        match result.wait_for(Option::is_some).await {
-            Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
-            Err(_) => Err(flight::lost()),
+            let mut result = match self.inner.need() {
+                Next::Use(outcome) => return outcome,
+                Next::Wait(result) => result,
+                Next::Start(flight, result) => {
+                    flight::start(&self.inner, flight);
+                    result
+                }
+            };
+            let settled = match result.wait_for(Option::is_some).await {
+                Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
+                Err(_) => Err(flight::lost()),
+            };
+            match settled {
+                Ok(record) if !record.is_live(self.inner.clock.now()) => {}
+                outcome => return outcome,
+            }
         }
+        Err(Error::new(
+            ErrorKind::Timeout,
+            "the session ended again before it could be used",
+        )
+        .with(|context| context.phase = Some(Phase::Login)))
     }
 
     /// Sends an authenticated request: a live token, one renewal and replay for reads that the broker refused,
@@ -304,15 +290,18 @@ impl Session {
                 Err(error) => error,
             };
             match error.kind() {
+                // Refused twice in a row, the second time with a token that is moments old: the token is not
+                // the reason, and another login could end somebody else's session for nothing.
+                ErrorKind::SessionExpired if renewed => {
+                    return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
+                }
                 ErrorKind::SessionExpired => {
                     self.invalidate(record.generation);
-                    if repeatable && !renewed {
+                    if repeatable {
                         renewed = true;
                         continue;
                     }
-                    if !repeatable {
-                        self.renew_behind();
-                    }
+                    self.renew_behind();
                 }
                 ErrorKind::StaticIpMismatch => return Err(self.inner.with_addresses(error, &record).await),
                 ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
@@ -327,115 +316,44 @@ impl Session {
 
     /// Starts a login without waiting for it, so that the caller's next try finds a session.
     fn renew_behind(&self) {
-        if let Next::Start(id, _) = self.inner.need()
-            && let Err(error) = flight::start(&self.inner, id)
-        {
-            self.inner.apply(Event::Failed { flight: id, error });
+        if let Next::Start(flight, _) = self.inner.need() {
+            flight::start(&self.inner, flight);
         }
     }
 }
 
 fn never_connected(error: &Error) -> bool {
-    error.context().phase == Some(preopen_core::error::Phase::Connect)
+    error.context().phase == Some(Phase::Connect)
 }
 
 impl Inner {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Guarded> {
-        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn live(&self) -> Option<Arc<Record>> {
-        let record = self.current.load_full()?;
-        record.is_live(self.clock.now()).then_some(record)
-    }
-
-    fn check_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::invalid_input("session", "is closed: make a new one"));
-        }
-        Ok(())
+        self.state
+            .published()
+            .filter(|record| record.is_live(self.clock.now()))
     }
 
     fn need(&self) -> Next {
-        let mut guarded = self.lock();
-        let process = std::process::id();
-        if let Some(waiting) = guarded.waiting.take_if(|waiting| waiting.process != process) {
-            // A login of the parent process: its task does not exist here.
-            let flight = waiting.flight;
-            self.step(
-                &mut guarded,
-                Event::Failed {
-                    flight,
-                    error: flight::lost(),
-                },
-            );
-        }
-        for effect in self.step(&mut guarded, Event::Needed) {
-            match effect {
-                Effect::Serve(record) => return Next::Use(Ok(record)),
-                Effect::Refuse(error) => return Next::Use(Err(error)),
-                Effect::Start(flight) => {
-                    let (result, receiver) = watch::channel(None);
-                    guarded.waiting = Some(Waiting {
-                        flight,
-                        process,
-                        result,
-                    });
-                    return Next::Start(flight, receiver);
-                }
-                Effect::Join(_) => {
-                    if let Some(waiting) = &guarded.waiting {
-                        return Next::Wait(waiting.result.subscribe());
-                    }
-                }
-                _ => {}
-            }
-        }
-        Next::Use(Err(flight::lost()))
+        self.state.need(self.clock.now(), &self.adapter.policy().expiry)
     }
 
-    /// Feeds one event to the machine. Returns a login that nobody wants any more, to be ended at the broker.
-    pub(crate) fn apply(&self, event: Event) -> Option<Box<Login>> {
-        let mut guarded = self.lock();
-        self.step(&mut guarded, event)
-            .into_iter()
-            .find_map(|effect| match effect {
-                Effect::Discard(login) => Some(login),
-                _ => None,
-            })
+    /// Feeds one event to the machine and tells what is left to do.
+    pub(crate) fn apply(&self, event: Event) -> Todo {
+        self.state
+            .apply(event, self.clock.now(), &self.adapter.policy().expiry)
     }
 
-    /// One step of the machine, with every effect that needs no waiting carried out under the same lock, so
-    /// that what readers see changes in the order of the events.
-    fn step(&self, guarded: &mut Guarded, event: Event) -> Vec<Effect> {
-        let now = self.clock.now();
-        let machine = std::mem::take(&mut guarded.machine);
-        let (machine, effects) = machine.step(event, now, &self.adapter.policy().expiry);
-        guarded.machine = machine;
-        let mut rest = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Publish(record) => self.current.store(Some(record)),
-                Effect::Withdraw => self.current.store(None),
-                Effect::Settle(flight, outcome) => {
-                    if let Some(waiting) = guarded.waiting.take_if(|waiting| waiting.flight == flight) {
-                        waiting.result.send_replace(Some(outcome));
-                    }
-                }
-                other => rest.push(other),
-            }
-        }
-        rest
-    }
-
-    /// The last TOTP step that was sent.
-    pub(crate) fn last_totp_step(&self) -> Option<i64> {
-        self.lock().machine.last_totp_step()
+    /// Marks the code of a TOTP step as sent; false if it was sent before. Only the one running login asks.
+    pub(crate) fn spend(&self, step: i64) -> bool {
+        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        let fresh = steps.spend(step);
+        self.spent_steps.store(Arc::new(steps));
+        fresh
     }
 
     /// Whether this flight is still wanted.
     pub(crate) fn is_current(&self, flight: FlightId) -> bool {
-        self.lock().machine.is_current(flight)
+        self.state.machine().is_current(flight)
     }
 
     async fn exchange(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
@@ -443,17 +361,20 @@ impl Inner {
         self.adapter
             .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
         let endpoint = &request.endpoint;
-        let result = match self.send(&authenticated, deadline).await {
-            Ok(raw) => self.adapter.read(endpoint, &raw),
-            Err(error) => Err(error),
-        };
+        let raw = self.send(&authenticated, deadline).await;
+        let result = raw
+            .and_then(|raw| self.adapter.read(endpoint, &raw))
+            .map(|mut reply| {
+                reply.clean(&self.redactor(&record.tokens.all().collect::<Vec<_>>()));
+                reply
+            });
         result.map_err(|error| {
             let error = if endpoint.class == CallClass::Write {
                 error.for_write()
             } else {
                 error
             };
-            self.explain(error, endpoint, Some(record))
+            self.explain(error, endpoint, &record.tokens.all().collect::<Vec<_>>())
         })
     }
 
@@ -496,16 +417,20 @@ impl Inner {
         self.exchange(&self.adapter.logout(), record, self.timeout).await
     }
 
-    /// Completes an error before it leaves: broker, endpoint, addresses; and every known secret removed.
-    pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, record: Option<&Record>) -> Error {
-        let mut secrets = self.adapter.secrets();
-        secrets.extend(record.into_iter().flat_map(|record| record.tokens.all()));
+    /// Completes an error before it leaves: broker and endpoint, and every known secret removed, `more` among
+    /// them.
+    pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, more: &[Secret]) -> Error {
         error
             .with(|context| {
                 context.broker = Some(self.adapter.policy().broker);
                 context.endpoint.get_or_insert_with(|| endpoint.to_string());
             })
-            .redacted(&Redactor::new(secrets))
+            .redacted(&self.redactor(more))
+    }
+
+    /// Knows the credentials and `more`.
+    pub(crate) fn redactor(&self, more: &[Secret]) -> Redactor {
+        Redactor::new(self.adapter.secrets().into_iter().chain(more.iter().cloned()))
     }
 }
 

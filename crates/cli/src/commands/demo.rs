@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use preopen::{
-    AngelOne, Clock as _, Error, ErrorKind, Json, Result, Samco, Session, SystemClock, Timestamp,
+    AngelOne, Clock as _, Error, ErrorKind, Json, Result, Samco, Session, SystemClock, Timestamp, Verdict,
     VirtualClock,
 };
 use preopen_sandbox::{Account, AngelOneAccount, Broker, Options, SamcoAccount, Sandbox, SourceIp};
@@ -168,7 +168,13 @@ async fn who_am_i(story: &Story, session: &Session) -> Result<(), Failure> {
         .clone()
         .unwrap_or_else(|| "not told by this broker".to_owned());
     let title = format!("whoami at {}: {}", session.broker(), who.verdict);
-    story.done(
+    let tell = if who.verdict == Verdict::Unsupported {
+        Story::noted
+    } else {
+        Story::done
+    };
+    tell(
+        story,
         "whoami",
         &title,
         &seen,
@@ -324,12 +330,17 @@ impl Story {
     }
 
     fn done(&self, step: &str, title: &str, detail: &str, facts: &Json) {
-        self.say(&format!("  {GOOD}ok{GOOD:#}  {title:<62}  {DIM}{detail}{DIM:#}"));
+        self.say(&format!("  {GOOD}ok{GOOD:#}  {title:<58}  {DIM}{detail}{DIM:#}"));
+        self.record(step, facts);
+    }
+
+    fn noted(&self, step: &str, title: &str, detail: &str, facts: &Json) {
+        self.say(&format!("  {DIM}--{DIM:#}  {title:<58}  {DIM}{detail}{DIM:#}"));
         self.record(step, facts);
     }
 
     fn refused(&self, step: &str, title: &str, detail: &str, facts: &Json) {
-        self.say(&format!("  {BAD}no{BAD:#}  {title:<62}  {DIM}{detail}{DIM:#}"));
+        self.say(&format!("  {BAD}no{BAD:#}  {title:<58}  {DIM}{detail}{DIM:#}"));
         self.record(step, facts);
     }
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen_sandbox::{Account, Options, Sandbox};
+use preopen::Error;
+use preopen_sandbox::{Account, Options, Sandbox, StartError};
 use tokio::io::AsyncReadExt as _;
 
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
@@ -23,9 +24,10 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let options = Options::default().port(arguments.port).tls(arguments.tls);
-    let sandbox = Sandbox::start(options)
-        .await
-        .map_err(|error| Failure::Other(error.to_string()))?;
+    let sandbox = Sandbox::start(options).await.map_err(|error| match error {
+        StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
+        _ => Failure::Other(error.to_string()),
+    })?;
     if output.is_json() {
         json_line(&sandbox.ready_line());
     } else {

@@ -17,6 +17,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let session = arguments.session.session()?;
+    // Also where the broker has no such call: a wrong credential must not look like a good morning.
+    session.token().await?;
     let who = session.whoami().await?;
     let seen = &who.addresses;
     if output.is_json() {
@@ -49,7 +51,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
             Verdict::Unregistered => {
                 format!("{BAD}unregistered{BAD:#}  no address is registered: orders will be refused")
             }
-            _ => who.message.clone(),
+            _ => format!("logged in; {}", who.message),
         });
     }
     Ok(match who.verdict {

@@ -2,11 +2,12 @@
 //! out the effects. Compare-and-set on the generation and on the flight is what keeps late news out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::record::{Record, SessionState, StateName};
 use crate::broker::Login;
 use crate::clock::Now;
-use crate::error::{Error, ErrorKind, LoginReason};
+use crate::error::{Advice, Error, ErrorKind, LoginReason, Phase as ErrorPhase};
 use crate::expiry::ExpiryPolicy;
 
 /// Names one login attempt. A result that names another flight than the running one is too late.
@@ -19,11 +20,6 @@ pub struct FlightId(u64);
 pub enum Event {
     /// A caller needs a session.
     Needed,
-    /// A one-time code of this step is about to be sent.
-    CodeSpent {
-        /// The TOTP step.
-        step: i64,
-    },
     /// A login succeeded.
     Opened {
         /// The flight that did it.
@@ -40,6 +36,11 @@ pub enum Event {
         /// Why.
         error: Error,
     },
+    /// An abandoned flight has ended, and whatever it opened is closed at the broker.
+    Drained {
+        /// The flight.
+        flight: FlightId,
+    },
     /// The broker refused the token of this generation.
     Invalidated {
         /// The generation of the refused token.
@@ -49,6 +50,10 @@ pub enum Event {
     SignedOut,
     /// The user wants a blocked session to try again.
     Reset,
+    /// The user is done with this session object; nothing may be sent for it any more.
+    Closed,
+    /// This is another process than before: logins of the parent do not exist here.
+    Forked,
 }
 
 /// What the caller of the machine must do.
@@ -61,7 +66,7 @@ pub enum Effect {
     Refuse(Error),
     /// Start a login; whoever asked waits for it.
     Start(FlightId),
-    /// A login is running already: whoever asked waits for it.
+    /// A login is running or queued: whoever asked waits for it.
     Join(FlightId),
     /// Make this session the one that readers see.
     Publish(Arc<Record>),
@@ -69,6 +74,8 @@ pub enum Effect {
     Withdraw,
     /// Give everybody who waits for this flight its result.
     Settle(FlightId, Result<Arc<Record>, Error>),
+    /// The user logged out of this session: end it at the broker.
+    SignOut(Arc<Record>),
     /// A login that nobody wants any more succeeded: end it at the broker, best effort.
     Discard(Box<Login>),
 }
@@ -81,6 +88,7 @@ enum Phase {
     /// The session ended by the broker's word; an end by the clock is seen when it is looked at.
     Expired,
     Blocked(Error),
+    Closed,
 }
 
 /// The lifecycle of one session.
@@ -88,9 +96,12 @@ enum Phase {
 pub struct Machine {
     phase: Phase,
     generation: u64,
-    flight: Option<FlightId>,
     flights: u64,
-    last_totp_step: Option<i64>,
+    /// The login that callers wait for: running, or queued while another one drains.
+    flight: Option<FlightId>,
+    /// A login that was abandoned by a logout and still runs. No other login starts before it has ended, since
+    /// its own logout at the broker could end the newer session too.
+    draining: Option<FlightId>,
 }
 
 impl Machine {
@@ -99,18 +110,21 @@ impl Machine {
     pub fn step(mut self, event: Event, now: Now, policy: &ExpiryPolicy) -> (Self, Vec<Effect>) {
         let effects = match event {
             Event::Needed => vec![self.needed(now)],
-            Event::CodeSpent { step } => {
-                self.last_totp_step = self.last_totp_step.max(Some(step));
-                Vec::new()
-            }
             Event::Opened { flight, login, sent } => self.opened(flight, login, sent, now, policy),
             Event::Failed { flight, error } => self.failed(flight, &error, now),
+            Event::Drained { flight } => self.drained(flight),
             Event::Invalidated { generation } => self.invalidated(generation),
-            Event::SignedOut => self.signed_out(),
+            Event::SignedOut => self.signed_out(now),
             Event::Reset => {
                 if matches!(self.phase, Phase::Blocked(_)) {
                     self.phase = Phase::SignedOut;
                 }
+                Vec::new()
+            }
+            Event::Closed => self.closed(),
+            Event::Forked => {
+                self.flight = None;
+                self.draining = None;
                 Vec::new()
             }
         };
@@ -121,6 +135,7 @@ impl Machine {
         match &self.phase {
             Phase::Active(record) if record.is_live(now) => return Effect::Serve(Arc::clone(record)),
             Phase::Blocked(error) => return Effect::Refuse(error.clone()),
+            Phase::Closed => return Effect::Refuse(closed_error()),
             _ => {}
         }
         if let Some(flight) = self.flight {
@@ -129,7 +144,11 @@ impl Machine {
         self.flights += 1;
         let flight = FlightId(self.flights);
         self.flight = Some(flight);
-        Effect::Start(flight)
+        if self.draining.is_some() {
+            Effect::Join(flight)
+        } else {
+            Effect::Start(flight)
+        }
     }
 
     fn opened(
@@ -141,20 +160,20 @@ impl Machine {
         policy: &ExpiryPolicy,
     ) -> Vec<Effect> {
         if self.flight != Some(flight) {
-            return vec![Effect::Discard(login)];
+            // Closing never logs out: what a closed session still opens is left to the broker's own end of it.
+            let closed = matches!(self.phase, Phase::Closed);
+            return if closed {
+                Vec::new()
+            } else {
+                vec![Effect::Discard(login)]
+            };
         }
         self.flight = None;
         self.generation += 1;
         let record = Arc::new(Record::new(self.generation, *login, sent, policy));
         if !record.is_live(now) {
-            // The reply took so long that the boundary passed: nobody may be served with it.
             self.phase = Phase::Expired;
-            let error = Error::new(
-                ErrorKind::LoginRequired,
-                "the session ended while its login was under way: try again",
-            )
-            .with_advice(crate::error::Advice::Now);
-            return vec![Effect::Withdraw, Effect::Settle(flight, Err(error))];
+            return vec![Effect::Withdraw, Effect::Settle(flight, Err(dead_on_arrival()))];
         }
         self.phase = Phase::Active(Arc::clone(&record));
         vec![
@@ -175,9 +194,18 @@ impl Machine {
             return vec![Effect::Settle(flight, Ok(Arc::clone(record)))];
         }
         if error.is_terminal_for_login() {
-            self.phase = Phase::Blocked(error.clone());
+            let again = format!("{} (not sent again: fix it, then call reset())", error.message());
+            self.phase = Phase::Blocked(error.clone().with_message(again));
         }
         vec![Effect::Withdraw, Effect::Settle(flight, Err(error.clone()))]
+    }
+
+    fn drained(&mut self, flight: FlightId) -> Vec<Effect> {
+        if self.draining != Some(flight) {
+            return Vec::new();
+        }
+        self.draining = None;
+        self.flight.map(Effect::Start).into_iter().collect()
     }
 
     fn invalidated(&mut self, generation: u64) -> Vec<Effect> {
@@ -190,13 +218,21 @@ impl Machine {
         }
     }
 
-    fn signed_out(&mut self) -> Vec<Effect> {
-        // A refused credential stays refused: logging out must not buy another attempt.
-        if !matches!(self.phase, Phase::Blocked(_)) {
-            self.phase = Phase::SignedOut;
-        }
+    fn signed_out(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = vec![Effect::Withdraw];
+        match &self.phase {
+            // A refused credential stays refused: logging out must not buy another attempt.
+            Phase::Blocked(_) => {}
+            Phase::Closed => return vec![Effect::Refuse(closed_error())],
+            Phase::Active(record) if record.is_live(now) => {
+                effects.push(Effect::SignOut(Arc::clone(record)));
+                self.phase = Phase::SignedOut;
+            }
+            _ => self.phase = Phase::SignedOut,
+        }
         if let Some(flight) = self.flight.take() {
+            // A queued flight never ran; the one that it waited for goes on draining.
+            self.draining.get_or_insert(flight);
             let error = Error::new(
                 ErrorKind::LoginRequired,
                 "the session was logged out while its login was under way",
@@ -207,9 +243,15 @@ impl Machine {
         effects
     }
 
-    /// The last TOTP step that was sent: the next login waits for a later one.
-    pub fn last_totp_step(&self) -> Option<i64> {
-        self.last_totp_step
+    fn closed(&mut self) -> Vec<Effect> {
+        self.phase = Phase::Closed;
+        let mut effects = vec![Effect::Withdraw];
+        effects.extend(
+            self.flight
+                .take()
+                .map(|flight| Effect::Settle(flight, Err(closed_error()))),
+        );
+        effects
     }
 
     /// Whether this flight is still the one that is waited for.
@@ -231,11 +273,9 @@ impl Machine {
             Phase::Active(record) if record.is_live(now) => SessionState::active(record),
             Phase::Blocked(error) => SessionState {
                 blocked_by: Some(error.clone()),
-                ..state(
-                    StateName::Blocked,
-                    &format!("fix this, then call reset(): {}", error.message()),
-                )
+                ..state(StateName::Blocked, error.message())
             },
+            Phase::Closed => state(StateName::Closed, "the session is closed: make a new one"),
             _ if self.flight.is_some() => state(StateName::Opening, "a login is running"),
             Phase::SignedOut => state(StateName::SignedOut, "the next call logs in"),
             Phase::Active(record) => SessionState {
@@ -252,4 +292,19 @@ impl Machine {
             ),
         }
     }
+}
+
+fn closed_error() -> Error {
+    Error::invalid_input("session", "is closed: make a new one")
+}
+
+/// The error of a login whose session was over before anybody could use it.
+pub(super) fn dead_on_arrival() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        "the session was over before its login was complete: the broker ended it meanwhile, or this machine's \
+         clock is ahead",
+    )
+    .with_advice(Advice::After(Duration::from_secs(5)))
+    .with(|context| context.phase = Some(ErrorPhase::Login))
 }

@@ -63,6 +63,8 @@ pub enum StateName {
     Expired,
     /// The broker refused the login for good; nothing is sent until `reset()`.
     Blocked,
+    /// The session object was closed; it cannot be used any more.
+    Closed,
 }
 
 impl StateName {
@@ -74,6 +76,7 @@ impl StateName {
             Self::Active => "active",
             Self::Expired => "expired",
             Self::Blocked => "blocked",
+            Self::Closed => "closed",
         }
     }
 }

@@ -1,17 +1,8 @@
 //! What SmartAPI's refusals mean: one table over (call, code, text). A code alone is not enough: several mean
 //! more than one thing. Each row has a vector in `tests/vectors/angelone`.
 
-use crate::envelope::{On, Row, Verdict};
+use crate::envelope::{On, Row, Verdict, row};
 use crate::error::{AccountAction, Credential, LoginReason};
-
-const fn row(on: On, code: &'static str, text: &'static str, verdict: Verdict) -> Row {
-    Row {
-        on,
-        code,
-        text,
-        verdict,
-    }
-}
 
 /// Codes first, then known texts; the status decides what is not listed.
 pub(in crate::brokers) static ROWS: &[Row] = &[
@@ -40,7 +31,7 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     row(
         On::Login,
         "AB1007",
-        "password is invalid",
+        "login id or password is invalid",
         Verdict::Credentials(Credential::Pin),
     ),
     row(On::Login, "AB1007", "", Verdict::Unavailable),
@@ -53,8 +44,14 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     // AB1004 means both a malformed body and a server fault (observed): never terminal.
     row(On::Any, "AB1004", "", Verdict::Unavailable),
     row(On::Any, "AB2001", "", Verdict::Unavailable),
+    // "Error not specified" (documented): says nothing about what became of the request.
+    row(On::Any, "AB2000", "", Verdict::Unavailable),
     row(On::Any, "AB1021", "", Verdict::RateLimited),
     // The gateway's rate limit is an HTTP 403 in plain text; wording varies between documents and wire.
-    row(On::Any, "", "exceeding access", Verdict::RateLimited),
-    row(On::Any, "", "exceeding rate", Verdict::RateLimited),
+    row(
+        On::Any,
+        "",
+        "access denied because of exceeding",
+        Verdict::RateLimited,
+    ),
 ];

@@ -8,7 +8,7 @@ use super::faults;
 use super::requests::without_bearer;
 use crate::broker::{Login, Profile, Tokens};
 use crate::envelope::{self, Body, Refusal, Reply, classify, list, text};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
 use crate::secret::Secret;
 use crate::wire::{Endpoint, RawReply};
@@ -18,10 +18,12 @@ pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which addres
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
     let reply = read(endpoint, raw)?;
     let Some(access) = token(&reply.data, "jwtToken") else {
-        return Err(
-            envelope::unknown_shape(raw, "the login succeeded but its reply holds no jwtToken")
-                .with(|context| context.body = None),
-        );
+        return Err(envelope::unknown_shape(
+            endpoint,
+            raw,
+            "the login succeeded but its reply holds no usable jwtToken",
+        )
+        .with(|context| context.body = None));
     };
     let evidence = jwt_expiry(access.expose()).map(|at| Evidence {
         source: EvidenceSource::JwtExpiry,
@@ -39,7 +41,7 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
 fn token(data: &Value, key: &str) -> Option<Secret> {
     match data.get(key)? {
         Value::String(text) => Some(without_bearer(text))
-            .filter(|text| !text.is_empty())
+            .filter(|text| envelope::is_token(text))
             .map(Secret::new),
         Value::Number(number) => Some(Secret::new(number.to_string())),
         _ => None,
@@ -48,15 +50,16 @@ fn token(data: &Value, key: &str) -> Option<Secret> {
 
 /// Reads any reply. HTTP 200 is not success: the gateway's failures come with it (observed).
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let mut body = match envelope::body(raw)? {
+    let mut body = match envelope::body(endpoint, raw)? {
         Body::Json(Value::Object(body)) => body,
         Body::Json(_) => {
             return Err(envelope::unknown_shape(
+                endpoint,
                 raw,
                 "the reply is JSON but not an object",
             ));
         }
-        Body::Text(text) => return Err(plain_text(endpoint, raw, text)),
+        Body::Text(text) => return Err(envelope::plain_text(faults::ROWS, endpoint, raw, text)),
     };
     let ok = flag(body.get("status")).or_else(|| flag(body.get("success")));
     let success_status = (200..300).contains(&raw.status);
@@ -67,6 +70,7 @@ pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
             Ok(reply)
         }
         None if success_status => Err(envelope::unknown_shape(
+            endpoint,
             raw,
             "the reply says neither that it succeeded nor that it failed",
         )),
@@ -82,24 +86,6 @@ fn flag(value: Option<&Value>) -> Option<bool> {
         Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
-}
-
-fn plain_text(endpoint: &Endpoint, raw: &RawReply, text: String) -> Error {
-    let listed = faults::ROWS
-        .iter()
-        .any(|row| !row.text.is_empty() && text.to_lowercase().contains(row.text));
-    if listed || raw.status == 429 {
-        return classify(
-            faults::ROWS,
-            endpoint,
-            raw,
-            Refusal {
-                text,
-                ..Refusal::default()
-            },
-        );
-    }
-    envelope::unavailable(raw, &format!("answered with text instead of data: {text}"))
 }
 
 fn refusal(body: &Map<String, Value>) -> Refusal {

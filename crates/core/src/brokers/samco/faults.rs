@@ -1,17 +1,9 @@
-//! What Samco's refusals mean: one table over (call, code, text). Codes and texts are documented; each row
+//! What Samco's refusals mean: one table over (call, code, text). Codes and texts are documented but for the one that says
+//! otherwise; each row
 //! has a vector in `tests/vectors/samco`.
 
-use crate::envelope::{On, Row, Verdict};
+use crate::envelope::{On, Row, Verdict, row};
 use crate::error::{AccountAction, Credential};
-
-const fn row(on: On, code: &'static str, text: &'static str, verdict: Verdict) -> Row {
-    Row {
-        on,
-        code,
-        text,
-        verdict,
-    }
-}
 
 /// Codes first, then known texts; the status decides what is not listed.
 pub(in crate::brokers) static ROWS: &[Row] = &[
@@ -29,7 +21,12 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
         "",
         Verdict::Account(AccountAction::AppLogin),
     ),
-    row(On::Any, "", "not the registered static ip", Verdict::StaticIp),
+    row(
+        On::Any,
+        "",
+        "the ip is not the registered static ip",
+        Verdict::StaticIp,
+    ),
     row(
         On::Any,
         "",
@@ -51,7 +48,7 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     row(
         On::Session,
         "",
-        "session token is mandatory",
+        "unauthorized - session token is mandatory",
         Verdict::SessionExpired,
     ),
     row(
@@ -60,5 +57,6 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
         "unauthorized - invalid token",
         Verdict::SessionExpired,
     ),
+    // From a third-party table; the text of an expired token is not documented.
     row(On::Session, "", "session expired", Verdict::SessionExpired),
 ];

@@ -12,16 +12,24 @@ use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::wire::{Endpoint, RawReply};
 
-/// Envelope keys that are not payload.
+/// Envelope keys that are taken out of the payload.
 const ENVELOPE: [&str; 4] = ["serverTime", "msgId", "status", "statusMessage"];
+
+/// Keys that say something about a reply but are no payload: a body of nothing else is no success.
+const ABOUT: [&str; 6] = [
+    "statusMsg",
+    "message",
+    "errorMessage",
+    "errorCode",
+    "code",
+    "validationErrors",
+];
 
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
     let reply = read(endpoint, raw)?;
-    let Some(token) = text(&reply.data, "sessionToken") else {
-        return Err(
-            envelope::unknown_shape(raw, "the login succeeded but its reply holds no sessionToken")
-                .with(|context| context.body = None),
-        );
+    let Some(token) = text(&reply.data, "sessionToken").filter(|token| envelope::is_token(token)) else {
+        let what = "the login succeeded but its reply holds no usable sessionToken";
+        return Err(envelope::unknown_shape(endpoint, raw, what));
     };
     let mut login = Login::new(Tokens::new(token));
     login.evidence.extend(jwt_expiry(token).map(|at| Evidence {
@@ -37,27 +45,45 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
 /// Reads any reply. Success needs a 2xx status and no failure in the envelope: a business failure may come
 /// with HTTP 200 (observed by third parties), and some success bodies carry no `status` at all (documented).
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let body = match envelope::body(raw)? {
+    let body = match envelope::body(endpoint, raw)? {
         Body::Json(Value::Object(body)) => body,
         Body::Json(_) => {
             return Err(envelope::unknown_shape(
+                endpoint,
                 raw,
                 "the reply is JSON but not an object",
             ));
         }
-        Body::Text(text) => return Err(plain_text(endpoint, raw, text)),
+        Body::Text(text) => return Err(envelope::plain_text(faults::ROWS, endpoint, raw, text)),
     };
-    let status = body
-        .get("status")
-        .and_then(Value::as_str)
-        .map(str::to_ascii_lowercase);
-    let failed = matches!(status.as_deref(), Some("failure" | "error"));
-    if failed || !(200..300).contains(&raw.status) {
+    let said = match body.get("status") {
+        Some(Value::String(status)) if status.eq_ignore_ascii_case("success") => Some(true),
+        Some(Value::String(status))
+            if ["failure", "error"]
+                .iter()
+                .any(|no| status.eq_ignore_ascii_case(no)) =>
+        {
+            Some(false)
+        }
+        Some(Value::Bool(flag)) => Some(*flag),
+        Some(Value::Null) | None => None,
+        Some(_) => {
+            return Err(envelope::unknown_shape(
+                endpoint,
+                raw,
+                "the reply's status is none that is known",
+            ));
+        }
+    };
+    let blamed = body.contains_key("errorCode") || body.contains_key("validationErrors");
+    if said == Some(false) || (said.is_none() && blamed) || !(200..300).contains(&raw.status) {
         return Err(classify(faults::ROWS, endpoint, raw, refusal(&body)));
     }
     // A payload key is proof enough for the shapes that are documented without a `status`.
-    if status.is_none() && body.keys().all(|key| ENVELOPE.contains(&key.as_str())) {
+    let payload = |key: &String| !ENVELOPE.contains(&key.as_str()) && !ABOUT.contains(&key.as_str());
+    if said.is_none() && !body.keys().any(payload) {
         return Err(envelope::unknown_shape(
+            endpoint,
             raw,
             "the reply has neither a status nor a payload",
         ));
@@ -79,24 +105,6 @@ fn unwrap(mut body: Map<String, Value>, http_status: u16) -> Reply {
     }
     reply.data = Value::Object(body);
     reply
-}
-
-fn plain_text(endpoint: &Endpoint, raw: &RawReply, text: String) -> crate::Error {
-    let listed = faults::ROWS
-        .iter()
-        .any(|row| !row.text.is_empty() && text.to_lowercase().contains(row.text));
-    if listed || raw.status == 429 {
-        return classify(
-            faults::ROWS,
-            endpoint,
-            raw,
-            Refusal {
-                text,
-                ..Refusal::default()
-            },
-        );
-    }
-    envelope::unavailable(raw, &format!("answered with text instead of data: {text}"))
 }
 
 fn refusal(body: &Map<String, Value>) -> Refusal {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::broker::Tokens;
 use crate::secret::Secret;
-use crate::wire::{CallClass, Endpoint, Method, Request};
+use crate::wire::{CallClass, Endpoint, Method, Request, same_path};
 
 pub(super) const LOGIN: &str = "/session/token";
 pub(super) const WHOAMI: &str = "/ip/whoami";
@@ -22,14 +22,25 @@ const POST_READS: &[&str] = &[
     "/tradeview/gainLoss",
 ];
 
+/// Calls other than the login whose replies hold tokens or codes (documented).
+const REVEALING: &[&str] = &[
+    "/login",
+    "/accessToken/token",
+    "/webSecretCode",
+    "/webSecretCodeValidation",
+    "/oauth/token",
+    "/oauth/authenticate",
+];
+
 pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
     let class = match method {
-        Method::Post if path == LOGIN => CallClass::Login,
+        Method::Post if same_path(path, LOGIN) => CallClass::Login,
+        Method::Delete if same_path(path, LOGOUT) => CallClass::Logout,
         Method::Get => CallClass::Read,
         Method::Post if POST_READS.contains(&path) => CallClass::Read,
         _ => CallClass::Write,
     };
-    Endpoint::new(method, path, class)
+    Endpoint::new(method, path, class).sensitive(REVEALING.iter().any(|known| same_path(path, known)))
 }
 
 pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
