@@ -49,13 +49,13 @@ text_enum! {
     ErrorKind {
         /// Refused before any I/O: fix the named field.
         InvalidInput = "invalid_input",
-        /// The broker refused a credential: fix it. Not tried again until it changes or `reset()`.
+        /// The broker refused a credential: fix it. A refused login is not tried again until `reset()`.
         CredentialsRejected = "credentials_rejected",
         /// A person must act at the broker: log in to its app, subscribe, or get unblocked.
         AccountActionRequired = "account_action_required",
         /// A new interactive login is needed.
         LoginRequired = "login_required",
-        /// The broker refused the token and this call may not be repeated (a write).
+        /// The broker refused the token, and this call may not be repeated (a write) or was repeated already.
         SessionExpired = "session_expired",
         /// This host's address is not registered with the broker.
         StaticIpMismatch = "static_ip_mismatch",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::Clock;
@@ -43,6 +43,8 @@ pub(crate) struct Inner {
     transport: Arc<dyn Transport>,
     state: State,
     spent_steps: ArcSwap<SpentSteps>,
+    /// The redactor of a generation: made once, used for every reply.
+    redactor: ArcSwapOption<(u64, Redactor)>,
 }
 
 /// What came of a logout.
@@ -71,7 +73,7 @@ impl Session {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Self {
-        let (state, spent_steps) = (State::default(), ArcSwap::default());
+        let (state, spent_steps, redactor) = (State::default(), ArcSwap::default(), ArcSwapOption::empty());
         Self {
             inner: Arc::new(Inner {
                 adapter,
@@ -426,6 +428,21 @@ impl Inner {
                 context.endpoint.get_or_insert_with(|| endpoint.to_string());
             })
             .redacted(&self.redactor(more))
+    }
+
+    /// Knows the credentials and the tokens of this record.
+    fn redactor_of(&self, record: &Record) -> Arc<(u64, Redactor)> {
+        if let Some(kept) = self
+            .redactor
+            .load_full()
+            .filter(|kept| kept.0 == record.generation)
+        {
+            return kept;
+        }
+        let tokens: Vec<Secret> = record.tokens.all().collect();
+        let made = Arc::new((record.generation, self.redactor(&tokens)));
+        self.redactor.store(Some(Arc::clone(&made)));
+        made
     }
 
     /// Knows the credentials and `more`.
