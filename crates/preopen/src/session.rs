@@ -83,6 +83,7 @@ impl Session {
                 transport,
                 state,
                 spent_steps,
+                redactor,
             }),
         }
     }
