@@ -7,17 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::secret::Secret;
+use crate::redact::cap;
+pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
 
 /// A result with Preopen's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// The longest message, validation error or body excerpt that an error carries when it leaves, in characters.
-pub const MESSAGE_LIMIT: usize = 512;
-
-/// The longest text before redaction. A secret that the shorter limit cuts in two could not be recognised any
-/// more, so the shorter limit is applied by [`Error::redacted`].
-const UNREDACTED_LIMIT: usize = 8192;
 
 macro_rules! text_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -507,101 +501,9 @@ impl StdError for Error {
     }
 }
 
-/// Knows the secrets of one session and removes their values from text that came from elsewhere: as they are,
-/// JSON-escaped and percent-encoded.
-///
-/// A secret of fewer than [`Redactor::WORD`] characters (a PIN) is removed only where it stands as a word of
-/// its own, since it would otherwise tear holes into order numbers and ordinary words.
-#[derive(Clone, Debug, Default)]
-pub struct Redactor(Vec<Secret>);
-
-impl Redactor {
-    /// What stands where a secret stood.
-    pub const PLACEHOLDER: &'static str = "**redacted**";
-
-    /// Secrets shorter than this are only removed as whole words.
-    pub const WORD: usize = 7;
-
-    /// A redactor for `secrets`; empty ones are ignored.
-    pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        let mut known: Vec<Secret> = Vec::new();
-        for secret in secrets {
-            let secret = secret.trimmed();
-            let text = secret.expose();
-            let quoted = serde_json::Value::from(text).to_string();
-            let escaped = quoted.trim_matches('"');
-            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            let others = [escaped, encoded.as_str()];
-            known.extend(others.into_iter().filter(|other| *other != text).map(Secret::new));
-            known.push(secret);
-        }
-        known.retain(|secret| !secret.is_empty());
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
-        Self(known)
-    }
-
-    /// Replaces every known secret in `text`.
-    pub fn clean(&self, text: &mut String) {
-        for secret in &self.0 {
-            let secret = secret.expose();
-            if !text.contains(secret) {
-                continue;
-            }
-            *text = if secret.chars().count() < Self::WORD {
-                replace_word(text, secret)
-            } else {
-                text.replace(secret, Self::PLACEHOLDER)
-            };
-        }
-    }
-}
-
-fn replace_word(text: &str, word: &str) -> String {
-    let mut cleaned = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, found) = rest.split_at(at);
-        let (word, after) = found.split_at(word.len());
-        cleaned.push_str(before);
-        let joins = |c: char| c.is_alphanumeric();
-        let inside =
-            cleaned.chars().next_back().is_some_and(joins) || after.chars().next().is_some_and(joins);
-        cleaned.push_str(if inside { word } else { Redactor::PLACEHOLDER });
-        rest = after;
-    }
-    cleaned + rest
-}
-
-/// One line of printable text, not yet at its final length: brokers are known to send stack traces.
-pub fn safe_text(text: &str) -> String {
-    let mut line = String::new();
-    for word in text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-    {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-        if line.len() > UNREDACTED_LIMIT * 4 {
-            break;
-        }
-    }
-    cap(&mut line, UNREDACTED_LIMIT);
-    line
-}
-
-fn cap(text: &mut String, limit: usize) {
-    if text.chars().count() > limit {
-        *text = text.chars().take(limit - 1).collect();
-        text.push('…');
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Error, ErrorKind, MESSAGE_LIMIT, Phase, Redactor, safe_text};
-    use crate::secret::Secret;
+    use super::{Error, ErrorKind, Phase};
 
     #[test]
     fn codes_are_unique_and_snake_case() {
@@ -627,53 +529,6 @@ mod tests {
             error.to_string(),
             "samco: no such symbol [GET /quote/getQuote, HTTP 400]"
         );
-    }
-
-    #[test]
-    fn long_text_is_capped_by_characters() {
-        let error = Error::new(ErrorKind::BrokerRejected, "é".repeat(2000)).redacted(&Redactor::default());
-        assert_eq!(error.message().chars().count(), MESSAGE_LIMIT);
-        assert_eq!(safe_text("short"), "short");
-    }
-
-    #[test]
-    fn redaction_reaches_every_text() {
-        let error = Error::new(ErrorKind::MalformedResponse, "saw CANARY here")
-            .with(|c| {
-                c.body = Some("{CANARY}".into());
-                c.validation_errors = vec!["CANARY".into()];
-            })
-            .with_source(Cause::new("CANARY below"))
-            .redacted(&Redactor::new([Secret::new("CANARY")]));
-        assert!(!format!("{error} {error:?} {:?}", error.causes()).contains("CANARY"));
-    }
-
-    #[test]
-    fn a_secret_at_the_cap_is_not_cut_in_two() {
-        let secret = "CANARY".repeat(16);
-        let text = format!(
-            "{}{secret} and more {}",
-            "x".repeat(MESSAGE_LIMIT - 30),
-            "y".repeat(600)
-        );
-        let error =
-            Error::new(ErrorKind::BrokerRejected, text).redacted(&Redactor::new([Secret::new(secret)]));
-        assert!(!error.message().contains("CANARY"), "{error}");
-    }
-
-    #[test]
-    fn escaped_and_encoded_forms_are_removed_too() {
-        let redactor = Redactor::new([Secret::new("CAN\"ARY &x")]);
-        let mut text = r#"{"k":"CAN\"ARY &x"} ?k=CAN%22ARY+%26x"#.to_owned();
-        redactor.clean(&mut text);
-        assert!(!text.contains("CAN"), "{text}");
-    }
-
-    #[test]
-    fn a_short_secret_is_removed_as_a_word_only() {
-        let mut text = "pin 4821, order 148210; '4821'".to_owned();
-        Redactor::new([Secret::new("4821")]).clean(&mut text);
-        assert_eq!(text, "pin **redacted**, order 148210; '**redacted**'");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 pub mod expiry;
 pub mod lifecycle;
+mod redact;
 pub mod secret;
 pub mod static_ip;
 pub mod target;

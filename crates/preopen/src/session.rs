@@ -368,7 +368,7 @@ impl Inner {
         let result = raw
             .and_then(|raw| self.adapter.read(endpoint, &raw))
             .map(|mut reply| {
-                reply.clean(&self.redactor(&record.tokens.all().collect::<Vec<_>>()));
+                reply.clean(&self.redactor_of(record).1);
                 reply
             });
         result.map_err(|error| {
