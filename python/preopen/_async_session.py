@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._base import SessionBase
+from ._base import SessionBase, under_own_name
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -105,7 +105,10 @@ class AsyncSession(SessionBase):
         `TimeoutError`, `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`,
         `MalformedResponseError`, and `SessionExpiredError` when the broker refuses a new token too.
         """
-        work = self._request("GET", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("GET", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(await _run(work))
 
     async def post(
@@ -124,7 +127,10 @@ class AsyncSession(SessionBase):
         token; the write was not done) and `OutcomeUnknownError` (it may have been done: look at the order
         book).
         """
-        work = self._request("POST", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("POST", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(await _run(work))
 
     async def put(
@@ -138,7 +144,10 @@ class AsyncSession(SessionBase):
         timeout: Optional[float] = None,
     ) -> Reply:
         """A PUT to the broker: a write. Arguments as `get`, errors as `post`."""
-        work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(await _run(work))
 
     async def delete(
@@ -152,7 +161,10 @@ class AsyncSession(SessionBase):
         timeout: Optional[float] = None,
     ) -> Reply:
         """A DELETE to the broker: a write. Arguments as `get`, errors as `post`."""
-        work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(await _run(work))
 
     async def logout(self) -> Logout:
@@ -178,3 +190,6 @@ class AsyncSession(SessionBase):
         traceback: Optional[TracebackType],
     ) -> None:
         await self.close()
+
+
+under_own_name(AsyncSession)

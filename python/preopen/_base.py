@@ -9,7 +9,7 @@ from .errors import InvalidInputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, NoReturn, Optional, Sequence, Union
+    from typing import Any, Literal, Mapping, NoReturn, Optional, Sequence, Union
 
     from ._types import SessionState
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     Param = Union[str, int, float, bool]
     Params = Mapping[str, Param]
 
+    #: The brokers.
+    Broker = Literal["samco", "angelone"]
+
 __all__ = ["SessionBase"]
+
+# What callers hand over may be secret: a proxy's password, a header, or credentials in the wrong place. It is
+# deleted before an exception leaves, so that a traceback that shows local variables does not show it.
 
 
 class SessionBase:
@@ -39,25 +45,28 @@ class SessionBase:
         ca_file: Optional[str] = None,
         allowed_hosts: Sequence[str] = (),
     ) -> None:
-        self._native = _build(
-            credentials,
-            None,
-            base_url=base_url,
-            timeout=timeout,
-            ip_version=ip_version,
-            source_ip=source_ip,
-            proxy=proxy,
-            ca_file=ca_file,
-            allowed_hosts=allowed_hosts,
-        )
+        try:
+            self._native = _build(
+                credentials,
+                None,
+                base_url=base_url,
+                timeout=timeout,
+                ip_version=ip_version,
+                source_ip=source_ip,
+                proxy=proxy,
+                ca_file=ca_file,
+                allowed_hosts=allowed_hosts,
+            )
+        finally:
+            del credentials, base_url, proxy
 
     @property
-    def broker(self) -> str:
+    def broker(self) -> Broker:
         """``"samco"`` or ``"angelone"``."""
         return self._native.broker
 
     @property
-    def environment(self) -> str:
+    def environment(self) -> Literal["live", "sandbox", "custom"]:
         """``"live"``; ``"sandbox"`` for a loopback `base_url`; ``"custom"`` for a host of `allowed_hosts`."""
         return self._native.environment
 
@@ -67,7 +76,10 @@ class SessionBase:
 
     def invalidate(self, generation: int) -> None:
         """Says that the broker refused the token of this generation (`Token.generation`). The next call logs
-        in again; an old generation changes nothing."""
+        in again; an old generation changes nothing.
+
+        Raises `InvalidInputError` when it is not a whole number.
+        """
         self._native.invalidate(generation)
 
     def reset(self) -> None:
@@ -75,7 +87,9 @@ class SessionBase:
         self._native.reset()
 
     def __repr__(self) -> str:
-        return type(self).__name__ + repr(self._native)[len("Session") :]
+        # Tracebacks with local variables show a session whose making failed.
+        made = getattr(self, "_native", None)
+        return type(self).__name__ + ("(not made)" if made is None else repr(made)[len("Session") :])
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: it holds secrets")
@@ -90,8 +104,25 @@ class SessionBase:
         replay_safe: Optional[bool],
         timeout: Optional[float],
     ) -> native.Work:
-        text = None if json is None else _json_text(json)
-        return self._native.request(method, path, params, text, headers, replay_safe, timeout)
+        text = None
+        try:
+            text = None if json is None else _json_text(json)
+            return self._native.request(method, path, params, text, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, text, headers
+
+
+def under_own_name(kind: type[SessionBase]) -> None:
+    """Has Python's errors about missing arguments name `kind`, which people know, and not this base."""
+    for name in ("__init__", "invalidate"):
+        shared = vars(SessionBase)[name]
+        own = type(shared)(shared.__code__, shared.__globals__, name, shared.__defaults__)
+        own.__kwdefaults__ = shared.__kwdefaults__
+        own.__annotations__ = shared.__annotations__
+        own.__doc__ = shared.__doc__
+        own.__module__ = kind.__module__
+        own.__qualname__ = f"{kind.__qualname__}.{name}"
+        setattr(kind, name, own)
 
 
 def with_clock(
@@ -107,18 +138,24 @@ def with_clock(
         "ca_file": None,
         "allowed_hosts": (),
     }
-    unknown = sorted(set(options) - set(defaults))
-    if unknown:
-        raise TypeError("unknown option: " + ", ".join(unknown))
-    session._native = _build(credentials, clock, **{**defaults, **options})
+    try:
+        unknown = sorted(set(options) - set(defaults))
+        if unknown:
+            raise TypeError("unknown option: " + ", ".join(unknown))
+        session._native = _build(credentials, clock, **{**defaults, **options})
+    finally:
+        del credentials, options
 
 
 def _build(credentials: Credentials, clock: Optional[native.VirtualClock], **options: Any) -> native.Session:
-    if not isinstance(credentials, Credentials):
-        # The value is not shown: it may well be a secret in the wrong place.
-        message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
-        raise InvalidInputError(message, field="credentials")
-    return native.Session(credentials._native, clock=clock, **options)
+    try:
+        if not isinstance(credentials, Credentials):
+            # The value is not shown: it may well be a secret in the wrong place.
+            message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
+            raise InvalidInputError(message, field="credentials")
+        return native.Session(credentials._native, clock=clock, **options)
+    finally:
+        del credentials, options
 
 
 def _json_text(value: Any) -> str:
@@ -128,5 +165,7 @@ def _json_text(value: Any) -> str:
         return dumps(value, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         problem = str(error)
+    finally:
+        del value
     # Raised here, so that the error carries no other one along.
     raise InvalidInputError(f"json cannot be written as JSON: {problem}", field="json")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AngelOne", "Credentials", "Samco"]
 
+# Constructors delete their arguments in any case: a traceback that shows local variables shows none of them.
+
 
 class Credentials:
     """Credentials of one broker: `Samco` or `AngelOne`."""
@@ -36,7 +38,10 @@ class Samco(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, api_secret: str) -> None:
-        self._native = native.Credentials.samco(api_key, api_secret)
+        try:
+            self._native = native.Credentials.samco(api_key, api_secret)
+        finally:
+            del api_key, api_secret
 
     @classmethod
     def from_env(cls) -> Samco:
@@ -59,7 +64,10 @@ class AngelOne(Credentials):
     __slots__ = ()
 
     def __init__(self, *, api_key: str, client_code: str, pin: str, totp_secret: str) -> None:
-        self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
+        try:
+            self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
+        finally:
+            del api_key, client_code, pin, totp_secret
 
     @classmethod
     def from_env(cls) -> AngelOne:

@@ -1,7 +1,19 @@
 """The extension module, made from ``bindings/python``. Use the package `preopen`; this module may change."""
 
 from datetime import datetime
-from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple, final
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    List,
+    Literal,
+    Mapping,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    final,
+)
 
 __all__ = [
     "Completions",
@@ -110,11 +122,11 @@ class Session:
         clock: Optional[VirtualClock],
     ) -> Session: ...
     @property
-    def broker(self) -> str:
+    def broker(self) -> Literal["samco", "angelone"]:
         """The broker's name."""
 
     @property
-    def environment(self) -> str:
+    def environment(self) -> Literal["live", "sandbox", "custom"]:
         """``"live"``, ``"sandbox"`` or ``"custom"``."""
 
     def try_token(self) -> Optional[Token]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._base import SessionBase
+from ._base import SessionBase, under_own_name
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -96,7 +96,10 @@ class Session(SessionBase):
         `TimeoutError`, `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`,
         `MalformedResponseError`, and `SessionExpiredError` when the broker refuses a new token too.
         """
-        work = self._request("GET", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("GET", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(work.wait())
 
     def post(
@@ -115,7 +118,10 @@ class Session(SessionBase):
         token; the write was not done) and `OutcomeUnknownError` (it may have been done: look at the order
         book).
         """
-        work = self._request("POST", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("POST", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(work.wait())
 
     def put(
@@ -129,7 +135,10 @@ class Session(SessionBase):
         timeout: Optional[float] = None,
     ) -> Reply:
         """A PUT to the broker: a write. Arguments as `get`, errors as `post`."""
-        work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(work.wait())
 
     def delete(
@@ -143,7 +152,10 @@ class Session(SessionBase):
         timeout: Optional[float] = None,
     ) -> Reply:
         """A DELETE to the broker: a write. Arguments as `get`, errors as `post`."""
-        work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
+        try:
+            work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
+        finally:
+            del path, params, json, headers
         return read_reply(work.wait())
 
     def logout(self) -> Logout:
@@ -169,3 +181,6 @@ class Session(SessionBase):
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+under_own_name(Session)

@@ -8,7 +8,7 @@ from .errors import from_info
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Any, Mapping, Optional
+    from typing import Any, Literal, Mapping, Optional
 
     from .errors import PreopenError
 
@@ -92,10 +92,10 @@ class WhoAmI(_Value):
     #: The registered secondary address, ``None`` if there is none.
     secondary_ip: Optional[str]
     #: ``"primary"`` or ``"secondary"`` when one matched.
-    matched_as: Optional[str]
+    matched_as: Optional[Literal["primary", "secondary"]]
     #: ``"match"``, ``"mismatch"``, ``"unregistered"``, or ``"unsupported"`` where the broker has no such call
     #: (SmartAPI).
-    verdict: str
+    verdict: Literal["match", "mismatch", "unregistered", "unsupported"]
     #: One line for a person.
     message: str
 
@@ -142,8 +142,9 @@ class SessionState(_Value):
         "reason",
     )
 
-    #: ``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"`` or ``"blocked"``.
-    name: str
+    #: ``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"``; ``"blocked"`` until `reset()`;
+    #: ``"closed"`` for good, after `close()`.
+    name: Literal["signed_out", "opening", "active", "expired", "blocked", "closed"]
     #: The number of the last login, from 1; 0 before the first.
     generation: int
     #: When the login was sent: aware, in UTC.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Any, Optional, Union
 
+    from ._base import Broker
     from ._credentials import Credentials
 
 __all__ = ["Clock", "Requests", "Sandbox"]
@@ -95,8 +96,9 @@ class Sandbox:
     - `port`: a port on 127.0.0.1; 0 takes a free one.
     - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
 
-    The child ends with this process, whatever happens to it. Raises `InvalidInputError` when the ``preopen``
-    command is missing or does not start.
+    The child ends with this process, whatever happens to it. Raises `InvalidInputError` (field ``sandbox``)
+    when the ``preopen`` command is missing or does not start, and from every other call when it is not
+    running or refuses the call.
     """
 
     #: Base URL of the fake Samco.
@@ -136,12 +138,13 @@ class Sandbox:
         self.stop()
 
     def __repr__(self) -> str:
-        return "Sandbox(stopped)" if self._child is None else f"Sandbox({self.dashboard_url})"
+        return "Sandbox(stopped)" if self._ended() else f"Sandbox({self.dashboard_url})"
 
     def start(self) -> Sandbox:
         """Starts the broker and waits until it is ready, at most 20 seconds."""
-        if self._child is not None:
+        if not self._ended():
             return self
+        self.stop()  # what is left of one that ended by itself
         import json
         import subprocess
         import tempfile
@@ -159,6 +162,7 @@ class Sandbox:
             self._errors.close()
             raise _refused(f"{command} cannot be run: {error.strerror}") from None
         line = _first_line(self._child)
+        said = None
         try:
             ready = json.loads(line)
             for name in (
@@ -172,9 +176,11 @@ class Sandbox:
                 setattr(self, name, ready[name])
             self.ca_file = ready.get("ca_file")
         except (ValueError, KeyError, TypeError):
-            said = self._last_words()
+            said = self._last_words() or repr(line[:200])
+        del line
+        if said is not None:
             self.stop()
-            raise _refused(f"{command} sandbox did not start: {said or line[:200]!r}") from None
+            raise _refused(f"{command} sandbox did not start: {said}")
         self._clock = _native.VirtualClock(0, 1.0)
         self.clock.now()
         return self
@@ -200,31 +206,34 @@ class Sandbox:
 
     def samco_credentials(self, index: int = 0) -> Samco:
         """Credentials of a fake Samco account."""
-        account = self._account("samco", index)
-        return Samco(api_key=account["api_key"], api_secret=account["api_secret"])
+        return Samco(**self._secrets("samco", index, "api_key", "api_secret"))
 
     def angelone_credentials(self, index: int = 0) -> AngelOne:
         """Credentials of a fake SmartAPI account."""
-        account = self._account("angelone", index)
-        names = ("api_key", "client_code", "pin", "totp_secret")
-        return AngelOne(**{name: account[name] for name in names})
+        return AngelOne(**self._secrets("angelone", index, "api_key", "client_code", "pin", "totp_secret"))
 
-    def session(self, broker: str, **overrides: Any) -> Session:
+    def session(self, broker: Broker, **overrides: Any) -> Session:
         """A session with ``"samco"`` or ``"angelone"`` here, which follows the broker's clock.
 
         `overrides` are arguments of `Session`, with `credentials` among them.
         """
         session = Session.__new__(Session)
-        self._prepare(session, broker, overrides)
+        try:
+            self._prepare(session, broker, overrides)
+        finally:
+            del overrides
         return session
 
-    def async_session(self, broker: str, **overrides: Any) -> AsyncSession:
+    def async_session(self, broker: Broker, **overrides: Any) -> AsyncSession:
         """The same for asyncio."""
         session = AsyncSession.__new__(AsyncSession)
-        self._prepare(session, broker, overrides)
+        try:
+            self._prepare(session, broker, overrides)
+        finally:
+            del overrides
         return session
 
-    def fault(self, broker: str, path: str, **spec: Any) -> dict[str, Any]:
+    def fault(self, broker: Broker, path: str, **spec: Any) -> dict[str, Any]:
         """Makes requests of `broker` to `path` fail; a path that ends in ``*`` is a prefix. Once, unless
         `times` or `probability` says otherwise.
 
@@ -240,7 +249,7 @@ class Sandbox:
         """Ends all faults."""
         self._control("DELETE", "/faults")
 
-    def requests(self, broker: Optional[str] = None, path: Optional[str] = None) -> Requests:
+    def requests(self, broker: Optional[Broker] = None, path: Optional[str] = None) -> Requests:
         """What the broker saw, of one broker and path or of all."""
         from urllib.parse import urlencode
 
@@ -268,25 +277,46 @@ class Sandbox:
 
     def _account(self, broker: str, index: int) -> dict[str, Any]:
         self._running()
-        return [account for account in self.accounts if account["broker"] == broker][index]
+        numbers = [n for n, account in enumerate(self.accounts) if account["broker"] == broker]
+        if not isinstance(index, int) or not 0 <= index < len(numbers):
+            problem = f"index must be that of an account at {broker}: 0 to {len(numbers) - 1}"
+            raise InvalidInputError(problem, field="index")
+        return self.accounts[numbers[index]]
 
-    def _prepare(self, session: Union[Session, AsyncSession], broker: str, overrides: dict[str, Any]) -> None:
+    def _secrets(self, broker: str, index: int, *names: str) -> dict[str, str]:
+        account = self._account(broker, index)
+        return {name: account[name] for name in names}
+
+    def _prepare(
+        self, session: Union[Session, AsyncSession], broker: Broker, overrides: dict[str, Any]
+    ) -> None:
         self._running()
         options = dict(overrides)
         credentials: Optional[Credentials] = options.pop("credentials", None)
-        if broker == "samco":
-            url, credentials = self.samco_url, credentials or self.samco_credentials()
-        elif broker == "angelone":
-            url, credentials = self.angelone_url, credentials or self.angelone_credentials()
-        else:
-            raise InvalidInputError("broker must be samco or angelone", field="broker")
-        options.setdefault("base_url", url)
-        options.setdefault("ca_file", self.ca_file)
-        with_clock(session, credentials, self._clock, options)
+        try:
+            if broker == "samco":
+                url = self.samco_url
+                credentials = self.samco_credentials() if credentials is None else credentials
+            elif broker == "angelone":
+                url = self.angelone_url
+                credentials = self.angelone_credentials() if credentials is None else credentials
+            else:
+                raise InvalidInputError("broker must be samco or angelone", field="broker")
+            options.setdefault("base_url", url)
+            options.setdefault("ca_file", self.ca_file)
+            with_clock(session, credentials, self._clock, options)
+        finally:
+            del credentials, overrides, options
+
+    def _ended(self) -> bool:
+        return self._child is None or self._child.poll() is not None
 
     def _running(self) -> None:
         if self._child is None:
             raise _refused("the sandbox is not running: use it in a with statement, or call start()")
+        if self._ended():
+            code = self._child.returncode
+            raise _refused(f"the sandbox is not running: its process ended ({code}); start() makes a new one")
 
     def _follow(self, clock: dict[str, Any]) -> datetime:
         """Sets the sessions' clock to the broker's."""
@@ -315,15 +345,28 @@ class Sandbox:
         else:
             connection = http.client.HTTPConnection(host, port, timeout=_CONTROL)
         headers = {"x-sandbox-token": self.control_token, "content-type": "application/json"}
+        answer: Any = None
+        status, problem = 0, None
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, url.path + path, text, headers)
             response = connection.getresponse()
+            status = response.status
             answer = json.loads(response.read() or b"null")
+        except ConnectionError as error:
+            problem = f"the sandbox is not running: {error.strerror or error}"
+        except OSError as error:
+            problem = f"the sandbox does not answer: {error.strerror or error}"
+        except http.client.HTTPException as error:
+            problem = f"the sandbox does not answer: {type(error).__name__}"
         finally:
             connection.close()
-        if response.status >= 400:
-            raise _refused(str(answer.get("error", {}).get("message", answer)))
+            del headers
+        # Raised here, so that the error carries no other one along, with a token in its frames.
+        if problem is None and status >= 400:
+            problem = str(answer.get("error", {}).get("message", answer))
+        if problem is not None:
+            raise _refused(problem)
         return answer
 
     def _last_words(self) -> str:

@@ -2,11 +2,13 @@
 
 import asyncio
 import datetime
+import inspect
 
 import pytest
 from conftest import QUOTE, READ
 
 import preopen
+from preopen._base import SessionBase
 
 SAMCO = preopen.Samco(api_key="a-key", api_secret="a-secret")
 
@@ -85,6 +87,46 @@ def test_options_of_a_call(sandbox, field, value):
             asyncio.run(getattr(other, verb)("/quote/getQuote", **{field: value}))
         assert caught.value.field == field
     assert sandbox.requests().count == 0
+
+
+NAMED = [
+    (
+        {"params": {"symbolName": None}},
+        'value of "symbolName" must be a str, int, float or bool, not NoneType',
+    ),
+    ({"params": {"a": 1, "b": [1]}}, 'value of "b" must be a str, int, float or bool, not list'),
+    ({"params": {"a": float("nan")}}, 'value of "a" must be a finite number, not NaN'),
+    ({"params": {"a": "x\ud800"}}, 'value of "a" holds characters that are not valid Unicode'),
+    ({"params": {1: "a"}}, "key must be a str, not int"),
+    ({"params": {"\ud800": "a"}}, "key holds characters that are not valid Unicode"),
+    ({"headers": {"x-a": 1}}, 'value of "x-a" must be a str, not int'),
+    ({"headers": {b"x-a": "a"}}, "key must be a str, not bytes"),
+]
+
+
+@pytest.mark.parametrize(("options", "problem"), NAMED, ids=str)
+def test_the_wrong_key_is_named(options, problem):
+    (field,) = options
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        preopen.Session(SAMCO, base_url="http://127.0.0.1:9").get("/x", **options)
+    assert (caught.value.field, caught.value.message) == (field, f"{field} {problem}")
+
+
+@pytest.mark.parametrize("kind", [preopen.Session, preopen.AsyncSession])
+def test_missing_arguments_name_what_people_know(kind):
+    session = kind(SAMCO)
+    for call, name in ((kind, "__init__"), (session.invalidate, "invalidate")):
+        with pytest.raises(TypeError, match="missing 1 required positional argument") as caught:
+            call()
+        assert "SessionBase" not in str(caught.value)
+        assert getattr(kind, name).__qualname__ == f"{kind.__name__}.{name}"
+        assert inspect.signature(getattr(kind, name)) == inspect.signature(getattr(SessionBase, name))
+
+    class Own(kind):
+        def __init__(self):
+            super().__init__(SAMCO)
+
+    assert Own().broker == "samco"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +233,9 @@ def test_sessions_are_context_managers(sandbox):
         return other
 
     for closed in (session, asyncio.run(main())):
-        assert closed.state().name == "signed_out"
+        assert closed.state().name == "closed"
+        closed.reset()
+        assert closed.state().name == "closed"
     with pytest.raises(preopen.InvalidInputError) as caught:
         session.token()
     assert caught.value.field == "session"

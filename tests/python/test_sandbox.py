@@ -109,6 +109,43 @@ def test_it_ends_when_it_is_told(sandbox):
     assert sandbox.session("samco").token().generation == 1
 
 
+def test_one_that_died_says_so(sandbox):
+    sandbox._child.kill()
+    sandbox._child.wait()
+    calls = (
+        sandbox.clock.now,
+        sandbox.requests,
+        sandbox.clear_faults,
+        sandbox.samco_credentials,
+        lambda: sandbox.session("samco"),
+    )
+    for call in calls:
+        with pytest.raises(preopen.InvalidInputError, match="the sandbox is not running") as caught:
+            call()
+        assert caught.value.field == "sandbox"
+    assert repr(sandbox) == "Sandbox(stopped)"
+    sandbox.start()
+    assert sandbox.session("samco").token().generation == 1
+
+
+def test_one_that_dies_during_a_call_says_so(sandbox, monkeypatch):
+    # Dead, and not noticed yet.
+    sandbox._child.kill()
+    sandbox._child.wait()
+    monkeypatch.setattr(sandbox._child, "poll", lambda: None)
+    with pytest.raises(preopen.InvalidInputError, match="the sandbox is not running: ") as caught:
+        sandbox.clock.now()
+    assert caught.value.field == "sandbox"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("index", [-1, 99, "0"])
+def test_accounts_that_do_not_exist(sandbox, index):
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        sandbox.samco_credentials(index)
+    assert caught.value.field == "index"
+
+
 def test_it_ends_with_its_parent():
     text = """
 import os

@@ -3,9 +3,11 @@
 import asyncio
 import copy
 import json
+import pathlib
 import pickle
 import sys
 import threading
+import traceback
 
 import pytest
 from conftest import LOGIN, READ, logins, until
@@ -22,6 +24,23 @@ SECRETS = [KEY, SECRET, PIN, TOTP]
 SAMCO = preopen.Samco(api_key=KEY, api_secret=SECRET)
 ANGEL_ONE = preopen.AngelOne(api_key=KEY, client_code="A1", pin=PIN, totp_secret=TOTP)
 ECHO = f"you sent {KEY} {SECRET}"
+
+
+PACKAGE = str(pathlib.Path(preopen.__file__).parent)
+
+
+def assert_frames_hide(error, secrets):
+    """No frame of the package that `error` came through shows a secret with its local variables."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = []
+    while told is not None:
+        frames += [frame for frame in told.stack if frame.filename.startswith(PACKAGE)]
+        told = told.__cause__ or told.__context__
+    for frame in frames:
+        for name, text in (frame.locals or {}).items():
+            for secret in secrets:
+                assert secret not in text, f"{frame.name} shows a secret in its variable {name}"
+    return [frame.name for frame in frames]
 
 
 def secrets_of(sandbox, session):
@@ -118,15 +137,48 @@ def bad_inputs():
     yield lambda: session.get("/x", params={"a": broken})
     yield lambda: session.post("/x", json={"a": {SECRET}})
     yield lambda: session.get(broken)
+    for name in ("api_key", "client_code", "pin", "totp_secret"):
+        fields = {"api_key": KEY, "client_code": "A1", "pin": PIN, "totp_secret": TOTP, name: 1234}
+        yield lambda fields=fields: preopen.AngelOne(**fields)
 
 
 @pytest.mark.parametrize("attempt", bad_inputs())
 def test_refused_input_is_not_repeated(attempt):
     with pytest.raises(preopen.InvalidInputError) as caught:
         attempt()
+    assert assert_frames_hide(caught.value, SECRETS)
     # The frames of this test hold the canaries by nature; only texts count.
     assert_no_secret(caught.value.with_traceback(None), SECRETS)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "delete"])
+@pytest.mark.parametrize("kind", [preopen.Session, preopen.AsyncSession])
+def test_frames_of_a_call_that_fails_show_nothing(kind, verb):
+    session = kind(SAMCO, base_url="http://127.0.0.1:9")
+    given = {"params": {"key": KEY}, "json": {"pin": PIN}, "headers": {"x-secret": SECRET}}
+    for extra in ({}, {"replay_safe": "yes"}):
+        with pytest.raises(preopen.PreopenError) as caught:
+            result = getattr(session, verb)("/x", **{**given, **extra})
+            if kind is preopen.AsyncSession:
+                asyncio.run(result)
+        assert verb in assert_frames_hide(caught.value, SECRETS)
+
+
+@pytest.mark.parametrize("make", ["session", "async_session"])
+def test_frames_of_the_sandbox_show_nothing(sandbox, make):
+    for wrong in (
+        {"credentials": SECRET},
+        {"credentials": SAMCO, "proxy": f"socks9://user:{SECRET}@127.0.0.1"},
+        {"headers": SECRET},
+    ):
+        with pytest.raises((preopen.InvalidInputError, TypeError)) as caught:
+            getattr(sandbox, make)("samco", **wrong)
+        assert make in assert_frames_hide(caught.value, SECRETS)
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        sandbox.switch(no_such=True)
+    secrets = [value for account in sandbox.accounts for value in account.values() if len(value) > 8]
+    assert "_control" in assert_frames_hide(caught.value, [sandbox.control_token, *secrets])
 
 
 REFUSED = "Unauthorized - Invalid token. sessId missing."
@@ -227,6 +279,7 @@ def test_errors(sandbox, code, prepare, act):
         act(session)
     error = caught.value
     assert error.code == code
+    assert_frames_hide(error, [KEY, SECRET] if code != "invalid_input" else [SECRET])
     live = session._native.try_token()
     secrets = [KEY, SECRET, *([live.expose()] if live else [])]
     if code == "invalid_input":

@@ -2,11 +2,12 @@
 
 import ast
 import inspect
+import typing
 
 from conftest import ROOT
 
 import preopen
-from preopen import _native
+from preopen import _native, sandbox
 
 STUB = ast.parse((ROOT / "python" / "preopen" / "_native.pyi").read_text())
 
@@ -53,3 +54,24 @@ def test_both_sessions_have_the_same_calls():
         one, other = getattr(preopen.Session, name), getattr(preopen.AsyncSession, name)
         if inspect.isfunction(one):
             assert list(inspect.signature(one).parameters) == list(inspect.signature(other).parameters)
+
+
+def literals(annotation):
+    """The texts that an annotation allows."""
+    return set(typing.get_args(eval(annotation, {"Literal": typing.Literal})))
+
+
+def test_names_of_a_few_are_literal_types():
+    states = {"signed_out", "opening", "active", "expired", "blocked", "closed"}
+    assert literals(preopen.SessionState.__annotations__["name"]) == states
+    verdicts = {"match", "mismatch", "unregistered", "unsupported"}
+    assert literals(preopen.WhoAmI.__annotations__["verdict"]) == verdicts
+    for make in (sandbox.Sandbox.session, sandbox.Sandbox.async_session):
+        assert make.__annotations__["broker"] == "Broker"
+    source = ast.parse((ROOT / "python" / "preopen" / "_base.py").read_text())
+    (broker,) = (
+        node.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "Broker"
+    )
+    assert ast.dump(broker) == ast.dump(ast.parse('Literal["samco", "angelone"]', mode="eval").body)

@@ -8,11 +8,16 @@ use serde::Serialize;
 
 /// Text of `field`. The error does not quote the value: it may be a secret.
 pub(crate) fn text(value: &Bound<'_, PyAny>, field: &str) -> Result<String> {
+    text_value(value).map_err(|problem| Error::invalid_input(field, &problem))
+}
+
+/// Text, or what is wrong with it.
+pub(crate) fn text_value(value: &Bound<'_, PyAny>) -> Result<String, String> {
     let string = value
         .cast::<PyString>()
-        .map_err(|_| Error::invalid_input(field, &format!("must be a str, not {}", type_name(value))))?;
+        .map_err(|_| format!("must be a str, not {}", type_name(value)))?;
     let valid = string.to_cow().map(std::borrow::Cow::into_owned);
-    valid.map_err(|_| Error::invalid_input(field, "holds characters that are not valid Unicode"))
+    valid.map_err(|_| "holds characters that are not valid Unicode".to_owned())
 }
 
 /// `None`, or what `read` makes of the value.
@@ -67,11 +72,11 @@ pub(crate) fn texts(value: &Bound<'_, PyAny>, field: &str) -> Result<Vec<String>
         .collect()
 }
 
-/// Pairs of a mapping, each value read by `read`.
+/// Pairs of a mapping, each value read by `read`, which says what is wrong with it. Errors name the key.
 pub(crate) fn pairs(
     value: &Bound<'_, PyAny>,
     field: &str,
-    read: impl Fn(&Bound<'_, PyAny>, &str) -> Result<String>,
+    read: impl Fn(&Bound<'_, PyAny>) -> Result<String, String>,
 ) -> Result<Vec<(String, String)>> {
     let wrong = || Error::invalid_input(field, &format!("must be a mapping, not {}", type_name(value)));
     let items = value
@@ -85,36 +90,41 @@ pub(crate) fn pairs(
             let (name, value) = item
                 .extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
                 .map_err(|_| wrong())?;
-            Ok((text(&name, field)?, read(&value, field)?))
+            let name = text_value(&name)
+                .map_err(|problem| Error::invalid_input(field, &format!("key {problem}")))?;
+            let value = read(&value).map_err(|problem| {
+                let name: String = name.chars().take(64).collect();
+                Error::invalid_input(field, &format!("value of {name:?} {problem}"))
+            })?;
+            Ok((name, value))
         })
         .collect()
 }
 
-/// A query value: text, a whole number, a finite number, or a truth value as `true` or `false`.
-pub(crate) fn query_value(value: &Bound<'_, PyAny>, field: &str) -> Result<String> {
+/// A query value: text, a whole number, a finite number, or a truth value as `true` or `false`; else what is wrong.
+pub(crate) fn query_value(value: &Bound<'_, PyAny>) -> Result<String, String> {
     if let Ok(flag) = value.cast::<PyBool>() {
         return Ok(flag.is_true().to_string());
     }
     if value.is_instance_of::<PyInt>() {
         let digits = value.str().ok().and_then(|digits| digits.extract().ok());
-        return digits.ok_or_else(|| Error::invalid_input(field, "holds a number that cannot be written"));
+        return digits.ok_or_else(|| "is a number that cannot be written".to_owned());
     }
     if let Ok(number) = value.cast::<PyFloat>() {
         let number = number.value();
         return if number.is_finite() {
             Ok(number.to_string())
         } else {
-            Err(Error::invalid_input(field, "holds a number that is not finite"))
+            Err(format!("must be a finite number, not {number}"))
         };
     }
     if value.is_instance_of::<PyString>() {
-        return text(value, field);
+        return text_value(value);
     }
-    let problem = format!(
-        "holds a value of type {}: give str, int, float or bool",
+    Err(format!(
+        "must be a str, int, float or bool, not {}",
         type_name(value)
-    );
-    Err(Error::invalid_input(field, &problem))
+    ))
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::clock::VirtualClock;
-use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, texts, whole};
+use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, text_value, texts, whole};
 use crate::credentials::Credentials;
 use crate::error::lift;
 use crate::token::Token;
@@ -116,7 +116,7 @@ impl Session {
                 call = call.query(name, value);
             }
             for (name, value) in
-                headers.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "headers", text))?
+                headers.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "headers", text_value))?
             {
                 call = call.header(name, value);
             }
