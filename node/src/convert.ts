@@ -88,6 +88,11 @@ export function invalidInput(field: string, problem: string): InvalidInputError 
   return new InvalidInputError(`${field} ${problem}`, { field });
 }
 
+/** What is wrong with text that cannot be sent as it is: half of a surrogate pair is no Unicode. */
+export function unicode(value: string): string | undefined {
+  return value.isWellFormed() ? undefined : "must be valid Unicode: it holds half of a surrogate pair";
+}
+
 /** `snake_case` as `camelCase`; anything with capitals stays as it is. */
 export function camel(name: string): string {
   return /^[a-z0-9_]+$/.test(name) ? name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()) : name;

@@ -1,6 +1,6 @@
 // Credentials of the brokers. Their secrets live in the addon and cannot be read back.
 
-import { invalidInput } from "./convert.js";
+import { invalidInput, unicode } from "./convert.js";
 import { native } from "./native.js";
 import type { NativeCredentials } from "./native.js";
 
@@ -77,7 +77,7 @@ export interface CredentialsFactory<T> {
   /**
    * Makes credentials. They are checked in full when a session is made with them; nothing is sent.
    *
-   * @throws InvalidInputError when a value is not a string, naming it.
+   * @throws InvalidInputError when a value is not a string or not valid Unicode, naming it.
    */
   (values: T): Credentials;
   /**
@@ -122,7 +122,8 @@ function texts<K extends string>(values: Readonly<Record<K, string>>, names: rea
   const unknown = Object.keys(values).find((name) => !names.some((known) => known === name));
   if (unknown !== undefined) throw invalidInput(unknown, `is not a credential of this broker: it takes ${names.join(", ")}`);
   for (const name of names) {
-    if (typeof values[name] !== "string") throw invalidInput(name, "must be a string");
+    const problem = typeof values[name] === "string" ? unicode(values[name]) : "must be a string";
+    if (problem !== undefined) throw invalidInput(name, problem);
   }
   return values;
 }

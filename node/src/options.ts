@@ -1,6 +1,7 @@
 // The options of sessions and calls: their types, and the checks of what TypeScript cannot check at run time.
 
-import { invalidInput } from "./convert.js";
+import { invalidInput, unicode } from "./convert.js";
+import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
 
 /** Settings of a session. */
@@ -10,7 +11,7 @@ export interface SessionOptions {
    * host must be https and the broker's own, or named in `allowedHosts`.
    */
   readonly baseUrl?: string | undefined;
-  /** The longest that one request may take, in seconds; a login counts on its own. 10 by default, at most 600. */
+  /** Seconds (not milliseconds) that one request may take; a login counts on its own. 10 by default, at most 600. */
   readonly timeout?: number | undefined;
   /** The address family to leave by: 4 (the default, which is what brokers register), 6, or 0 for either. */
   readonly ipVersion?: 4 | 6 | 0 | undefined;
@@ -40,7 +41,10 @@ export type ParamValue = string | number | bigint | boolean;
 export interface CallOptions extends CallControl {
   /** Query parameters; they are encoded for you, and `undefined` ones are left out. */
   readonly params?: Readonly<Record<string, ParamValue | readonly ParamValue[] | undefined>> | URLSearchParams | undefined;
-  /** The JSON body. */
+  /**
+   * The JSON body. What JSON does not have is refused, wherever it is: `NaN`, infinities, `undefined` in a list,
+   * functions, symbols, bigints, maps, sets, text that is not valid Unicode. `undefined` members are left out.
+   */
   readonly json?: unknown;
   /** Headers beside those of the session. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -49,19 +53,27 @@ export interface CallOptions extends CallControl {
    * does not.
    */
   readonly replaySafe?: boolean | undefined;
-  /** The longest that this request may take, in seconds, in place of the session's `timeout`. */
+  /** Seconds (not milliseconds) that this request may take, in place of the session's `timeout`; at most 600. */
   readonly timeout?: number | undefined;
 }
 
 /** The clocks that sandboxes give to their sessions, by the options object that they pass. Not public. */
 export const clocks = new WeakMap<SessionOptions, NativeClock>();
 
+/** The longest timeout. */
+const LONGEST_SECONDS = 600;
+
 type Check = (value: unknown) => string | undefined;
 
-const text: Check = (value) => (typeof value === "string" ? undefined : "must be a string");
-const seconds: Check = (value) => (typeof value === "number" ? undefined : "must be a number of seconds");
+const text: Check = (value) => (typeof value === "string" ? unicode(value) : "must be a string");
+const seconds: Check = (value) => {
+  if (typeof value !== "number") return "must be a number of seconds";
+  return value > LONGEST_SECONDS ? `must be at most ${LONGEST_SECONDS}: it is in seconds, not milliseconds` : undefined;
+};
 const flag: Check = (value) => (typeof value === "boolean" ? undefined : "must be true or false");
-const dictionary: Check = (value) => (isDictionary(value) ? undefined : "must be an object");
+const dictionary: Check = (value) => (isDictionary(value) ? undefined : "must be a plain object");
+const query: Check = (value) =>
+  isDictionary(value) || value instanceof URLSearchParams ? undefined : "must be a plain object or URLSearchParams";
 const anything: Check = () => undefined;
 const signal: Check = (value) => (value instanceof AbortSignal ? undefined : "must be an AbortSignal");
 
@@ -73,13 +85,13 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
   proxy: text,
   caFile: text,
   allowedHosts: (value) =>
-    Array.isArray(value) && value.every((host) => typeof host === "string") ? undefined : "must be a list of strings",
+    Array.isArray(value) && value.every((host) => text(host) === undefined) ? undefined : "must be a list of strings",
 };
 
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
 
 const CALL: Readonly<Record<keyof CallOptions, Check>> = {
-  params: dictionary,
+  params: query,
   json: anything,
   headers: dictionary,
   replaySafe: flag,
@@ -100,6 +112,7 @@ export function callControl(control: CallControl | undefined): AbortSignal | und
 /** A call as the addon wants it, and its signal. Throws `InvalidInputError`. */
 export function call(method: string, path: string, options: CallOptions): [NativeCall, AbortSignal | undefined] {
   if (typeof path !== "string") throw invalidInput("path", "must be a string that begins with /");
+  valid("path", path);
   const checked = given(options, CALL) as CallOptions;
   const native: NativeCall = { method, path, params: params(checked.params), headers: headers(checked.headers) };
   if (checked.json !== undefined) native.json = json(checked.json);
@@ -110,7 +123,7 @@ export function call(method: string, path: string, options: CallOptions): [Nativ
 
 /** The options that are given, each checked. An unknown name is refused: it is a slip of the pen. */
 function given(options: object, checks: Readonly<Record<string, Check>>): Record<string, unknown> {
-  if (!isDictionary(options)) throw invalidInput("options", "must be an object");
+  if (!isDictionary(options)) throw invalidInput("options", "must be a plain object");
   const found: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
@@ -123,8 +136,9 @@ function given(options: object, checks: Readonly<Record<string, Check>>): Record
   return found;
 }
 
+/** An object whose members count. Maps, Headers and the like have none: what they hold would be lost. */
 function isDictionary(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 function params(given: CallOptions["params"]): string[] {
@@ -132,12 +146,16 @@ function params(given: CallOptions["params"]): string[] {
   if (given instanceof URLSearchParams) return [...given].flat();
   const flat: string[] = [];
   for (const [name, value] of Object.entries(given)) {
+    names("params", name);
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
       if (one === undefined) continue;
       if (!["string", "number", "bigint", "boolean"].includes(typeof one)) {
         throw invalidInput(`params.${name}`, "must be a string, number or boolean, or a list of them");
       }
-      flat.push(name, String(one));
+      if (typeof one === "number" && !Number.isFinite(one)) throw invalidInput(`params.${name}`, `must be a finite number, not ${one}`);
+      const written = String(one);
+      valid(`params.${name}`, written);
+      flat.push(name, written);
     }
   }
   return flat;
@@ -146,19 +164,21 @@ function params(given: CallOptions["params"]): string[] {
 function headers(given: CallOptions["headers"]): string[] {
   const flat: string[] = [];
   for (const [name, value] of Object.entries(given ?? {})) {
+    names("headers", name);
     if (typeof value !== "string") throw invalidInput(`headers.${name}`, "must be a string");
+    valid(`headers.${name}`, value);
     flat.push(name, value);
   }
   return flat;
 }
 
-function json(value: unknown): string {
-  let written: string | undefined;
-  try {
-    written = JSON.stringify(value);
-  } catch (error) {
-    throw invalidInput("json", `cannot be written as JSON: ${error instanceof Error ? error.message : "it is odd"}`);
-  }
-  if (written === undefined) throw invalidInput("json", "cannot be written as JSON: it is a function or symbol");
-  return written;
+/** Refuses a name that is not valid Unicode. */
+function names(field: string, name: string): void {
+  if (!name.isWellFormed()) throw invalidInput(field, `must not have the name ${JSON.stringify(name)}: it is not valid Unicode`);
+}
+
+/** Refuses text that is not valid Unicode. The value is not shown: it may be a secret. */
+function valid(field: string, value: string): void {
+  const problem = unicode(value);
+  if (problem !== undefined) throw invalidInput(field, problem);
 }

@@ -91,6 +91,111 @@ test("wrong options are refused by name before any I/O", async () => {
   }
 });
 
+const COMPLEX = { a: [1, { price: Number.NaN }] };
+const LOOP = {};
+LOOP.self = LOOP;
+const DEEP = {};
+for (let n = 0, at = DEEP; n < 100_000; n += 1) at = at.a = {};
+
+/** Bodies that cannot be written as they are, and what the message says. */
+const BODIES = [
+  [Number.NaN, /: json is NaN/],
+  [{ price: Number.NaN }, /: json\.price is NaN/],
+  [{ price: new Number(Number.NaN) }, /: json\.price is NaN/],
+  [{ legs: [{ price: 1 }, { price: -Infinity }] }, /: json\.legs\[1\]\.price is -Infinity/],
+  [{ first: { price: 1 }, second: COMPLEX, "a b": 1 }, /: json\.second\.a\[1\]\.price is NaN/],
+  [{ "a b": { c: Number.NaN } }, /: json\["a b"\]\.c is NaN/],
+  [{ twice: [LOOP.none, 1] }, /: json\.twice\[0\] is undefined/],
+  [[, 1], /: json\[0\] is undefined/],
+  [new Map([["a", 1]]), /: json is a Map/],
+  [{ a: new Map() }, /: json\.a is a Map/],
+  [{ a: { b: new Set([1]) } }, /: json\.a\.b is a Set/],
+  [{ a: Promise.resolve(1) }, /: json\.a is a Promise/],
+  [{ a: /x/ }, /: json\.a is a RegExp/],
+  [{ a: new Uint8Array(2) }, /: json\.a is a Uint8Array/],
+  [{ a: 1n }, /: json\.a is a bigint/],
+  [{ a: Object(1n) }, /: json\.a is a bigint/],
+  [{ a: () => 1 }, /: json\.a is a function/],
+  [() => 1, /: json is a function/],
+  [{ a: Symbol("s") }, /: json\.a is a symbol/],
+  [{ a: "CANARY\ud800" }, /: json\.a is text that is not valid Unicode$/],
+  [{ a: { "\ud800": 1 } }, /: json\.a\["\\ud800"\] has a key that is not valid Unicode/],
+  [{ at: new Date(Number.NaN) }, /: json\.at is an invalid Date/],
+  [LOOP, /: it contains itself$/],
+  [DEEP, /: it is nested too deeply$/],
+  [{ toJSON: () => { throw new Error("no"); } }, /: a toJSON failed: no$/],
+  [{ toJSON: () => undefined }, /: json is undefined/],
+];
+
+test("a body that JSON would change without a word is refused, naming the key", async () => {
+  const session = new Session(samco({ apiKey: "key", apiSecret: "secret" }), { baseUrl: "http://127.0.0.1:9" });
+  for (const [json, message] of BODIES) {
+    await assert.rejects(session.post("/order/placeOrder", { json }), (error) => {
+      assert.ok(error instanceof preopen.InvalidInputError, String(error));
+      assert.equal(error.field, "json");
+      assert.match(error.message, message);
+      assert.match(error.message, /^json cannot be written as JSON: /);
+      assert.ok(error.message.length <= 512 && !error.message.includes("CANARY"), error.message);
+      return true;
+    });
+  }
+});
+
+test("a body that JSON has is sent as JSON.stringify writes it", async () => {
+  const { json } = await import(at("node/dist/json.js"));
+  class Order {
+    price = 1.5;
+    #hidden = 2;
+    get twice() { return this.#hidden; }
+  }
+  const shared = { a: [] };
+  for (const body of [
+    null, false, 0, -0, 1e21, "", "₹📈", [], {}, [null, [[]]], { left: undefined, kept: null }, new Order(), [shared, shared, { shared }],
+    { at: new Date(0) }, Object.assign(Object.create(null), { a: 1 }), [new String("a"), new Number(1), new Boolean(false)],
+    { toJSON: () => [1] }, { "a b": 1, "": 2 }, { "": { "": [1] } },
+  ]) {
+    assert.equal(json(body), JSON.stringify(body));
+  }
+});
+
+test("text and numbers that cannot be sent as they are are refused by name", async () => {
+  const credentials = samco({ apiKey: "key", apiSecret: "secret" });
+  const half = "CANARY\ud800";
+  const account = { apiKey: "key", clientCode: "A1", pin: "0000", totpSecret: "JBSWY3DPEHPK3PXPJBSWY3DPEH" };
+  for (const field of Object.keys(account)) refused(field, () => angelOne({ ...account, [field]: half }));
+  refused("apiKey", () => samco({ apiKey: half, apiSecret: "x" }));
+  refused("baseUrl", () => new Session(credentials, { baseUrl: half }));
+  refused("options", () => new Session(credentials, new Map([["timeout", 1]])));
+  const session = new Session(credentials, { baseUrl: "http://127.0.0.1:9" });
+  const calls = [
+    ["params.a", { params: { a: Number.NaN } }],
+    ["params.a", { params: { a: [1, Infinity] } }],
+    ["params.a", { params: { a: half } }],
+    ["params", { params: { [half]: "a" } }],
+    ["params", { params: new Map([["a", "b"]]) }],
+    ["params", { params: new Set(["a"]) }],
+    ["headers.a", { headers: { a: half } }],
+    ["headers", { headers: new Map([["a", "b"]]) }],
+    ["headers", { headers: new Headers({ a: "b" }) }],
+  ];
+  for (const [field, options] of calls) {
+    await assert.rejects(session.get("/x", options), (error) => {
+      assert.equal(error.name, "InvalidInputError", String(error));
+      assert.equal(error.field, field);
+      return true;
+    });
+  }
+  await assert.rejects(session.get(`/${half}`), { name: "InvalidInputError", field: "path" });
+});
+
+test("a timeout in milliseconds is told that it is in seconds", async () => {
+  const credentials = samco({ apiKey: "key", apiSecret: "secret" });
+  const told = { name: "InvalidInputError", field: "timeout", message: "timeout must be at most 600: it is in seconds, not milliseconds" };
+  assert.throws(() => new Session(credentials, { timeout: 5000 }), told);
+  await assert.rejects(new Session(credentials).get("/x", { timeout: 600.5 }), told);
+  new Session(credentials, { timeout: 600 });
+});
+
 test("the environment is read where it is asked for, and names what is missing", () => {
   const before = { ...process.env };
   try {
