@@ -1,5 +1,7 @@
 // The public API of `preopen`.
 
+import "./floor.js";
+
 export { Credentials, angelOne, samco } from "./credentials.js";
 export type { AngelOneCredentials, BrokerName, CredentialsFactory, SamcoCredentials } from "./credentials.js";
 export * from "./errors.js";

@@ -1,5 +1,7 @@
 // The public API of `preopen/sandbox`: the embedded broker, run as a child process.
 
+import "./floor.js";
+
 import { camel, invalidInput, snake } from "./convert.js";
 import { angelOne, samco } from "./credentials.js";
 import type { BrokerName, Credentials } from "./credentials.js";

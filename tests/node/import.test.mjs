@@ -24,6 +24,17 @@ test("import and construction start no thread and open no handle", () => {
   assert.deepEqual(after, before);
 });
 
+const OLD = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.20.2" } });`;
+for (const name of ["preopen", "preopen/sandbox"]) {
+  test(`${name} on a Node that is too old fails with one clear error`, () => {
+    for (const load of [`await import("${name}")`, `(await import("node:module")).createRequire(process.cwd() + "/")("${name}")`]) {
+      const source = `${OLD} try { ${load}; } catch (error) { console.log(error.message); }`;
+      const { stdout } = child(process.execPath, ["--input-type=module", "--eval", source], { cwd: fileURLToPath(at("tests/node")) });
+      assert.equal(stdout, "preopen needs Node >= 22.12: this is Node 20.20.2\n");
+    }
+  });
+}
+
 test("import and construction read nothing outside the package and may write, connect and spawn nothing", () => {
   const allowed = [folder, fileURLToPath(at("node_modules/preopen")), script, fileURLToPath(at("package.json"))];
   child(process.execPath, ["--permission", "--allow-addons", ...allowed.map((path) => `--allow-fs-read=${path}`), script]);
