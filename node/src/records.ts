@@ -58,8 +58,11 @@ export interface ExpiryEvidence {
 
 /** What a session is doing. */
 export interface SessionState {
-  /** `blocked` means that the broker refused the login for good; nothing is sent until `reset()`. */
-  readonly name: "signed_out" | "opening" | "active" | "expired" | "blocked";
+  /**
+   * `blocked` means that the broker refused the login for good; nothing is sent until `reset()`. `closed` means that
+   * `close()` was called; it stays so.
+   */
+  readonly name: "signed_out" | "opening" | "active" | "expired" | "blocked" | "closed";
   /** The number of the last login; 0 before the first. */
   readonly generation: number;
   /** When the login of the session was sent. */

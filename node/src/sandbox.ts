@@ -36,6 +36,8 @@ interface Facts {
   readonly accounts: readonly Readonly<Record<string, string>>[];
 }
 
+const BROKERS: readonly BrokerName[] = ["samco", "angelone"];
+
 /** Settings of a session on the sandbox. */
 export interface SandboxSessionOptions extends Omit<SessionOptions, "baseUrl"> {
   /** Which of the broker's accounts, from 0. */
@@ -118,8 +120,15 @@ export class Sandbox {
     return angelOne({ apiKey, clientCode, pin, totpSecret, ...replaced });
   }
 
-  /** A session on it, which follows its clock. @throws InvalidInputError */
+  /**
+   * A session on it, which follows its clock.
+   *
+   * @throws InvalidInputError naming the `field` that is wrong.
+   * @throws SandboxError when the sandbox is not running.
+   */
   session(broker: BrokerName, options: SandboxSessionOptions = {}): Session {
+    this.#child.assertRunning();
+    if (!BROKERS.includes(broker)) throw invalidInput("broker", `must be ${BROKERS.join(" or ")}`);
     const { account = 0, credentials, ...rest } = options;
     const [baseUrl, own] =
       broker === "samco"
@@ -180,6 +189,7 @@ export class Sandbox {
   }
 
   #account<B extends BrokerName>(broker: B, index: number): Extract<SamcoAccount | AngelOneAccount, { broker: B }> {
+    this.#child.assertRunning();
     const account = this.accounts.filter((one) => one.broker === broker)[index];
     if (account === undefined) throw invalidInput("account", `${index} does not exist at ${broker}`);
     return account as Extract<SamcoAccount | AngelOneAccount, { broker: B }>;

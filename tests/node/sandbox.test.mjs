@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
@@ -80,8 +80,42 @@ test("it stops within a second, twice, and is gone then", async () => {
   assert.ok(performance.now() - started < 1000);
   await broker.stop();
   assert.ok((await settled(broker.requests())).error instanceof SandboxError);
+  for (const make of [() => broker.session("samco"), () => broker.samcoCredentials(), () => broker.angeloneCredentials()]) {
+    assert.throws(make, { name: "SandboxError", message: "the sandbox is not running: it was stopped" });
+  }
   assert.equal((await settled(session.get("/x"))).error.code, "network");
 });
+
+/** The processes that this one started. */
+const tasks = `/proc/${process.pid}/task/${process.pid}/children`;
+const children = () => readFileSync(tasks, "utf8").trim().split(" ").filter(Boolean).map(Number);
+
+test("one whose process died makes no session", { skip: !existsSync(tasks) }, async () => {
+  const before = new Set(children());
+  const broker = await Sandbox.start();
+  for (const pid of children()) if (!before.has(pid)) process.kill(pid, "SIGKILL");
+  const died = () => settled((async () => broker.session("samco"))());
+  const deadline = performance.now() + 5000;
+  while ((await died()).error === undefined) {
+    assert.ok(performance.now() < deadline, "it was not noticed");
+    await new Promise(setImmediate);
+  }
+  const { error } = await died();
+  assert.ok(error instanceof SandboxError, String(error));
+  assert.match(error.message, /^the sandbox is not running: its process ended \(SIGKILL\)$/);
+  await broker.stop();
+});
+
+test("a broker that there is not gets no session", () =>
+  withSandbox({}, async (broker) => {
+    for (const name of ["zerodha", "Samco", undefined, null, {}]) {
+      assert.throws(() => broker.session(name), (error) => {
+        assert.ok(error instanceof InvalidInputError, String(error));
+        assert.deepEqual([error.field, error.message], ["broker", "broker must be samco or angelone"]);
+        return true;
+      });
+    }
+  }));
 
 test("it ends with its parent", async () => {
   const source = 'import { Sandbox } from "preopen/sandbox"; console.log((await Sandbox.start()).samcoUrl);';

@@ -24,6 +24,7 @@ export class Child {
   /** The line that it printed when it was ready. */
   readonly ready: string;
   readonly #process: Process;
+  #stopped = false;
 
   private constructor(process: Process, ready: string) {
     this.#process = process;
@@ -49,8 +50,16 @@ export class Child {
     }
   }
 
+  /** Throws `SandboxError` when it has ended. */
+  assertRunning(): void {
+    const { exitCode, signalCode } = this.#process;
+    const how = this.#stopped ? "it was stopped" : `its process ended (${signalCode ?? exitCode})`;
+    if (this.#stopped || exitCode !== null || signalCode !== null) throw new SandboxError(`the sandbox is not running: ${how}`);
+  }
+
   /** Closes its standard input, on which it ends; a second later it is gone in any case. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     const child = this.#process;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, "exit");

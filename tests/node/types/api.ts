@@ -45,11 +45,12 @@ export async function use(signal: AbortSignal): Promise<void> {
   // @ts-expect-error no such option
   await session.get("/x", { retries: 3 });
   const state: SessionState = session.state();
+  const name: "signed_out" | "opening" | "active" | "expired" | "blocked" | "closed" = state.name;
   const logout: Logout = await session.logout();
   session.invalidate(token.generation);
   session.reset();
   session.close();
-  void [text, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+  void [text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
 }
 
 export async function sandbox(): Promise<void> {
