@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::back_off::BackOff;
 use super::record::{Record, SessionState, StateName};
 use crate::broker::Login;
 use crate::clock::Now;
@@ -99,12 +100,22 @@ pub struct Machine {
     flights: u64,
     /// The login that callers wait for: running, or queued while another one drains.
     flight: Option<FlightId>,
+    /// Waits between failed logins.
+    back_off: BackOff,
     /// A login that was abandoned by a logout and still runs. No other login starts before it has ended, since
     /// its own logout at the broker could end the newer session too.
     draining: Option<FlightId>,
 }
 
 impl Machine {
+    /// The lifecycle of one account, before its first login. `seed` spreads the waits of different accounts.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            back_off: BackOff::new(seed),
+            ..Self::default()
+        }
+    }
+
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now, policy: &ExpiryPolicy) -> (Self, Vec<Effect>) {
@@ -119,6 +130,7 @@ impl Machine {
                 if matches!(self.phase, Phase::Blocked(_)) {
                     self.phase = Phase::SignedOut;
                 }
+                self.back_off.clear();
                 Vec::new()
             }
             Event::Closed => self.closed(),
@@ -140,6 +152,9 @@ impl Machine {
         }
         if let Some(flight) = self.flight {
             return Effect::Join(flight);
+        }
+        if let Some(error) = self.back_off.holds(now) {
+            return Effect::Refuse(error);
         }
         self.flights += 1;
         let flight = FlightId(self.flights);
@@ -169,6 +184,7 @@ impl Machine {
             };
         }
         self.flight = None;
+        self.back_off.clear();
         self.generation += 1;
         let record = Arc::new(Record::new(self.generation, *login, sent, policy));
         if !record.is_live(now) {
@@ -197,6 +213,7 @@ impl Machine {
             let again = format!("{} (not sent again: fix it, then call reset())", error.message());
             self.phase = Phase::Blocked(error.clone().with_message(again));
         }
+        self.back_off.failed(error, now);
         vec![Effect::Withdraw, Effect::Settle(flight, Err(error.clone()))]
     }
 
