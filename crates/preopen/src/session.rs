@@ -359,6 +359,11 @@ impl Inner {
         fresh
     }
 
+    /// The session whose refresh token may renew it.
+    pub(crate) fn renewable(&self) -> Option<Arc<Record>> {
+        self.state.machine().renewable(self.clock.now())
+    }
+
     /// Whether this flight is still wanted.
     pub(crate) fn is_current(&self, flight: FlightId) -> bool {
         self.state.machine().is_current(flight)

@@ -86,8 +86,9 @@ enum Phase {
     #[default]
     SignedOut,
     Active(Arc<Record>),
-    /// The session ended by the broker's word; an end by the clock is seen when it is looked at.
-    Expired,
+    /// The session ended by the broker's word; an end by the clock is seen when it is looked at. Its record is
+    /// kept for the refresh token in it.
+    Expired(Option<Arc<Record>>),
     Blocked(Error),
     Closed,
 }
@@ -188,7 +189,7 @@ impl Machine {
         self.generation += 1;
         let record = Arc::new(Record::new(self.generation, *login, sent, policy));
         if !record.is_live(now) {
-            self.phase = Phase::Expired;
+            self.phase = Phase::Expired(None);
             return vec![Effect::Withdraw, Effect::Settle(flight, Err(dead_on_arrival()))];
         }
         self.phase = Phase::Active(Arc::clone(&record));
@@ -228,7 +229,7 @@ impl Machine {
     fn invalidated(&mut self, generation: u64) -> Vec<Effect> {
         match &self.phase {
             Phase::Active(record) if record.generation == generation => {
-                self.phase = Phase::Expired;
+                self.phase = Phase::Expired(Some(Arc::clone(record)));
                 vec![Effect::Withdraw]
             }
             _ => Vec::new(),
@@ -276,6 +277,14 @@ impl Machine {
         self.flight == Some(flight)
     }
 
+    /// The session that the broker ended before its boundary: its refresh token may still renew it.
+    pub fn renewable(&self, now: Now) -> Option<Arc<Record>> {
+        match &self.phase {
+            Phase::Expired(Some(record)) if record.is_live(now) => Some(Arc::clone(record)),
+            _ => None,
+        }
+    }
+
     /// The state that users see at `now`.
     pub fn state(&self, now: Now) -> SessionState {
         let state = |name, reason: &str| SessionState {
@@ -303,7 +312,7 @@ impl Machine {
                     &format!("ended at {}; the next call logs in", record.expiry.at().to_ist()),
                 )
             },
-            Phase::Expired => state(
+            Phase::Expired(_) => state(
                 StateName::Expired,
                 "the broker ended the session; the next call logs in",
             ),
