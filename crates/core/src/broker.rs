@@ -71,6 +71,15 @@ impl Tokens {
         self
     }
 
+    /// Keeps every further token of `old` that this set does not replace.
+    pub fn keep_from(&mut self, old: &Self) {
+        for (name, token) in &old.others {
+            if self.get(name).is_none() {
+                self.others.push((name, token.clone()));
+            }
+        }
+    }
+
     /// The token that authenticates calls.
     pub fn access(&self) -> &Secret {
         &self.access
@@ -190,6 +199,13 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// Reads the reply to the login. Errors: any kind but those of a session.
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login>;
+
+    /// The request that renews a session with its refresh token, for brokers that have one; its reply is read by
+    /// [`Adapter::read_login`]. `None` means that only a login renews.
+    fn refresh(&self, tokens: &Tokens) -> Option<Request> {
+        let _ = tokens;
+        None
+    }
 
     /// Names a call and says what it does; an unknown POST, PUT or DELETE is a write.
     fn endpoint(&self, method: Method, path: &str) -> Endpoint;

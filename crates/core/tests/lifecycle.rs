@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen_core::broker::{Login, Tokens};
-use preopen_core::error::{Credential, Error, ErrorKind};
+use preopen_core::error::{Advice, Credential, Error, ErrorKind};
 use preopen_core::expiry::{DailyBoundary, ExpiryPolicy};
 use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
 use preopen_core::{Now, Timestamp};
@@ -237,6 +237,39 @@ fn f4_a_refused_credential_blocks_until_reset() {
 }
 
 #[test]
+fn f4_callers_of_a_failing_login_wait_and_a_success_forgets() {
+    let mut run = Run::default();
+    let down = || Error::new(ErrorKind::BrokerUnavailable, "down");
+    for _ in 0..2 {
+        let flight = run.start(noon());
+        run.step(
+            Event::Failed {
+                flight,
+                error: down(),
+            },
+            noon(),
+        );
+    }
+    let refused = run.step(Event::Needed, noon());
+    assert!(
+        matches!(refused.as_slice(), [Effect::Refuse(e)] if matches!(e.advice(), Advice::After(_))),
+        "{refused:?}"
+    );
+    let after = later(noon(), Duration::from_secs(1));
+    run.open(after);
+    run.step(Event::Invalidated { generation: 1 }, after);
+    let flight = run.start(after);
+    run.step(
+        Event::Failed {
+            flight,
+            error: down(),
+        },
+        after,
+    );
+    run.start(after);
+}
+
+#[test]
 fn expiry_by_the_clock_shows_in_the_state() {
     let mut run = Run::default();
     run.open(noon());
@@ -390,7 +423,7 @@ proptest! {
                         prop_assert!(flying.is_some() || draining.is_some());
                         awaited = Some(*flight);
                     }
-                    [Effect::Refuse(_)] => prop_assert!(blocked),
+                    [Effect::Refuse(error)] => prop_assert!(blocked || matches!(error.advice(), Advice::After(_))),
                     other => prop_assert!(false, "{:?}", other),
                 },
                 Move::Succeed { took_ms } => if let Some(flight) = flying.take() {

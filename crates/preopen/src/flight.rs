@@ -12,7 +12,8 @@ use preopen_core::clock::{Clock, Now, Timestamp};
 use preopen_core::error::Phase;
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
 use preopen_core::totp::{OneTimeCode, step_start};
-use preopen_core::{Advice, Error, ErrorKind, Result};
+use preopen_core::wire::Request;
+use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 
 use crate::runtime;
 use crate::session::Inner;
@@ -56,6 +57,9 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
 }
 
 async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {
+    if let Some(renewed) = refreshed(session).await? {
+        return Ok(renewed);
+    }
     let (mut codes_refused, mut dead) = (0, false);
     loop {
         let code = one_time_code(session, flight).await?;
@@ -74,6 +78,31 @@ async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now
                 }
             }
         }
+    }
+}
+
+/// Renews with the refresh token, where there is one and its day is not over. `None` means that a login is due: the
+/// refusal of a refresh is no fault of the user's, and neither is an answer that cannot be read. Only when the
+/// broker cannot be reached, or asks to wait, would a login fare no better: that is an error, and the refresh
+/// token is kept.
+async fn refreshed(session: &Weak<Inner>) -> Result<Option<(Login, Now)>> {
+    let inner = session.upgrade().ok_or_else(lost)?;
+    let Some(old) = inner.renewable() else {
+        return Ok(None);
+    };
+    let Some(request) = inner.adapter.refresh(&old.tokens) else {
+        return Ok(None);
+    };
+    match exchange(&inner, request, &old.tokens.all().collect::<Vec<_>>()).await {
+        Ok((mut login, sent)) => {
+            login.tokens.keep_from(&old.tokens);
+            let policy = &inner.adapter.policy().expiry;
+            let dead = dead_on_arrival(&login, sent, inner.clock.now(), policy).is_some();
+            Ok((!dead).then_some((login, sent)))
+        }
+        Err(error) if error.kind() == ErrorKind::RateLimited => Err(error),
+        Err(error) if error.context().phase == Some(Phase::Connect) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -117,8 +146,12 @@ fn clock_stands_still() -> Error {
 }
 
 async fn login(inner: &Inner, code: Option<OneTimeCode>) -> Result<(Login, Now)> {
-    let sent_code: Vec<_> = code.iter().map(OneTimeCode::for_redaction).collect();
-    let request = inner.adapter.login(code);
+    let sent_code: Vec<Secret> = code.iter().map(OneTimeCode::for_redaction).collect();
+    exchange(inner, inner.adapter.login(code), &sent_code).await
+}
+
+/// Sends a request that opens a session and reads its reply; `secrets` are those of the request.
+async fn exchange(inner: &Inner, request: Request, secrets: &[Secret]) -> Result<(Login, Now)> {
     let endpoint = request.endpoint.clone();
     let sent = inner.clock.now();
     let raw = inner.send(&request, inner.timeout).await;
@@ -130,6 +163,6 @@ async fn login(inner: &Inner, code: Option<OneTimeCode>) -> Result<(Login, Now)>
                 .clean(&inner.redactor(&login.tokens.all().collect::<Vec<_>>()));
             Ok((login, sent))
         }
-        Err(error) => Err(inner.explain(error, &endpoint, &sent_code)),
+        Err(error) => Err(inner.explain(error, &endpoint, secrets)),
     }
 }

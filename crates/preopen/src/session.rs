@@ -73,7 +73,8 @@ impl Session {
         clock: Arc<dyn Clock>,
         timeout: Duration,
     ) -> Self {
-        let (state, spent_steps, redactor) = (State::default(), ArcSwap::default(), ArcSwapOption::empty());
+        let state = State::new(&adapter.fingerprint());
+        let (spent_steps, redactor) = (ArcSwap::default(), ArcSwapOption::empty());
         Self {
             inner: Arc::new(Inner {
                 adapter,
@@ -100,6 +101,9 @@ impl Session {
 
     /// A live token; logs in if there is none. Callers that arrive together share one login and its result,
     /// and dropping any of them does not stop it.
+    ///
+    /// After the second failed login in a row no other is tried for a second, and twice as long after each
+    /// further one, up to a minute; callers get the last error meanwhile, with the rest of the wait as advice.
     ///
     /// Errors: `CredentialsRejected`, `AccountActionRequired` (both block the session until `reset()`),
     /// `LoginRequired`, `StaticIpMismatch`, `RateLimited`, `Timeout`, `Network`, `BrokerUnavailable`,
@@ -193,7 +197,8 @@ impl Session {
         drop(self.inner.apply(Event::Invalidated { generation }));
     }
 
-    /// Lets a blocked session try again, after you have fixed what blocked it.
+    /// Lets a blocked session try again, after you have fixed what blocked it, and ends a wait between failed
+    /// logins.
     pub fn reset(&self) {
         drop(self.inner.apply(Event::Reset));
     }
@@ -352,6 +357,11 @@ impl Inner {
         let fresh = steps.spend(step);
         self.spent_steps.store(Arc::new(steps));
         fresh
+    }
+
+    /// The session whose refresh token may renew it.
+    pub(crate) fn renewable(&self) -> Option<Arc<Record>> {
+        self.state.machine().renewable(self.clock.now())
     }
 
     /// Whether this flight is still wanted.

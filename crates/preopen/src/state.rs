@@ -4,6 +4,7 @@
 //! A process may be forked while another of its threads holds that lock. The lock belongs to one process: a
 //! child makes its own and goes on with the parent's last machine, without the parent's logins.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -60,6 +61,16 @@ struct Waiting {
 }
 
 impl State {
+    /// The state of an account before its first login; `fingerprint` spreads the waits of different accounts.
+    pub(crate) fn new(fingerprint: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        fingerprint.hash(&mut hasher);
+        Self {
+            machine: ArcSwap::from_pointee(Machine::new(hasher.finish())),
+            ..Self::default()
+        }
+    }
+
     /// The machine as it is now.
     pub(crate) fn machine(&self) -> arc_swap::Guard<Arc<Machine>> {
         self.machine.load()

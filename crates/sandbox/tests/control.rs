@@ -455,3 +455,17 @@ fn slow_and_broken_requests_are_ended() {
     assert!(send("nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
     runtime.block_on(sandbox.stop());
 }
+
+#[tokio::test]
+async fn the_documentation_names_every_switch() {
+    let h = start().await;
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sandbox.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, switches) = h.control("GET", "/switches", Value::Null).await;
+    for name in switches.as_object().unwrap().keys() {
+        assert!(
+            page.contains(&format!("| `{name}` |")),
+            "docs/sandbox.md does not name {name}"
+        );
+    }
+}

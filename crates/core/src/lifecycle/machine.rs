@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::back_off::BackOff;
 use super::record::{Record, SessionState, StateName};
 use crate::broker::Login;
 use crate::clock::Now;
@@ -85,8 +86,9 @@ enum Phase {
     #[default]
     SignedOut,
     Active(Arc<Record>),
-    /// The session ended by the broker's word; an end by the clock is seen when it is looked at.
-    Expired,
+    /// The session ended by the broker's word; an end by the clock is seen when it is looked at. Its record is
+    /// kept for the refresh token in it.
+    Expired(Option<Arc<Record>>),
     Blocked(Error),
     Closed,
 }
@@ -99,12 +101,22 @@ pub struct Machine {
     flights: u64,
     /// The login that callers wait for: running, or queued while another one drains.
     flight: Option<FlightId>,
+    /// Waits between failed logins.
+    back_off: BackOff,
     /// A login that was abandoned by a logout and still runs. No other login starts before it has ended, since
     /// its own logout at the broker could end the newer session too.
     draining: Option<FlightId>,
 }
 
 impl Machine {
+    /// The lifecycle of one account, before its first login. `seed` spreads the waits of different accounts.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            back_off: BackOff::new(seed),
+            ..Self::default()
+        }
+    }
+
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now, policy: &ExpiryPolicy) -> (Self, Vec<Effect>) {
@@ -119,6 +131,7 @@ impl Machine {
                 if matches!(self.phase, Phase::Blocked(_)) {
                     self.phase = Phase::SignedOut;
                 }
+                self.back_off.clear();
                 Vec::new()
             }
             Event::Closed => self.closed(),
@@ -140,6 +153,9 @@ impl Machine {
         }
         if let Some(flight) = self.flight {
             return Effect::Join(flight);
+        }
+        if let Some(error) = self.back_off.holds(now) {
+            return Effect::Refuse(error);
         }
         self.flights += 1;
         let flight = FlightId(self.flights);
@@ -169,10 +185,11 @@ impl Machine {
             };
         }
         self.flight = None;
+        self.back_off.clear();
         self.generation += 1;
         let record = Arc::new(Record::new(self.generation, *login, sent, policy));
         if !record.is_live(now) {
-            self.phase = Phase::Expired;
+            self.phase = Phase::Expired(None);
             return vec![Effect::Withdraw, Effect::Settle(flight, Err(dead_on_arrival()))];
         }
         self.phase = Phase::Active(Arc::clone(&record));
@@ -197,6 +214,7 @@ impl Machine {
             let again = format!("{} (not sent again: fix it, then call reset())", error.message());
             self.phase = Phase::Blocked(error.clone().with_message(again));
         }
+        self.back_off.failed(error, now);
         vec![Effect::Withdraw, Effect::Settle(flight, Err(error.clone()))]
     }
 
@@ -211,7 +229,7 @@ impl Machine {
     fn invalidated(&mut self, generation: u64) -> Vec<Effect> {
         match &self.phase {
             Phase::Active(record) if record.generation == generation => {
-                self.phase = Phase::Expired;
+                self.phase = Phase::Expired(Some(Arc::clone(record)));
                 vec![Effect::Withdraw]
             }
             _ => Vec::new(),
@@ -259,6 +277,14 @@ impl Machine {
         self.flight == Some(flight)
     }
 
+    /// The session that the broker ended before its boundary: its refresh token may still renew it.
+    pub fn renewable(&self, now: Now) -> Option<Arc<Record>> {
+        match &self.phase {
+            Phase::Expired(Some(record)) if record.is_live(now) => Some(Arc::clone(record)),
+            _ => None,
+        }
+    }
+
     /// The state that users see at `now`.
     pub fn state(&self, now: Now) -> SessionState {
         let state = |name, reason: &str| SessionState {
@@ -286,7 +312,7 @@ impl Machine {
                     &format!("ended at {}; the next call logs in", record.expiry.at().to_ist()),
                 )
             },
-            Phase::Expired => state(
+            Phase::Expired(_) => state(
                 StateName::Expired,
                 "the broker ended the session; the next call logs in",
             ),

@@ -1,6 +1,7 @@
 //! The session lifecycle: a pure function from (state, event, now) to (state, effects), and the record that
 //! it publishes. Flights, sleeping and sending are outside, in `preopen`.
 
+mod back_off;
 mod machine;
 mod record;
 

@@ -5,6 +5,7 @@ use crate::envelope::{On, Row, Verdict, row};
 use crate::error::{AccountAction, Credential, LoginReason};
 
 /// Codes first, then known texts; the status decides what is not listed.
+#[rustfmt::skip]
 pub(in crate::brokers) static ROWS: &[Row] = &[
     // Documented codes of a session that is gone.
     row(On::Session, "AG8001", "", Verdict::SessionExpired),
@@ -13,12 +14,7 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     row(On::Session, "AB1010", "", Verdict::SessionExpired),
     row(On::Session, "AB1011", "", Verdict::SessionExpired),
     row(On::Session, "AB9005", "", Verdict::SessionExpired),
-    row(
-        On::Any,
-        "AB8050",
-        "",
-        Verdict::Login(LoginReason::RefreshRejected),
-    ),
+    row(On::Any, "AB8050", "", Verdict::Login(LoginReason::RefreshRejected)),
     row(On::Any, "AB8051", "", Verdict::Login(LoginReason::RefreshExpired)),
     // Observed: the address of an order is not registered.
     row(On::Any, "AG7002", "", Verdict::StaticIp),
@@ -28,12 +24,7 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     // Observed: wrong or late code; also seen with a wrong PIN, which the message says.
     row(On::Login, "AB1050", "", Verdict::Credentials(Credential::Totp)),
     // AB1007 is documented as "AMX Error" and observed for wrong credentials: the text decides.
-    row(
-        On::Login,
-        "AB1007",
-        "login id or password is invalid",
-        Verdict::Credentials(Credential::Pin),
-    ),
+    row(On::Login, "AB1007", "login id or password is invalid", Verdict::Credentials(Credential::Pin)),
     row(On::Login, "AB1007", "", Verdict::Unavailable),
     row(On::Login, "AB1000", "", Verdict::Credentials(Credential::Pin)),
     row(On::Login, "AB1001", "", Verdict::Credentials(Credential::Pin)),
@@ -48,10 +39,5 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     row(On::Any, "AB2000", "", Verdict::Unavailable),
     row(On::Any, "AB1021", "", Verdict::RateLimited),
     // The gateway's rate limit is an HTTP 403 in plain text; wording varies between documents and wire.
-    row(
-        On::Any,
-        "",
-        "access denied because of exceeding",
-        Verdict::RateLimited,
-    ),
+    row(On::Any, "", "access denied because of exceeding", Verdict::RateLimited),
 ];

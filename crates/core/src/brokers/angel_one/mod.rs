@@ -113,6 +113,10 @@ impl Adapter for AngelOne {
         Ok(login)
     }
 
+    fn refresh(&self, tokens: &Tokens) -> Option<Request> {
+        requests::refresh(&self.api_key, tokens)
+    }
+
     fn endpoint(&self, method: Method, path: &str) -> Endpoint {
         requests::endpoint(method, path)
     }

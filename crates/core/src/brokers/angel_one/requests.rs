@@ -51,6 +51,14 @@ pub(super) fn login(api_key: &Secret, client_code: &str, pin: &Secret, code: Opt
         .json(&json!({"clientcode": client_code, "password": pin.expose(), "totp": code.expose()}))
 }
 
+/// Renews within the day (documented; staff say that the next day needs a login). The documents' sample sends the
+/// current bearer too.
+pub(super) fn refresh(api_key: &Secret, tokens: &Tokens) -> Option<Request> {
+    let token = tokens.get("refresh")?;
+    let request = Request::new(endpoint(Method::Post, REFRESH)).headers(headers(api_key, tokens));
+    Some(request.json(&json!({"refreshToken": token.expose()})))
+}
+
 /// The common headers and the bearer. A `Bearer ` that is already there is dropped: doubled, it is a well
 /// known cause of AG8001 (inferred from the official SDK's code).
 pub(super) fn headers(api_key: &Secret, tokens: &Tokens) -> Vec<(String, Secret)> {

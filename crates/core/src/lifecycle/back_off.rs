@@ -1,0 +1,154 @@
+//! Waiting between failed logins: an outage must not be answered by a login for every call of every caller.
+//! Credentials that were refused are not its business: those block the session.
+
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::error::{Advice, Error, ErrorKind};
+
+/// The wait after the second failure in a row; it doubles with every further one.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest wait that failures alone lead to.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// The failures in a row, and until when no login is tried. Waits are measured on the monotonic clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BackOff {
+    seed: u64,
+    failures: u32,
+    held: Option<(Duration, Error)>,
+}
+
+impl BackOff {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new(self.seed);
+    }
+
+    /// The error to give at `now` while no login may be tried: the last one, with the rest of the wait as its
+    /// advice.
+    pub(super) fn holds(&self, now: Now) -> Option<Error> {
+        let (until, error) = self.held.as_ref()?;
+        let rest = until.saturating_sub(now.monotonic);
+        (!rest.is_zero()).then(|| error.clone().with_advice(Advice::After(rest)))
+    }
+
+    /// A login failed. The first failure costs the next caller nothing, so that one lost packet is healed at
+    /// once; a wait that the broker asks for holds from the first.
+    pub(super) fn failed(&mut self, error: &Error, now: Now) {
+        if error.is_terminal_for_login() || error.kind() == ErrorKind::InvalidInput {
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let own = match self.failures {
+            1 => Duration::ZERO,
+            more => self.jittered(FIRST.saturating_mul(1 << (more - 2).min(6)).min(LONGEST)),
+        };
+        let wait = own.max(error.context().retry_after.unwrap_or_default());
+        self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
+    }
+
+    /// Between three quarters of `wait` and all of it: the same for the same account and failure, different
+    /// between accounts.
+    fn jittered(&self, wait: Duration) -> Duration {
+        // SplitMix64's mixing step: nothing but an even spread is wanted of it.
+        let mut mixed = self
+            .seed
+            .wrapping_add(u64::from(self.failures).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let share = u32::try_from((mixed ^ (mixed >> 31)) % 1000).unwrap_or_default();
+        wait * 3 / 4 + wait / 4 * share / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BackOff;
+    use crate::clock::{Now, Timestamp};
+    use crate::error::{Advice, Error, ErrorKind};
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> Now {
+        Now {
+            wall: Timestamp::from_seconds(0),
+            monotonic: Duration::from_secs(seconds),
+        }
+    }
+
+    fn down() -> Error {
+        Error::new(ErrorKind::BrokerUnavailable, "down")
+    }
+
+    fn waits(seed: u64) -> Vec<Duration> {
+        let mut back_off = BackOff::new(seed);
+        let wait = |_| {
+            back_off.failed(&down(), at(0));
+            back_off
+                .holds(at(0))
+                .map_or(Duration::ZERO, |error| match error.advice() {
+                    Advice::After(wait) => wait,
+                    other => panic!("{other:?}"),
+                })
+        };
+        (0..12).map(wait).collect()
+    }
+
+    #[test]
+    fn the_first_failure_is_free_and_waits_double_up_to_a_minute() {
+        let waits = waits(7);
+        assert_eq!(waits[0], Duration::ZERO);
+        for (nth, full) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (11, 60)] {
+            let full = Duration::from_secs(full);
+            assert!(
+                waits[nth] >= full * 3 / 4 && waits[nth] <= full,
+                "{nth}: {:?}",
+                waits[nth]
+            );
+        }
+    }
+
+    #[test]
+    fn waits_are_stable_for_an_account_and_spread_between_accounts() {
+        assert_eq!(waits(7), waits(7));
+        let mut sixth: Vec<Duration> = (0..100).map(|seed| waits(seed)[6]).collect();
+        sixth.sort_unstable();
+        sixth.dedup();
+        assert!(sixth.len() > 80, "{} different waits", sixth.len());
+    }
+
+    #[test]
+    fn a_wait_that_the_broker_asks_for_holds_at_once_and_ends() {
+        let mut back_off = BackOff::new(1);
+        let limited =
+            Error::new(ErrorKind::RateLimited, "slow").with(|c| c.retry_after = Some(Duration::from_secs(9)));
+        back_off.failed(&limited, at(100));
+        assert_eq!(
+            back_off.holds(at(108)).map(|e| e.kind()),
+            Some(ErrorKind::RateLimited)
+        );
+        assert!(back_off.holds(at(109)).is_none());
+        back_off.failed(&limited, at(109));
+        back_off.clear();
+        assert!(back_off.holds(at(109)).is_none());
+    }
+
+    #[test]
+    fn what_was_never_sent_or_blocks_anyway_holds_nothing() {
+        let mut back_off = BackOff::new(1);
+        for kind in [
+            ErrorKind::InvalidInput,
+            ErrorKind::CredentialsRejected,
+            ErrorKind::AccountActionRequired,
+        ] {
+            (0..5).for_each(|_| back_off.failed(&Error::new(kind, "x"), at(0)));
+        }
+        assert!(back_off.holds(at(0)).is_none());
+    }
+}
