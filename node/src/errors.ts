@@ -146,7 +146,10 @@ export class LoginRequiredError extends PreopenError {
   static { named(this, "LoginRequiredError"); }
 }
 
-/** The broker refused the token and this call may not be repeated (a write). The next call logs in again. */
+/**
+ * The broker refused the token and this call is not repeated: it is a write, which was not done (the next call logs in
+ * again), or a read that was refused with a new token too (`advice` is `after`, and the session stays).
+ */
 export class SessionExpiredError extends PreopenError {
   static override readonly code = "session_expired";
   static { named(this, "SessionExpiredError"); }

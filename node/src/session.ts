@@ -100,9 +100,9 @@ export class Session {
 
   /**
    * A GET to the broker: a read, repeated once after a renewal when the broker refused the token, and once when the
-   * connection broke. The path begins with `/`.
+   * connection broke. The path begins with `/`, and is not that of the login or logout.
    *
-   * Rejects as {@link Session.token}, and with `InvalidInputError`, `SessionExpiredError` (writes),
+   * Rejects as {@link Session.token}, and with `InvalidInputError`, `SessionExpiredError` (writes, and reads that a new token does not help),
    * `OutcomeUnknownError` (writes), `BrokerRejectedError`.
    */
   get<T = unknown>(path: string, options?: CallOptions): Promise<Reply<T>> {
@@ -161,8 +161,8 @@ export class Session {
   }
 
   /**
-   * Forgets the token in this process. Nothing is sent and nothing is logged out; later calls reject with
-   * `InvalidInputError`.
+   * Forgets the token in this process. Nothing is sent and nothing is logged out; calls that wait for a login, and later
+   * ones, reject with `InvalidInputError` (field `session`), and the state is `closed`.
    */
   close(): void {
     this.#forget();

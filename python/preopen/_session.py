@@ -86,7 +86,8 @@ class Session(SessionBase):
     ) -> Reply:
         """A GET to the broker with a live token; the reply is taken out of the broker's envelope.
 
-        - `path` begins with ``/``; `params` are the query, encoded for you.
+        - `path` begins with ``/``, and is not that of the login or logout.
+        - `params` are the query, encoded for you.
         - `json` is written as the body; `headers` are sent beside the session's own.
         - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a
           GET may, and a POST that the broker documents as a read.
@@ -167,8 +168,8 @@ class Session(SessionBase):
         return read_logout(self._native.logout().wait())
 
     def close(self) -> None:
-        """Forgets the token in this process. Nothing is sent and nothing is logged out; later calls raise
-        `InvalidInputError`."""
+        """Forgets the token in this process. Nothing is sent and nothing is logged out; calls that wait for a
+        login, and later ones, raise `InvalidInputError` (field ``session``); the state is ``"closed"``."""
         self._native.close()
 
     def __enter__(self) -> Session:

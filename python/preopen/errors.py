@@ -143,7 +143,7 @@ class LoginRequiredError(PreopenError, PermissionError):
 
 class SessionExpiredError(PreopenError, PermissionError):
     """The broker refused the token, and this call is not repeated for you: it is a write, which was not done,
-    or a read that was refused with a new token too."""
+    or a read that was refused with a new token too (then `advice` is ``"after"`` and the session stays)."""
 
     code = "session_expired"
 

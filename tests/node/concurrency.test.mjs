@@ -110,6 +110,21 @@ test("a live token and its headers are kept, and never beyond their generation",
   await broker.clock.set(TEN_O_CLOCK);
 });
 
+test("closing during a login tells all who wait", async () => {
+  const session = broker.session("samco");
+  await broker.fault("samco", LOGIN.samco, { delayMs: 500 });
+  const waiting = [session.token(), session.headers(), session.get("/limit/getLimits")].map(settled);
+  assert.equal(session.state().name, "opening");
+  session.close();
+  for (const { error } of await Promise.all(waiting)) {
+    assert.ok(error instanceof InvalidInputError, String(error));
+    assert.equal(error.field, "session");
+  }
+  assert.equal(session.state().name, "closed");
+  assert.equal(String(session), "Session(samco, sandbox, closed)");
+  await broker.clearFaults();
+});
+
 test("a closed session hands out nothing", async () => {
   const session = broker.session("samco");
   await session.token();

@@ -72,7 +72,13 @@ test("wrong options are refused by name before any I/O", async () => {
   refused("generation", () => new Session(credentials).invalidate("1"));
   const session = new Session(credentials, { baseUrl: "http://127.0.0.1:9" });
   const calls = {
-    path: [() => session.get(7), () => session.get("quote"), () => session.get("//evil.example/x")],
+    path: [
+      ...["/logout", "/Logout/", "/%6cogout"].map((path) => () => session.delete(path)),
+      ...["/session/token", "/Session/Token/", "/session/%74oken", "/session/./token"].map((path) => () => session.post(path)),
+      () => session.get(7),
+      () => session.get("quote"),
+      () => session.get("//evil.example/x"),
+    ],
     "params.a": [() => session.get("/x", { params: { a: {} } }), () => session.get("/x", { params: { a: [null] } })],
     params: [() => session.get("/x", { params: [] })],
     json: [() => session.post("/x", { json: () => 1 }), () => session.post("/x", { json: 1n })],

@@ -97,7 +97,7 @@ const ECHO = `you sent ${KEY} ${SECRET} ${TOKEN}`;
 const refusal = (status, text = ECHO) => ({ status, body: { status: "Failure", statusMessage: text }, times: 5 });
 
 const SAMCO = {
-  static_ip_mismatch: [QUOTE, refusal(403, `not the registered static IP ${ECHO}`)],
+  static_ip_mismatch: [QUOTE, refusal(403, `The IP is not the registered static IP ${ECHO}`)],
   account_action_required: [QUOTE, refusal(403, `User account is blocked ${ECHO}`)],
   rate_limited: [QUOTE, refusal(429)],
   broker_unavailable: [QUOTE, refusal(503)],

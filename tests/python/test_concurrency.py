@@ -82,6 +82,18 @@ def test_threads_and_tasks_share_one_failure(sandbox):
     assert session.token().generation == 1
 
 
+def test_closing_during_a_login_tells_all_who_wait(sandbox):
+    sandbox.fault("samco", LOGIN["samco"], delay_ms=500)
+    session = sandbox.session("samco")
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(session.token) for _ in range(4)]
+        until(lambda: session.state().name == "opening")
+        session.close()
+        errors = [one.exception() for one in waiting]
+    assert {(type(error), error.field) for error in errors} == {(preopen.InvalidInputError, "session")}
+    assert session.state().name == "closed"
+
+
 def test_other_threads_run_during_a_stalled_call(sandbox):
     session = sandbox.session("samco")
     session.token()

@@ -48,6 +48,19 @@ def canaries(broker):
     return preopen.AngelOne(api_key="CANARY-key", client_code="A1", pin=PIN, totp_secret=TOTP)
 
 
+def test_a_read_that_is_refused_twice_leaves_the_new_session_active(sandbox):
+    refused = {"status": "Failure", "statusMessage": "Unauthorized - Invalid token. sessId missing."}
+    session = sandbox.session("samco")
+    session.token()
+    sandbox.fault("samco", "/limit/getLimits", status=401, body=refused, times=2)
+    with pytest.raises(preopen.SessionExpiredError) as caught:
+        session.get("/limit/getLimits")
+    assert caught.value.advice == "after"
+    assert caught.value.advice_seconds > 0
+    assert (session.state().name, session.state().generation, logins(sandbox)) == ("active", 2, 2)
+    assert session.get("/limit/getLimits").http_status == 200
+
+
 def test_a_wrong_secret_costs_one_login(sandbox):
     session = sandbox.session("samco", credentials=wrong(sandbox, "samco", api_secret=SECRET))
     for _ in range(5):

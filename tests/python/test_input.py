@@ -139,6 +139,21 @@ def test_paths(sandbox, path):
     assert sandbox.requests().count == 0
 
 
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [("delete", path) for path in ("/logout", "/Logout/", "/%6cogout")]
+    + [
+        ("post", path)
+        for path in ("/session/token", "/Session/Token/", "/session/%74oken", "/session/./token")
+    ],
+)
+def test_logins_and_logouts_by_hand_are_refused(sandbox, verb, path):
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        getattr(sandbox.session("samco"), verb)(path)
+    assert caught.value.field == "path"
+    assert sandbox.requests().count == 0
+
+
 @pytest.mark.parametrize("generation", [-1, 1.5, "1", None, True, 2**64])
 def test_generations(generation):
     with pytest.raises(preopen.InvalidInputError) as caught:
