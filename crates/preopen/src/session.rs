@@ -43,8 +43,14 @@ pub(crate) struct Inner {
     transport: Arc<dyn Transport>,
     state: State,
     spent_steps: ArcSwap<SpentSteps>,
-    /// The redactor of a generation: made once, used for every reply.
-    redactor: ArcSwapOption<(u64, Redactor)>,
+    derived: ArcSwapOption<Derived>,
+}
+
+/// What follows from the record of one generation: made once, used by every call.
+struct Derived {
+    generation: u64,
+    redactor: Redactor,
+    headers: Headers,
 }
 
 /// What came of a logout.
@@ -74,7 +80,7 @@ impl Session {
         timeout: Duration,
     ) -> Self {
         let state = State::new(&adapter.fingerprint());
-        let (spent_steps, redactor) = (ArcSwap::default(), ArcSwapOption::empty());
+        let (spent_steps, derived) = (ArcSwap::default(), ArcSwapOption::empty());
         Self {
             inner: Arc::new(Inner {
                 adapter,
@@ -84,7 +90,7 @@ impl Session {
                 transport,
                 state,
                 spent_steps,
-                redactor,
+                derived,
             }),
         }
     }
@@ -120,14 +126,13 @@ impl Session {
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
     pub async fn headers(&self) -> Result<Headers> {
         let record = self.record().await?;
-        Ok(Headers(self.inner.adapter.headers(&record.tokens)))
+        Ok(self.inner.derived(&record).headers.clone())
     }
 
     /// The headers if there is a live token, without waiting.
     pub fn try_headers(&self) -> Option<Headers> {
-        self.inner
-            .live()
-            .map(|record| Headers(self.inner.adapter.headers(&record.tokens)))
+        let record = self.inner.live()?;
+        Some(self.inner.derived(&record).headers.clone())
     }
 
     /// Which address the broker sees, which are registered, and whether orders from here will be accepted.
@@ -212,6 +217,7 @@ impl Session {
         if let Some(error) = done.refused {
             return Err(error);
         }
+        self.inner.derived.store(None);
         let Some(record) = done.sign_out else {
             let message = "there was no session to log out".to_owned();
             return Ok(Logout {
@@ -240,6 +246,7 @@ impl Session {
     /// still under way; later calls fail with `InvalidInput`.
     pub fn close(&self) {
         drop(self.inner.apply(Event::Closed));
+        self.inner.derived.store(None);
     }
 
     pub(crate) fn adapter(&self) -> &dyn Adapter {
@@ -378,7 +385,7 @@ impl Inner {
         let result = raw
             .and_then(|raw| self.adapter.read(endpoint, &raw))
             .map(|mut reply| {
-                reply.clean(&self.redactor_of(record).1);
+                reply.clean(&self.derived(record).redactor);
                 reply
             });
         result.map_err(|error| {
@@ -441,18 +448,24 @@ impl Inner {
             .redacted(&self.redactor(more))
     }
 
-    /// Knows the credentials and the tokens of this record.
-    fn redactor_of(&self, record: &Record) -> Arc<(u64, Redactor)> {
+    fn derived(&self, record: &Record) -> Arc<Derived> {
         if let Some(kept) = self
-            .redactor
+            .derived
             .load_full()
-            .filter(|kept| kept.0 == record.generation)
+            .filter(|kept| kept.generation == record.generation)
         {
             return kept;
         }
         let tokens: Vec<Secret> = record.tokens.all().collect();
-        let made = Arc::new((record.generation, self.redactor(&tokens)));
-        self.redactor.store(Some(Arc::clone(&made)));
+        let made = Arc::new(Derived {
+            generation: record.generation,
+            redactor: self.redactor(&tokens),
+            headers: Headers::new(self.adapter.headers(&record.tokens)),
+        });
+        // A login that was never published has no generation of its own.
+        if record.generation != 0 {
+            self.derived.store(Some(Arc::clone(&made)));
+        }
         made
     }
 

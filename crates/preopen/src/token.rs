@@ -44,9 +44,13 @@ impl fmt::Debug for Token {
 
 /// The headers of an authenticated call, in order. Values are secrets; `Debug` shows names only.
 #[derive(Clone)]
-pub struct Headers(pub(crate) Vec<(String, Secret)>);
+pub struct Headers(Arc<[(String, Secret)]>);
 
 impl Headers {
+    pub(crate) fn new(headers: Vec<(String, Secret)>) -> Self {
+        Self(headers.into())
+    }
+
     /// Names and values; this exposes the token.
     pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
