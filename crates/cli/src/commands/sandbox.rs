@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let options = Options::default().port(arguments.port).tls(arguments.tls);
+    // Whoever reads the line that says it is ready may end it in the same moment.
+    let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
         StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
         _ => Failure::Other(error.to_string()),
@@ -34,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         describe(&sandbox);
     }
     tokio::select! {
-        () = signalled() => {}
+        () = signalled => {}
         () = stdin_closed(), if arguments.exit_with_stdin => {}
     }
     sandbox.stop().await;
@@ -86,20 +88,28 @@ fn describe(sandbox: &Sandbox) {
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn signalled() {
+/// Starts to listen for SIGINT and SIGTERM at once; the future ends with the first of them.
+fn signalled() -> Result<impl Future<Output = ()>, Failure> {
+    let cannot = |error: std::io::Error| Failure::Other(format!("signals cannot be listened for: {error}"));
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        Ok(async move {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
-        }
+        })
     }
-    let _ = tokio::signal::ctrl_c().await;
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(cannot)?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
 }
 
 async fn stdin_closed() {
