@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { InvalidInputError, Session } from "preopen";
 import { Sandbox } from "preopen/sandbox";
 
-import { LOGIN, TEN_O_CLOCK, at, count, settled } from "./support.mjs";
+import { LOGIN, TEN_O_CLOCK, at, count, settled, untilSeen } from "./support.mjs";
 
 let broker;
 before(async () => {
@@ -40,7 +40,7 @@ test("S1: a thousand cold promises cost one login and share its token", async ()
 
 test("S2: all of them see the same failure, and the next caller starts afresh", async () => {
   const session = broker.session("samco");
-  await broker.fault("samco", LOGIN.samco, { delayMs: 100, status: 500, body: "down" });
+  await broker.fault("samco", LOGIN.samco, { delayMs: 1500, status: 500, body: "down" });
   const logins = await loginsDuring(async () => {
     const results = await Promise.all(Array.from({ length: 200 }, () => settled(session.token())));
     assert.deepEqual(new Set(results.map(({ error }) => error?.code)), new Set(["broker_unavailable"]));
@@ -112,8 +112,10 @@ test("a live token and its headers are kept, and never beyond their generation",
 
 test("closing during a login tells all who wait", async () => {
   const session = broker.session("samco");
-  await broker.fault("samco", LOGIN.samco, { delayMs: 500 });
+  const seen = await count(broker, "samco", LOGIN.samco);
+  await broker.fault("samco", LOGIN.samco, { delayMs: 2000 });
   const waiting = [session.token(), session.headers(), session.get("/limit/getLimits")].map(settled);
+  await untilSeen(broker, "samco", LOGIN.samco, seen + 1);
   assert.equal(session.state().name, "opening");
   session.close();
   for (const { error } of await Promise.all(waiting)) {

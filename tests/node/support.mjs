@@ -65,3 +65,9 @@ export const LOGIN = {
   samco: "/session/token",
   angelone: "/rest/auth/angelbroking/user/v1/loginByPassword",
 };
+
+/** Waits, within ten seconds, until the broker saw this many requests for a path. */
+export async function untilSeen(broker, name, path, times = 1) {
+  const deadline = performance.now() + 10_000;
+  while ((await count(broker, name, path)) < times) assert.ok(performance.now() < deadline, `${path} was not seen`);
+}

@@ -72,7 +72,7 @@ def test_a_thousand_calls_at_once(sandbox):
 
 
 def test_threads_and_tasks_share_one_failure(sandbox):
-    sandbox.fault("samco", LOGIN["samco"], status=500, body="down", delay_ms=300)
+    sandbox.fault("samco", LOGIN["samco"], status=500, body="down", delay_ms=1500)
     session = sandbox.session("samco")
     with ThreadPoolExecutor(32) as pool:
         calls = [pool.submit(session.token) for _ in range(32)]
@@ -83,7 +83,7 @@ def test_threads_and_tasks_share_one_failure(sandbox):
 
 
 def test_closing_during_a_login_tells_all_who_wait(sandbox):
-    sandbox.fault("samco", LOGIN["samco"], delay_ms=500)
+    sandbox.fault("samco", LOGIN["samco"], delay_ms=2000)
     session = sandbox.session("samco")
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(session.token) for _ in range(4)]
@@ -164,7 +164,7 @@ say(s.state().name, s.get("/limit/getLimits").http_status if stalled == "read" e
 
 
 def test_cancelling_a_task_leaves_the_login_alive(sandbox):
-    sandbox.fault("samco", LOGIN["samco"], delay_ms=300)
+    sandbox.fault("samco", LOGIN["samco"], delay_ms=1500)
     session = sandbox.async_session("samco")
 
     async def main():

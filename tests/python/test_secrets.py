@@ -236,7 +236,7 @@ REACHED = [
     ("invalid_input", lambda sandbox, session: None, lambda session: session.get(KEY)),
     ("credentials_rejected", on_login(401, code="EOAUTH008"), token),
     ("account_action_required", on_login(403, "User account is blocked"), token),
-    ("login_required", on_login(200, delay_ms=400), signed_out),
+    ("login_required", on_login(200, delay_ms=1500), signed_out),
     (
         "session_expired",
         on_call("/order/placeOrder", status=401, body={"status": "Failure", "statusMessage": REFUSED}),
