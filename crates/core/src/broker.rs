@@ -94,10 +94,9 @@ impl Tokens {
     }
 
     /// Every token that is there.
-    pub fn all(&self) -> impl Iterator<Item = Secret> + '_ {
-        std::iter::once(&self.access)
-            .chain(self.others.iter().map(|(_, token)| token))
-            .cloned()
+    pub fn all(&self) -> Vec<Secret> {
+        let others = self.others.iter().map(|(_, token)| token);
+        std::iter::once(&self.access).chain(others).cloned().collect()
     }
 }
 

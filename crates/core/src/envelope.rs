@@ -101,12 +101,8 @@ fn malformed(endpoint: &Endpoint, raw: &RawReply, error: &serde_json::Error) -> 
 pub(crate) fn unknown_shape(endpoint: &Endpoint, raw: &RawReply, what: &str) -> Error {
     Error::new(ErrorKind::MalformedResponse, what).with(|context| {
         context.http_status = Some(raw.status);
-        context.body = (!endpoint.sensitive).then(|| excerpt(raw));
+        context.body = (!endpoint.sensitive).then(|| safe_text(&String::from_utf8_lossy(&raw.body)));
     })
-}
-
-fn excerpt(raw: &RawReply) -> String {
-    safe_text(&String::from_utf8_lossy(&raw.body[..raw.body.len().min(4096)]))
 }
 
 /// Reads a reply that is neither JSON nor a web page: a gateway's word. Of the table only what a gateway can

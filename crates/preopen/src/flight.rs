@@ -93,7 +93,7 @@ async fn refreshed(session: &Weak<Inner>) -> Result<Option<(Login, Now)>> {
     let Some(request) = inner.adapter.refresh(&old.tokens) else {
         return Ok(None);
     };
-    match exchange(&inner, request, &old.tokens.all().collect::<Vec<_>>()).await {
+    match exchange(&inner, request, &old.tokens.all()).await {
         Ok((mut login, sent)) => {
             login.tokens.keep_from(&old.tokens);
             let policy = &inner.adapter.policy().expiry;
@@ -158,11 +158,9 @@ async fn exchange(inner: &Inner, request: Request, secrets: &[Secret]) -> Result
     let login = raw.and_then(|raw| inner.adapter.read_login(&endpoint, &raw));
     match login {
         Ok(mut login) => {
-            login
-                .profile
-                .clean(&inner.redactor(&login.tokens.all().collect::<Vec<_>>()));
+            login.profile.clean(&inner.redactor(&login.tokens.all()));
             Ok((login, sent))
         }
-        Err(error) => Err(inner.explain(error, &endpoint, secrets)),
+        Err(error) => Err(inner.explain(error, &endpoint, &inner.redactor(secrets))),
     }
 }

@@ -149,7 +149,7 @@ impl Session {
         inner
             .adapter
             .read_whoami(&reply)
-            .map_err(|error| inner.explain(error, &endpoint, &[]))
+            .map_err(|error| inner.explain(error, &endpoint, &inner.redactor(&[])))
     }
 
     /// Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Errors: as
@@ -381,21 +381,20 @@ impl Inner {
         self.adapter
             .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
         let endpoint = &request.endpoint;
+        let derived = self.derived(record);
         let raw = self.send(&authenticated, deadline).await;
-        let result = raw
-            .and_then(|raw| self.adapter.read(endpoint, &raw))
-            .map(|mut reply| {
-                reply.clean(&self.derived(record).redactor);
-                reply
-            });
-        result.map_err(|error| {
-            let error = if endpoint.class == CallClass::Write {
-                error.for_write()
-            } else {
-                error
-            };
-            self.explain(error, endpoint, &record.tokens.all().collect::<Vec<_>>())
-        })
+        let read = raw.and_then(|raw| {
+            let write = endpoint.class == CallClass::Write;
+            let reply = self.adapter.read(endpoint, &raw);
+            reply.map_err(|error| if write { error.for_write() } else { error })
+        });
+        match read {
+            Ok(mut reply) => {
+                reply.clean(&derived.redactor);
+                Ok(reply)
+            }
+            Err(error) => Err(self.explain(error, endpoint, &derived.redactor)),
+        }
     }
 
     /// Sends a request as it is. Errors: `Timeout`, `Network`, `MalformedResponse`, `OutcomeUnknown`.
@@ -437,15 +436,14 @@ impl Inner {
         self.exchange(&self.adapter.logout(), record, self.timeout).await
     }
 
-    /// Completes an error before it leaves: broker and endpoint, and every known secret removed, `more` among
-    /// them.
-    pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, more: &[Secret]) -> Error {
+    /// Completes an error before it leaves: broker and endpoint, and every secret that `redactor` knows removed.
+    pub(crate) fn explain(&self, error: Error, endpoint: &Endpoint, redactor: &Redactor) -> Error {
         error
             .with(|context| {
                 context.broker = Some(self.adapter.policy().broker);
                 context.endpoint.get_or_insert_with(|| endpoint.to_string());
             })
-            .redacted(&self.redactor(more))
+            .redacted(redactor)
     }
 
     fn derived(&self, record: &Record) -> Arc<Derived> {
@@ -456,10 +454,9 @@ impl Inner {
         {
             return kept;
         }
-        let tokens: Vec<Secret> = record.tokens.all().collect();
         let made = Arc::new(Derived {
             generation: record.generation,
-            redactor: self.redactor(&tokens),
+            redactor: self.redactor(&record.tokens.all()),
             headers: Headers::new(self.adapter.headers(&record.tokens)),
         });
         // A login that was never published has no generation of its own.

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use preopen::{
@@ -359,7 +359,7 @@ impl Story {
         self.record("end", &json!({"milliseconds": took.as_millis()}));
         self.say(&format!(
             "\n{BOLD}A day and a night in {:.1} s.{BOLD:#} Next:",
-            as_seconds(took)
+            took.as_secs_f64()
         ));
         for (command, what) in [
             (
@@ -376,8 +376,4 @@ impl Story {
         }
         self.say("");
     }
-}
-
-fn as_seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64()
 }
