@@ -8,15 +8,12 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
 import { InvalidInputError, Session } from "preopen";
-import { Sandbox } from "preopen/sandbox";
 
-import { LOGIN, TEN_O_CLOCK, at, count, settled, untilSeen } from "./support.mjs";
+import { LOGIN, TEN_O_CLOCK, at, count, settled, startBroker, untilSeen } from "./support.mjs";
 
 let broker;
 before(async () => {
-  broker = await Sandbox.start();
-  await broker.clock.set(TEN_O_CLOCK);
-  await broker.clock.setRate(200);
+  broker = await startBroker();
 });
 after(() => broker.stop());
 

@@ -7,18 +7,15 @@ import test, { after, before } from "node:test";
 import { inspect } from "node:util";
 
 import * as preopen from "preopen";
-import { Sandbox } from "preopen/sandbox";
 
-import { LOGIN, TEN_O_CLOCK, count, settled } from "./support.mjs";
+import { LOGIN, count, settled, startBroker } from "./support.mjs";
 
 const QUOTE = "/quote/getQuote";
 const ORDER = "/order/placeOrder";
 let broker;
 
 before(async () => {
-  broker = await Sandbox.start();
-  await broker.clock.set(TEN_O_CLOCK);
-  await broker.clock.setRate(200);
+  broker = await startBroker();
 });
 after(() => broker.stop());
 

@@ -6,9 +6,8 @@ import { format, inspect } from "node:util";
 import { serialize } from "node:v8";
 
 import { Session, angelOne, samco } from "preopen";
-import { Sandbox } from "preopen/sandbox";
 
-import { LOGIN, TEN_O_CLOCK, settled } from "./support.mjs";
+import { LOGIN, settled, startBroker } from "./support.mjs";
 
 const KEY = "CANARY-key-0123456789";
 const SECRET = "CANARY-secret-0123456789012345678901234567890";
@@ -20,9 +19,7 @@ const DATA = "/rest/secure/angelbroking/user/v1/getRMS";
 
 let broker;
 before(async () => {
-  broker = await Sandbox.start();
-  await broker.clock.set(TEN_O_CLOCK);
-  await broker.clock.setRate(200);
+  broker = await startBroker();
 });
 after(() => broker.stop());
 

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 
+import { Sandbox } from "preopen/sandbox";
+
 /** Any working day at a time when both brokers are open. */
 export const TEN_O_CLOCK = "2026-11-23T10:00:00+05:30";
 
@@ -65,6 +67,14 @@ export const LOGIN = {
   samco: "/session/token",
   angelone: "/rest/auth/angelbroking/user/v1/loginByPassword",
 };
+
+/** An embedded broker at ten o'clock whose clock runs fast, so that waits for one-time codes are short. */
+export async function startBroker() {
+  const broker = await Sandbox.start();
+  await broker.clock.set(TEN_O_CLOCK);
+  await broker.clock.setRate(200);
+  return broker;
+}
 
 /** Waits, within ten seconds, until the broker saw this many requests for a path. */
 export async function untilSeen(broker, name, path, times = 1) {
