@@ -106,8 +106,9 @@ async fn s10_a_callback_that_never_answers_does_not_hold_what_nobody_wants() {
     let never = Ask::new(move || {
         let held = Arc::clone(&held);
         async move {
-            let _held = held;
-            std::future::pending().await
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(None)
         }
     });
     let session = with(&sandbox, never);
