@@ -16,6 +16,7 @@ pub mod secret;
 pub mod static_ip;
 pub mod target;
 pub mod totp;
+mod tree;
 pub mod wire;
 
 pub use clock::{Clock, Now, SystemClock, Timestamp, VirtualClock};
