@@ -350,7 +350,10 @@ impl Error {
 
     /// Replaces the message; it is cleaned and capped.
     pub fn with_message(self, message: impl AsRef<str>) -> Self {
-        self.edit(|inner| inner.message = safe_text(message.as_ref()))
+        self.edit(|inner| {
+            inner.message.zeroize();
+            inner.message = safe_text(message.as_ref());
+        })
     }
 
     /// Makes every text of this error fit to leave: values of known secrets removed, then cut to

@@ -210,6 +210,7 @@ fn x2_an_error_is_wiped_also_when_it_was_not_redacted() {
     nothing("cloned and changed", || {
         let error = make();
         drop(error.clone().with(|context| context.http_status = Some(500)));
+        drop(error.with_message("another"));
     });
     nothing("of a write", || {
         let error = Error::new(ErrorKind::MalformedResponse, make().message()).with(|context| {
