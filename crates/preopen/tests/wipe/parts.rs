@@ -158,7 +158,7 @@ fn x2_replies_to_a_login_are_wiped() {
                         let known = adapter.secrets().into_iter().chain(login.tokens.all());
                         login.profile.clean(&Redactor::new(known));
                         let now = SystemClock.now();
-                        drop(Record::new(1, login, now, &adapter.policy().expiry).clone());
+                        drop(Record::new(1, login, now.wall, now, &adapter.policy().expiry).clone());
                     }
                     Err(error) => {
                         let redactor = Redactor::new(adapter.secrets());
