@@ -9,7 +9,7 @@ use super::{Answer, broker_of, ok, read};
 use crate::account::{Account, AngelOneAccount, Broker, SamcoAccount, fake_secret, seeds};
 use crate::error::ControlError;
 use crate::samco::has_secret_format;
-use crate::state::State;
+use crate::state::{ACCOUNTS, State};
 use crate::wire::Request;
 
 /// A new account. What is left out is made up, visibly fake and unique.
@@ -174,7 +174,7 @@ fn add_many(state: &State, new: &NewAccount, count: usize) -> Result<Vec<Account
 /// Adds one account, with the first made-up id that is free.
 fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
     let first = state.account_count().saturating_sub(seeds().len()) + 1;
-    let id = (first..)
+    let id = (first..=first + ACCOUNTS)
         .map(|number| format!("SBX9{number:02}"))
         .find(|id| !state.has_account(id))
         .unwrap_or_default();
