@@ -175,6 +175,7 @@ impl Machine {
             Event::Drained { flight } => self.drained(flight, now),
             Event::Imported { login, issued_at } => self.imported(*login, issued_at, now, policy),
             Event::Tick => self.ticked(now),
+            Event::AddressRefused(_) if matches!(self.phase, Phase::Closed) => Vec::new(),
             Event::AddressRefused(error) => {
                 vec![because(EventName::IpMismatch, now, self.generation, &error)]
             }
@@ -362,9 +363,10 @@ impl Machine {
         if issued_at.since(now.wall) > Skew::LIMIT {
             return refuse("was issued in the future: one of the two clocks is wrong");
         }
-        let before = self.generation;
+        // The other program's clock may be ahead of ours: what is here was issued before now, and ends at the boundary
+        // after that.
+        let issued_at = issued_at.min(now.wall);
         let Some((record, mut effects)) = self.publish(login, issued_at, now, now, policy) else {
-            self.generation = before;
             return refuse("is of a session that is over: export a live one");
         };
         if let Some(flight) = self.flight {
