@@ -189,6 +189,19 @@ impl Story {
                 let logout = self.session.logout().await?;
                 return Ok(json!({"acknowledged": logout.acknowledged}));
             }
+            "watch" => self.events = Some(self.session.events()),
+            "asked" => return Ok(json!(*self.asked.lock().unwrap())),
+            "events" => self.look_at_events(value).await,
+            "wait_calls" => self.wait_calls(value).await,
+            "hand_over" => self.hand_over(value).await?,
+            scene => self.set(scene, value),
+        }
+        Ok(Value::Null)
+    }
+
+    /// Changes what is around the session.
+    fn set(&self, scene: &str, value: &Value) {
+        match scene {
             "advance" => self.advance(value),
             "fault" => {
                 let mut fault = value.clone();
@@ -196,44 +209,6 @@ impl Story {
                 self.sandbox
                     .fault(serde_json::from_value::<Fault>(fault).unwrap())
                     .unwrap();
-            }
-            "watch" => self.events = Some(self.session.events()),
-            "events" => {
-                let expected = value.as_array().unwrap();
-                let events = self.events.as_mut().expect("a step `watch` before");
-                let mut seen = Vec::new();
-                for _ in expected {
-                    let next = tokio::time::timeout(PATIENCE, events.next()).await;
-                    let event = next.unwrap_or_else(|_| panic!("no event after {seen:?}"));
-                    seen.push(event_fields(&event.expect("an event, not the end")));
-                }
-                let more = tokio::time::timeout(Duration::from_millis(20), events.next()).await;
-                assert!(more.is_err(), "after {seen:?} came {more:?}");
-                for (event, expected) in seen.iter().zip(expected) {
-                    let fields = expected.as_str().map(|name| json!({ "name": name }));
-                    assert_has(event, &fields.unwrap_or_else(|| expected.clone()), "event");
-                }
-            }
-            "wait_calls" => {
-                for (path, count) in value.as_object().unwrap() {
-                    let began = Instant::now();
-                    let count = count.as_u64().unwrap();
-                    while self.sandbox.requests(Some(self.broker), Some(path)).count < count {
-                        assert!(began.elapsed() < PATIENCE, "{path} was not called {count} times");
-                        tokio::time::sleep(Duration::from_millis(5)).await;
-                    }
-                }
-            }
-            "asked" => return Ok(json!(*self.asked.lock().unwrap())),
-            "hand_over" => {
-                let next = (self.again)(&self.sandbox);
-                if value["sealed"] == true {
-                    let key = SealKey::generate()?;
-                    next.prime(&self.session.export(&key).await?, Some(&key))?;
-                } else {
-                    next.prime(self.session.export_exposed().await?.expose(), None)?;
-                }
-                self.session = next;
             }
             "set_clock" => {
                 let at = Timestamp::parse_rfc3339(value.as_str().unwrap()).unwrap();
@@ -255,7 +230,47 @@ impl Story {
             }
             other => panic!("no step {other}"),
         }
-        Ok(Value::Null)
+    }
+
+    /// The events since the last look must be these, and no more.
+    async fn look_at_events(&mut self, value: &Value) {
+        let expected = value.as_array().unwrap();
+        let events = self.events.as_mut().expect("a step `watch` before");
+        let mut seen = Vec::new();
+        for _ in expected {
+            let next = tokio::time::timeout(PATIENCE, events.next()).await;
+            let event = next.unwrap_or_else(|_| panic!("no event after {seen:?}"));
+            seen.push(event_fields(&event.expect("an event, not the end")));
+        }
+        let more = tokio::time::timeout(Duration::from_millis(20), events.next()).await;
+        assert!(more.is_err(), "after {seen:?} came {more:?}");
+        for (event, expected) in seen.iter().zip(expected) {
+            let fields = expected.as_str().map(|name| json!({ "name": name }));
+            assert_has(event, &fields.unwrap_or_else(|| expected.clone()), "event");
+        }
+    }
+
+    async fn wait_calls(&self, value: &Value) {
+        for (path, count) in value.as_object().unwrap() {
+            let began = Instant::now();
+            let count = count.as_u64().unwrap();
+            while self.sandbox.requests(Some(self.broker), Some(path)).count < count {
+                assert!(began.elapsed() < PATIENCE, "{path} was not called {count} times");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, value: &Value) -> Result<()> {
+        let next = (self.again)(&self.sandbox);
+        if value["sealed"] == true {
+            let key = SealKey::generate()?;
+            next.prime(&self.session.export(&key).await?, Some(&key))?;
+        } else {
+            next.prime(self.session.export_exposed().await?.expose(), None)?;
+        }
+        self.session = next;
+        Ok(())
     }
 
     async fn call(&self, step: &Value) -> Result<Value> {
