@@ -86,6 +86,7 @@ impl Session {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "flags say plainest what holds")]
 pub(crate) struct Reference {
     account: Account,
     session: Option<Session>,
