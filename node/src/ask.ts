@@ -56,7 +56,8 @@ async function answer(storage: AsyncLocalStorage<Asked>, question: NativeQuestio
 
 /** The class of a value, and nothing of its content. */
 function kind(value: unknown): string {
-  if (typeof value !== "object" || value === null) return value === null ? "null" : `a ${typeof value}`;
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== "object") return `a ${typeof value}`;
   try {
     const name: unknown = value.constructor.name;
     if (typeof name === "string" && /^[A-Za-z_$][\w$]{0,63}$/.test(name)) return name;
