@@ -101,7 +101,7 @@ test("a primed session replaces what was handed out before, and tells", async ()
 
 test("the key may be in the environment of the process", async () => {
   // On the machine's own clock, which is that of the other process.
-  await using real = await Sandbox.start();
+  const real = await Sandbox.start();
   process.env.PREOPEN_KEY = generateKey();
   try {
     const session = real.session("samco");
@@ -112,6 +112,7 @@ test("the key may be in the environment of the process", async () => {
     assert.deepEqual([code, out.trim(), err], [0, "true 200", ""]);
     assert.equal(await count(real, "samco", LOGIN.samco), 1, "the other process made no login");
   } finally {
+    await real.stop();
     delete process.env.PREOPEN_KEY;
   }
 });

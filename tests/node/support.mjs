@@ -136,15 +136,15 @@ export function totp(secret, millis) {
   return String(code % 1_000_000).padStart(6, "0");
 }
 
-/** Runs a script of tests/node/children, or `source`, to its end: what it wrote, and how it ended. */
-export async function runChild(script, args = [], { env = {}, flags = [], source } = {}) {
-  const what = source === undefined ? [fileURLToPath(at(`tests/node/children/${script}`))] : ["--input-type=module", "--eval", source];
-  const child = spawn(process.execPath, [...flags, ...what, ...args], {
+/** Runs a script of tests/node/children to its end: what it wrote, and how it ended. */
+export async function runChild(script, args = [], { env = {}, flags = [], stdin = "" } = {}) {
+  const child = spawn(process.execPath, [...flags, fileURLToPath(at(`tests/node/children/${script}`)), ...args], {
     cwd: fileURLToPath(at("tests/node")),
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     timeout: 60_000,
   });
+  child.stdin.on("error", () => undefined).end(stdin);
   let [out, err] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
   child.stderr.setEncoding("utf8").on("data", (text) => (err += text));
