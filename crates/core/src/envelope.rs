@@ -317,9 +317,11 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, body, list};
-    use crate::error::ErrorKind;
+    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, row};
+    use crate::error::{Advice, Credential, ErrorKind};
+    use crate::secret::Secret;
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
+    use std::time::Duration;
 
     #[test]
     fn what_is_not_json_has_a_kind() {
@@ -352,5 +354,61 @@ mod tests {
         assert_eq!(list(&value, "a"), ["x", "y"]);
         assert_eq!(list(&value, "b"), ["x", "y"]);
         assert!(list(&value, "c").is_empty() && list(&value, "d").is_empty() && list(&value, "e").is_empty());
+    }
+
+    #[test]
+    fn a_web_page_is_known_by_its_type_unless_it_is_an_object() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let html = |text: &str| {
+            let mut raw = RawReply::new(200, text);
+            raw.content_type = Some("Text/HTML; charset=utf-8".to_owned());
+            body(&read, &raw)
+        };
+        for page in ["Service down", "[maintenance]"] {
+            let error = html(page).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokerUnavailable);
+            assert!(error.message().ends_with("a web page instead of data"), "{error}");
+        }
+        assert!(
+            matches!(html("{\"a\":1}"), Ok(Body::Json(_))),
+            "a gateway's wrong label"
+        );
+    }
+
+    #[test]
+    fn text_has_a_limit() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let text = |length: usize| body(&read, &RawReply::new(200, "x".repeat(length)));
+        assert!(matches!(text(4096), Ok(Body::Text(text)) if text.len() == 4096));
+        assert_eq!(text(4097).unwrap_err().kind(), ErrorKind::BrokerUnavailable);
+    }
+
+    #[test]
+    fn only_a_limit_and_an_outage_advise_the_wait_that_was_asked_for() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let wait = Duration::from_secs(9);
+        for (verdict, waits) in [
+            (Verdict::RateLimited, true),
+            (Verdict::Unavailable, true),
+            (Verdict::Rejected, false),
+            (Verdict::Credentials(Credential::ApiKey), false),
+            (Verdict::SessionExpired, false),
+        ] {
+            let mut raw = RawReply::new(400, "");
+            raw.retry_after = Some(wait);
+            let error = classify(&[row(On::Any, "", "", verdict)], &read, &raw, Refusal::default());
+            assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn known_secrets_leave_the_texts_beside_the_data_and_not_the_data() {
+        let mut reply = Reply::new(serde_json::json!({"token": "secret-key"}), 200);
+        reply.message = Some("welcome secret-key".to_owned());
+        reply.message_id = Some("id-secret-key".to_owned());
+        reply.clean(&Redactor::new([Secret::new("secret-key")]));
+        assert_eq!(reply.message.as_deref(), Some("welcome **redacted**"));
+        assert_eq!(reply.message_id.as_deref(), Some("id-**redacted**"));
+        assert_eq!(reply.data["token"], "secret-key");
     }
 }

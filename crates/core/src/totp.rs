@@ -203,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn eighty_bits_are_enough_and_a_byte_less_is_not() {
+        let ten = TotpSecret::new("GEZDGNBVGY3TQOJQ");
+        assert!(ten.validate().is_ok());
+        let nine = TotpSecret::new("GEZDGNBVGY3TQOI");
+        let error = nine.validate().unwrap_err();
+        assert!(error.message().contains("too short"), "{error}");
+    }
+
+    #[test]
+    fn debug_names_the_type_and_nothing_of_the_secret() {
+        let secret = TotpSecret::new("GEZDGNBVGY3TQOJQ");
+        assert_eq!(format!("{secret:?}"), "TotpSecret(**redacted**)");
+    }
+
+    #[test]
     fn p9_a_step_is_spent_once_and_a_clock_set_back_is_no_deadlock() {
         let mut spent = SpentSteps::default();
         assert!(spent.spend(100) && !spent.spend(100));

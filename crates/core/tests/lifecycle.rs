@@ -395,8 +395,19 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(one, 1..60)
 }
 
+/// 2000 cases, unless `PROPTEST_CASES` asks for another number: a soak asks for many more.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    ProptestConfig {
+        cases: if asked { default.cases } else { 2000 },
+        failure_persistence: None,
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Whatever happens in whatever order: nobody is served a session past its end on either clock, the
     /// generation never goes back, a login starts only when none runs, and a blocked session sends nothing.

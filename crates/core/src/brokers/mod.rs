@@ -9,31 +9,135 @@ pub use samco::Samco;
 
 #[cfg(test)]
 mod tests {
-    use super::{angel_one, samco};
+    use super::{AngelOne, Samco, angel_one, samco};
+    use crate::broker::{Adapter, ProfileSource};
+    use crate::envelope::{self, Body, On, Refusal, Row, Verdict, classify, plain_text};
+    use crate::error::{AccountAction, Credential, Error, LoginReason};
+    use crate::wire::{Endpoint, Method, RawReply};
+    use serde_json::{Map, Value, json};
     use std::path::Path;
 
-    /// Every row of the fault tables is proven by a vector that all languages run.
-    #[test]
-    fn every_fault_row_has_a_vector() {
-        for (broker, rows) in [
-            ("samco", samco::faults::ROWS),
-            ("angelone", angel_one::faults::ROWS),
-        ] {
+    struct Broker {
+        name: &'static str,
+        adapter: Box<dyn Adapter>,
+        rows: &'static [Row],
+        refusal: fn(&Map<String, Value>) -> Refusal,
+    }
+
+    fn brokers() -> [Broker; 2] {
+        [
+            Broker {
+                name: "samco",
+                adapter: Box::new(Samco::new("k", "s")),
+                rows: samco::faults::ROWS,
+                refusal: samco::replies::refusal,
+            },
+            Broker {
+                name: "angelone",
+                adapter: Box::new(AngelOne::new("k", "C1", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH")),
+                rows: angel_one::faults::ROWS,
+                refusal: angel_one::replies::refusal,
+            },
+        ]
+    }
+
+    impl Broker {
+        fn vectors(&self) -> Vec<Value> {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("../../tests/vectors")
-                .join(broker);
-            let replies: Vec<String> = std::fs::read_dir(folder)
+                .join(self.name);
+            std::fs::read_dir(folder)
                 .unwrap()
                 .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-                .map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap())
-                .map(|vector| vector["reply"].to_string().to_lowercase())
+                .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+                .collect()
+        }
+
+        fn endpoint(&self, call: &str) -> Endpoint {
+            match call {
+                "login" => self.adapter.login(None).endpoint,
+                "whoami" => self.adapter.whoami().unwrap().endpoint,
+                "profile" => match self.adapter.profile() {
+                    ProfileSource::Call(request) => request.endpoint,
+                    ProfileSource::Login => panic!("no profile call"),
+                },
+                call => {
+                    let (method, path) = call.split_once(' ').unwrap();
+                    self.adapter.endpoint(Method::parse(method).unwrap(), path)
+                }
+            }
+        }
+
+        /// What the vector's refusal becomes by these rows.
+        fn error(&self, rows: &[Row], vector: &Value) -> Option<Error> {
+            let endpoint = self.endpoint(vector["call"].as_str().unwrap());
+            let reply = &vector["reply"];
+            let status = u16::try_from(reply["status"].as_u64().unwrap()).unwrap();
+            let text = reply["text"].as_str().map(str::to_owned);
+            let raw = RawReply::new(status, text.unwrap_or_else(|| reply["body"].to_string()));
+            match envelope::body(&endpoint, &raw).ok()? {
+                Body::Json(Value::Object(body)) => {
+                    Some(classify(rows, &endpoint, &raw, (self.refusal)(&body)))
+                }
+                Body::Json(_) => None,
+                Body::Text(text) => Some(plain_text(rows, &endpoint, &raw, text)),
+            }
+        }
+    }
+
+    /// Whether the error is the one that the vector expects, by all that a row decides.
+    fn is_expected(error: &Error, expected: &Value) -> bool {
+        let context = error.context();
+        let which = context.credential.map(Credential::as_str);
+        let found = json!({
+            "code": error.code(),
+            "which": which.or(context.account_action.map(AccountAction::as_str)),
+            "reason": context.login_reason.map(LoginReason::as_str),
+        });
+        let fields = found.as_object().unwrap();
+        fields
+            .iter()
+            .all(|(name, value)| expected.get(name).is_none_or(|wanted| wanted == value))
+    }
+
+    /// Every row of the fault tables is proven by a vector that all languages run: without the row, that vector
+    /// would become another error than it expects.
+    #[test]
+    fn every_fault_row_decides_a_vector() {
+        let mut unproven = Vec::new();
+        for broker in brokers() {
+            let vectors: Vec<Value> = broker
+                .vectors()
+                .into_iter()
+                .filter(|vector| vector["expect"].get("error").is_some())
                 .collect();
-            for row in rows {
-                let code = row.code.to_lowercase();
-                let has = replies.iter().any(|reply| {
-                    (code.is_empty() || reply.contains(&format!("\"{code}\""))) && reply.contains(row.text)
-                });
-                assert!(has, "{broker}: no vector for {row:?}");
+            let proven = |rows: &[Row], vector: &Value| {
+                let error = broker.error(rows, vector);
+                error.is_some_and(|error| is_expected(&error, &vector["expect"]["error"]))
+            };
+            for (nth, row) in broker.rows.iter().enumerate() {
+                let mut without = broker.rows.to_vec();
+                without.remove(nth);
+                let decides = |vector: &&Value| proven(broker.rows, vector) && !proven(&without, vector);
+                if !vectors.iter().any(|vector| decides(&vector)) {
+                    unproven.push(format!("{}: {row:?}", broker.name));
+                }
+            }
+        }
+        assert!(unproven.is_empty(), "no vector needs\n{}", unproven.join("\n"));
+    }
+
+    /// The same code may mean something else on another call: a refused PIN is terminal, and only a login sends one.
+    #[test]
+    fn rows_hold_only_on_calls_that_can_get_them() {
+        for broker in brokers() {
+            for row in broker.rows {
+                let on = match row.verdict {
+                    Verdict::Credentials(Credential::Pin | Credential::Totp) => On::Login,
+                    Verdict::SessionExpired => On::Session,
+                    _ => continue,
+                };
+                assert_eq!(row.on, on, "{}: {row:?}", broker.name);
             }
         }
     }

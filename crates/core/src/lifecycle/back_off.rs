@@ -114,6 +114,27 @@ mod tests {
         }
     }
 
+    /// The published outputs of `SplitMix64` for the seed 1234567, from the second on; their last three digits are
+    /// the share of the last quarter.
+    #[test]
+    fn the_jitter_is_that_of_the_published_generator() {
+        let outputs: [u64; 4] = [
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        let waits = waits(1_234_567);
+        for ((output, full), wait) in outputs.into_iter().zip([1000, 2000, 4000, 8000]).zip(&waits[1..]) {
+            let share = output % 1000;
+            assert_eq!(
+                *wait,
+                Duration::from_micros(full * 750 + full / 4 * share),
+                "{output}"
+            );
+        }
+    }
+
     #[test]
     fn waits_are_stable_for_an_account_and_spread_between_accounts() {
         assert_eq!(waits(7), waits(7));

@@ -88,7 +88,7 @@ fn flag(value: Option<&Value>) -> Option<bool> {
     }
 }
 
-fn refusal(body: &Map<String, Value>) -> Refusal {
+pub(in crate::brokers) fn refusal(body: &Map<String, Value>) -> Refusal {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     Refusal {
         code: first(&["errorcode", "errorCode"]),

@@ -107,7 +107,7 @@ fn unwrap(mut body: Map<String, Value>, http_status: u16) -> Reply {
     reply
 }
 
-fn refusal(body: &Map<String, Value>) -> Refusal {
+pub(in crate::brokers) fn refusal(body: &Map<String, Value>) -> Refusal {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     let validation_errors = match body.get("validationErrors") {
         Some(Value::Array(items)) => items
