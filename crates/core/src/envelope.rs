@@ -175,7 +175,8 @@ pub(crate) const fn row(on: On, code: &'static str, text: &'static str, verdict:
     }
 }
 
-fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal) -> Option<&'a Row> {
+/// The row of the table that decides about a refusal.
+pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal) -> Option<&'a Row> {
     let code = refusal.code.as_deref().unwrap_or_default();
     let text = refusal.text.trim_start().to_lowercase();
     rows.iter().find(|row| {

@@ -11,7 +11,7 @@ pub use samco::Samco;
 mod tests {
     use super::{AngelOne, Samco, angel_one, samco};
     use crate::broker::{Adapter, ProfileSource};
-    use crate::envelope::{self, Body, On, Refusal, Row, Verdict, classify, plain_text};
+    use crate::envelope::{self, Body, On, Refusal, Row, Verdict, classify, listed, plain_text};
     use crate::error::{AccountAction, Credential, LoginReason};
     use crate::wire::{Endpoint, Method, RawReply};
     use serde_json::{Map, Value};
@@ -104,6 +104,18 @@ mod tests {
     }
 
     impl Refused {
+        fn decided_by(&self, rows: &[Row]) -> Option<usize> {
+            let refusal = match &self.said {
+                Said::Refusal(refusal) => refusal.clone(),
+                Said::Text(text) => Refusal {
+                    text: text.clone(),
+                    ..Refusal::default()
+                },
+            };
+            let row = listed(rows, &self.endpoint, &refusal)?;
+            rows.iter().position(|one| std::ptr::eq(one, row))
+        }
+
         /// Whether these rows make the error of it that the vector expects, by all that a row decides.
         fn is_as_expected(&self, rows: &[Row]) -> bool {
             let error = match &self.said {
@@ -134,15 +146,17 @@ mod tests {
     fn every_fault_row_decides_a_vector() {
         let mut unproven = Vec::new();
         for broker in brokers() {
-            let mut refusals = broker.refusals();
-            refusals.retain(|refused| refused.is_as_expected(broker.rows));
-            for (nth, row) in broker.rows.iter().enumerate() {
+            let mut proven = vec![false; broker.rows.len()];
+            for refused in broker.refusals() {
+                let Some(nth) = refused.decided_by(broker.rows) else {
+                    continue;
+                };
                 let mut without = broker.rows.to_vec();
                 without.remove(nth);
-                if refusals.iter().all(|refused| refused.is_as_expected(&without)) {
-                    unproven.push(format!("{}: {row:?}", broker.name));
-                }
+                proven[nth] |= refused.is_as_expected(broker.rows) && !refused.is_as_expected(&without);
             }
+            let rows = broker.rows.iter().zip(proven).filter(|(_, proven)| !proven);
+            unproven.extend(rows.map(|(row, _)| format!("{}: {row:?}", broker.name)));
         }
         assert!(unproven.is_empty(), "no vector needs\n{}", unproven.join("\n"));
     }
