@@ -150,7 +150,11 @@ impl Soak<'_> {
             sum.add(counts::libtest(line).unwrap_or_default());
             failed.extend(failed_test(line).map(|name| format!("failed: `{name}`")));
         })?;
-        anyhow::ensure!(sum.total() > 0, "ran no tests ({status})");
+        // A sanitizer ends the test program where it stands.
+        anyhow::ensure!(
+            sum.total() > 0,
+            "no test told a result ({status}); the output says why"
+        );
         let counts = format!("{} tests passed, {} failed", sum.passed, sum.failed);
         let mut outcome = Outcome::new(status.success() && sum.failed == 0, "", counts);
         if !status.success() && sum.failed == 0 {
