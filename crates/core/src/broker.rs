@@ -1,16 +1,21 @@
 //! What the core must know of a broker: the [`Adapter`] trait that each broker's credentials implement, and
 //! the [`Policy`] that states its rules as data. The brokers themselves are in `brokers`.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::ask::{Question, SecretSource};
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
-use crate::error::{Error, Redactor, Result};
+use crate::error::{Error, ErrorKind, Redactor, Result};
 use crate::expiry::{Evidence, ExpiryPolicy};
 use crate::secret::Secret;
+use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
+use crate::target::Environment;
 use crate::totp::OneTimeCode;
 use crate::wire::{Endpoint, Method, RawReply, Request};
 
@@ -53,7 +58,7 @@ impl Policy {
 #[derive(Clone)]
 pub struct Tokens {
     access: Secret,
-    others: Vec<(&'static str, Secret)>,
+    others: Vec<(Cow<'static, str>, Secret)>,
 }
 
 impl Tokens {
@@ -66,8 +71,8 @@ impl Tokens {
     }
 
     /// Adds a further token by its name; `None` adds nothing.
-    pub fn with(mut self, name: &'static str, token: Option<Secret>) -> Self {
-        self.others.extend(token.map(|token| (name, token)));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, token: Option<Secret>) -> Self {
+        self.others.extend(token.map(|token| (name.into(), token)));
         self
     }
 
@@ -75,7 +80,7 @@ impl Tokens {
     pub fn keep_from(&mut self, old: &Self) {
         for (name, token) in &old.others {
             if self.get(name).is_none() {
-                self.others.push((name, token.clone()));
+                self.others.push((name.clone(), token.clone()));
             }
         }
     }
@@ -89,14 +94,19 @@ impl Tokens {
     pub fn get(&self, name: &str) -> Option<&Secret> {
         self.others
             .iter()
-            .find(|(known, _)| *known == name)
+            .find(|(known, _)| known == name)
             .map(|(_, token)| token)
+    }
+
+    /// Every token with its name, `access` first.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        let others = self.others.iter().map(|(name, token)| (name.as_ref(), token));
+        std::iter::once(("access", &self.access)).chain(others)
     }
 
     /// Every token that is there.
     pub fn all(&self) -> Vec<Secret> {
-        let others = self.others.iter().map(|(_, token)| token);
-        std::iter::once(&self.access).chain(others).cloned().collect()
+        self.named().map(|(_, token)| token.clone()).collect()
     }
 }
 
@@ -148,8 +158,10 @@ pub struct Login {
     pub addresses: Option<Addresses>,
     /// The holder, as far as the reply tells.
     pub profile: Profile,
-    /// The broker's time in the reply.
+    /// The broker's time in the reply's body.
     pub server_time: Option<Timestamp>,
+    /// How far the broker's clock is from this machine's, where the reply tells a time.
+    pub skew: Option<Skew>,
 }
 
 impl Login {
@@ -161,6 +173,7 @@ impl Login {
             addresses: None,
             profile: Profile::default(),
             server_time: None,
+            skew: None,
         }
     }
 }
@@ -181,8 +194,25 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// The broker's rules.
     fn policy(&self) -> &'static Policy;
 
-    /// Checks the credentials before any I/O. Errors: `InvalidInput` with the field.
+    /// Checks the credentials that were given, before any I/O. Errors: `InvalidInput` with the field.
     fn validate(&self) -> Result<()>;
+
+    /// The secrets that must be asked for before a login. They are asked in this order.
+    fn questions(&self) -> Vec<Question> {
+        Vec::new()
+    }
+
+    /// These credentials with the answers to all of [`Adapter::questions`], for one login. Errors: `InvalidInput`
+    /// with the field.
+    fn answered(&self, answers: Vec<Secret>) -> Result<Arc<dyn Adapter>> {
+        let _ = answers;
+        Err(Error::new(ErrorKind::Internal, "these credentials ask nothing"))
+    }
+
+    /// Who is asked for the one-time code, where it is typed instead of made from a secret.
+    fn code_question(&self) -> Option<Question> {
+        None
+    }
 
     /// A text that names the account before its first login without giving a credential away.
     fn fingerprint(&self) -> String;
@@ -258,6 +288,29 @@ pub(crate) fn check_credential(field: &str, value: &Secret) -> Result<()> {
         return Err(Error::invalid_input(
             field,
             "holds a control character: paste it again",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a credential that may be asked for later: then there is nothing to check yet. Errors: `InvalidInput`.
+pub(crate) fn check_source(field: &str, source: &SecretSource) -> Result<()> {
+    source
+        .given()
+        .map_or(Ok(()), |value| check_credential(field, value))
+}
+
+/// How the keys and secrets of the embedded broker's accounts begin.
+pub const SANDBOX_MARK: &str = "sandbox-";
+
+/// Refuses credentials of the embedded broker anywhere else: they are worth nothing there, and mean that a
+/// `base_url` was forgotten. Errors: `InvalidInput` (`base_url`).
+pub fn check_environment(adapter: &dyn Adapter, environment: Environment) -> Result<()> {
+    let marked = |secret: &Secret| secret.expose().starts_with(SANDBOX_MARK);
+    if environment != Environment::Sandbox && adapter.secrets().iter().any(marked) {
+        return Err(Error::invalid_input(
+            "base_url",
+            "is not that of the embedded broker, but the credentials are: give its URL, or your own credentials",
         ));
     }
     Ok(())

@@ -85,6 +85,17 @@ impl Timestamp {
             .map(|t| Self(t.as_millisecond()))
     }
 
+    /// Reads the `Date` header of an HTTP reply, for example `Sun, 22 Nov 2026 02:30:00 GMT`.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim());
+        parsed.ok().map(|t| Self(t.as_millisecond()))
+    }
+
+    /// The instant as the `Date` header of an HTTP reply.
+    pub fn to_http_date(self) -> String {
+        self.zoned(Offset::UTC, "%a, %d %b %Y %H:%M:%S GMT")
+    }
+
     /// Reads a local Indian time by a `strptime` pattern that carries no zone.
     pub fn parse_ist(pattern: &str, text: &str) -> Option<Self> {
         let local = jiff::civil::DateTime::strptime(pattern, text.trim()).ok()?;
@@ -282,6 +293,9 @@ mod tests {
         let t = Timestamp::parse_rfc3339("2026-11-22T08:00:00+05:30").unwrap();
         assert_eq!(t.to_rfc3339(), "2026-11-22T02:30:00Z");
         assert_eq!(t.to_ist(), "2026-11-22 08:00:00 IST");
+        assert_eq!(t.to_http_date(), "Sun, 22 Nov 2026 02:30:00 GMT");
+        assert_eq!(Timestamp::parse_http_date(&t.to_http_date()), Some(t));
+        assert_eq!(Timestamp::parse_http_date("yesterday"), None);
         assert_eq!(t.plus_millis(5).to_rfc3339(), "2026-11-22T02:30:00.005Z");
         assert_eq!(
             Timestamp::parse_ist("%d/%m/%y %H:%M:%S", "22/11/26 08:00:00"),

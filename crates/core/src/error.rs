@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::redact::cap;
 pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
+use crate::skew::Skew;
 
 /// A result with Preopen's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -113,6 +114,8 @@ text_enum! {
         RefreshExpired = "refresh_expired",
         /// The refresh token is not valid any more.
         RefreshRejected = "refresh_rejected",
+        /// A callback for a secret gave nothing: nobody was there to answer it.
+        NotAnswered = "not_answered",
     }
 }
 
@@ -182,6 +185,8 @@ pub struct Context {
     pub login_reason: Option<LoginReason>,
     /// Where it happened, for `Timeout` and `Network`.
     pub phase: Option<Phase>,
+    /// How far this machine's clock is from the broker's, when that is a likely cause.
+    pub clock_skew: Option<Skew>,
     /// How long to wait, for `RateLimited`, when the broker said so.
     pub retry_after: Option<Duration>,
     /// The address that the broker saw, for `StaticIpMismatch`, when known.
@@ -420,6 +425,21 @@ impl Error {
         causes
     }
 
+    /// A refused one-time code while the clocks differ: the clock is named before the user's secret is blamed.
+    /// Every other error stays as it is.
+    pub fn suspecting_clock(self, skew: Option<Skew>) -> Self {
+        let code = self.context().credential == Some(Credential::Totp);
+        let Some(skew) = skew.filter(|skew| code && skew.is_suspect()) else {
+            return self;
+        };
+        let message = format!(
+            "{} (this machine's clock is {skew}: set it before you doubt the TOTP secret)",
+            self.message()
+        );
+        self.with_message(message)
+            .with(|context| context.clock_skew = Some(skew))
+    }
+
     /// Whether a login that failed with this must not be tried again until the credentials change or the
     /// user resets the session.
     pub fn is_terminal_for_login(&self) -> bool {
@@ -482,6 +502,9 @@ impl fmt::Debug for Error {
                 write!(f, ", {name} {value:?}")?;
             }
         }
+        if let Some(skew) = context.clock_skew {
+            write!(f, ", clock_skew {} ms", skew.as_millis())?;
+        }
         if let Some(wait) = context.retry_after {
             write!(f, ", retry_after {wait:?}")?;
         }
@@ -503,7 +526,8 @@ impl StdError for Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, ErrorKind, Phase};
+    use super::{Credential, Error, ErrorKind, Phase};
+    use crate::skew::Skew;
 
     #[test]
     fn codes_are_unique_and_snake_case() {
@@ -529,6 +553,33 @@ mod tests {
             error.to_string(),
             "samco: no such symbol [GET /quote/getQuote, HTTP 400]"
         );
+    }
+
+    #[test]
+    fn f9_a_refused_code_with_a_skewed_clock_names_the_clock() {
+        let refused = |which| {
+            Error::new(ErrorKind::CredentialsRejected, "Invalid TOTP").with(|c| c.credential = Some(which))
+        };
+        let skew = Some(Skew::from_millis(90_000));
+        let error = refused(Credential::Totp).suspecting_clock(skew);
+        assert!(
+            error
+                .message()
+                .contains("this machine's clock is 90 s behind the broker's"),
+            "{error}"
+        );
+        assert_eq!(error.context().clock_skew, skew);
+        for (which, skew) in [
+            (Credential::Pin, skew),
+            (Credential::Totp, None),
+            (Credential::Totp, Some(Skew::from_millis(3000))),
+        ] {
+            let error = refused(which).suspecting_clock(skew);
+            assert_eq!(
+                (error.message(), error.context().clock_skew),
+                ("Invalid TOTP", None)
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::{Now, Timestamp};
+use crate::skew::Skew;
 
 /// A fixed time of day in India at which the broker ends every session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +60,25 @@ pub enum EvidenceSource {
     ExpiresIn,
     /// The `exp` claim of a JWT, read without verification: an upper bound only.
     JwtExpiry,
+    /// The daily forced logout by the broker's clock, which differs from this machine's.
+    ServerClock,
 }
 
 impl EvidenceSource {
+    /// Every source, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::DailyBoundary,
+        Self::MaximumAge,
+        Self::ExpiresIn,
+        Self::JwtExpiry,
+        Self::ServerClock,
+    ];
+
+    /// The source of this stable text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|source| source.as_str() == text)
+    }
+
     /// The stable text of this source, the same in every language.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -69,6 +86,7 @@ impl EvidenceSource {
             Self::MaximumAge => "maximum_age",
             Self::ExpiresIn => "expires_in",
             Self::JwtExpiry => "jwt_exp",
+            Self::ServerClock => "server_clock",
         }
     }
 }
@@ -94,8 +112,10 @@ pub struct ExpiryPolicy {
 }
 
 impl ExpiryPolicy {
-    /// The expiry of a session issued at `issued_at`, with whatever else the login reply told.
-    pub fn expiry(&self, issued_at: Timestamp, told: &[Evidence]) -> Expiry {
+    /// The expiry of a session issued at `issued_at` by this machine's clock, with whatever else the login reply
+    /// told. The difference between the clocks can end it earlier, never later: a clock that is behind would
+    /// serve the token after the boundary, and a login that seems to follow the boundary may have come before it.
+    pub fn expiry(&self, issued_at: Timestamp, skew: Skew, told: &[Evidence]) -> Expiry {
         let boundary = Evidence {
             source: EvidenceSource::DailyBoundary,
             at: self.boundary.next_after(issued_at),
@@ -108,7 +128,11 @@ impl ExpiryPolicy {
             decisive: boundary,
             evidence: vec![boundary],
         };
-        for evidence in age.into_iter().chain(told.iter().copied()) {
+        let server = (skew != Skew::default()).then(|| Evidence {
+            source: EvidenceSource::ServerClock,
+            at: skew.to_here(self.boundary.next_after(skew.to_server(issued_at))),
+        });
+        for evidence in age.into_iter().chain(server).chain(told.iter().copied()) {
             expiry.add(evidence);
         }
         expiry
@@ -188,6 +212,7 @@ pub fn jwt_expiry(token: &str) -> Option<Timestamp> {
 mod tests {
     use super::{DailyBoundary, Deadline, Evidence, EvidenceSource, ExpiryPolicy, jwt_expiry};
     use crate::clock::{Now, Timestamp};
+    use crate::skew::Skew;
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -236,7 +261,7 @@ mod tests {
             ..SAMCO
         };
         let by = |policy: &ExpiryPolicy, evidence: &[Evidence]| {
-            let decisive = policy.expiry(issued, evidence).decisive();
+            let decisive = policy.expiry(issued, Skew::default(), evidence).decisive();
             (decisive.source, decisive.at)
         };
         assert_eq!(by(&SAMCO, &[told(eight)]), (EvidenceSource::DailyBoundary, eight));
@@ -244,7 +269,8 @@ mod tests {
         assert_eq!(by(&SAMCO, &[told(soon)]), (EvidenceSource::ExpiresIn, soon));
         let hour = ist("2026-11-22 13:00:00");
         assert_eq!(by(&aged, &[told(hour)]), (EvidenceSource::MaximumAge, hour));
-        assert_eq!(aged.expiry(issued, &[told(soon)]).evidence().len(), 3);
+        let all = aged.expiry(issued, Skew::default(), &[told(soon)]);
+        assert_eq!(all.evidence().len(), 3);
     }
 
     #[test]
@@ -255,10 +281,48 @@ mod tests {
             (EvidenceSource::MaximumAge, "maximum_age"),
             (EvidenceSource::ExpiresIn, "expires_in"),
             (EvidenceSource::JwtExpiry, "jwt_exp"),
+            (EvidenceSource::ServerClock, "server_clock"),
         ];
         for (source, text) in texts {
             assert_eq!(source.as_str(), text);
         }
+    }
+
+    #[test]
+    fn t6_the_boundary_comes_by_the_broker_s_clock_when_that_is_earlier() {
+        let end = |issued: &str, skew: i64| {
+            let expiry = SAMCO.expiry(ist(issued), Skew::from_millis(skew), &[]);
+            (expiry.at().to_ist(), expiry.decisive().source.as_str())
+        };
+        let [day, server] = ["daily_boundary", "server_clock"];
+        assert_eq!(
+            end("2026-11-22 12:00:00", 600_000),
+            ("2026-11-23 07:50:00 IST".into(), server),
+            "this clock is behind: the token dies before 08:00 here"
+        );
+        assert_eq!(
+            end("2026-11-22 12:00:00", -600_000),
+            ("2026-11-23 08:00:00 IST".into(), day),
+            "this clock is ahead: never longer"
+        );
+        assert_eq!(
+            end("2026-11-22 08:00:10", -20_000),
+            ("2026-11-22 08:00:20 IST".into(), server),
+            "issued before 08:00 there"
+        );
+        assert_eq!(
+            end("2026-11-22 07:55:00", 600_000),
+            ("2026-11-22 08:00:00 IST".into(), day),
+            "issued after 08:00 there, and still never longer"
+        );
+    }
+
+    #[test]
+    fn sources_have_a_text_each() {
+        for &source in EvidenceSource::ALL {
+            assert_eq!(EvidenceSource::from_text(source.as_str()), Some(source));
+        }
+        assert_eq!(EvidenceSource::from_text("rumour"), None);
     }
 
     #[test]
@@ -301,8 +365,8 @@ mod tests {
         #[test]
         fn t2_more_evidence_never_moves_expiry_later(ms in 0_i64..4_102_444_800_000, offsets in prop::collection::vec(-100_000_000_i64..100_000_000, 0..8)) {
             let issued = Timestamp::from_millis(ms);
-            let mut expiry = SAMCO.expiry(issued, &[]);
-            let mut given = vec![expiry.decisive()];
+            let mut expiry = SAMCO.expiry(issued, Skew::default(), &[]);
+            let mut given = expiry.evidence().to_vec();
             for offset in offsets {
                 let evidence = Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) };
                 let before = expiry.at();
@@ -312,6 +376,14 @@ mod tests {
                 prop_assert_eq!(expiry.evidence(), given.as_slice());
                 prop_assert_eq!(expiry.at(), given.iter().map(|e| e.at).min().unwrap());
             }
+        }
+
+        #[test]
+        fn t6_no_skew_lengthens_a_session(ms in 0_i64..4_102_444_800_000, skew in -2_000_000_i64..2_000_000) {
+            let issued = Timestamp::from_millis(ms);
+            let plain = SAMCO.expiry(issued, Skew::default(), &[]).at();
+            let skewed = SAMCO.expiry(issued, Skew::from_millis(skew), &[]).at();
+            prop_assert!(skewed <= plain && skewed > issued);
         }
 
         #[test]

@@ -2,8 +2,10 @@
 //!
 //! Nothing here does I/O: no sockets, no files, no runtime, no clock of its own. Time is passed in, requests
 //! and replies are plain values, and the lifecycle is a function from state and event to state and effects.
+//! (`seal` asks the system for randomness; nothing else is drawn from outside.)
 #![warn(missing_docs)]
 
+pub mod ask;
 pub mod broker;
 pub mod brokers;
 pub mod clock;
@@ -12,7 +14,9 @@ pub mod error;
 pub mod expiry;
 pub mod lifecycle;
 mod redact;
+pub mod seal;
 pub mod secret;
+pub mod skew;
 pub mod static_ip;
 pub mod target;
 pub mod totp;

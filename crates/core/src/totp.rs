@@ -35,6 +35,23 @@ pub struct OneTimeCode {
 }
 
 impl OneTimeCode {
+    /// A code that somebody typed at `at`. Errors: `InvalidInput` (`totp`) when it is not six digits.
+    pub fn typed(code: &Secret, at: Timestamp) -> Result<Self> {
+        let digits: String = code.expose().chars().filter(|c| !c.is_whitespace()).collect();
+        let code = Secret::new(digits);
+        let text = code.expose();
+        if text.len() != 6 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::invalid_input(
+                "totp",
+                "must be the six digits that the authenticator shows now",
+            ));
+        }
+        Ok(Self {
+            step: step_at(at),
+            code,
+        })
+    }
+
     /// The time step that the code belongs to.
     pub fn step(&self) -> i64 {
         self.step
@@ -152,9 +169,10 @@ impl fmt::Debug for TotpSecret {
 
 #[cfg(test)]
 mod tests {
-    use super::{SpentSteps, TotpSecret, step_at, step_start};
+    use super::{OneTimeCode, SpentSteps, TotpSecret, step_at, step_start};
     use crate::clock::Timestamp;
     use crate::error::ErrorKind;
+    use crate::secret::Secret;
 
     /// RFC 6238 appendix B, SHA-1 rows, cut to six digits.
     #[test]
@@ -215,6 +233,16 @@ mod tests {
     fn debug_names_the_type_and_nothing_of_the_secret() {
         let secret = TotpSecret::new("GEZDGNBVGY3TQOJQ");
         assert_eq!(format!("{secret:?}"), "TotpSecret(**redacted**)");
+    }
+
+    #[test]
+    fn a_typed_code_is_six_digits_however_it_is_spaced() {
+        let typed = |text: &str| OneTimeCode::typed(&Secret::new(text), Timestamp::from_seconds(59));
+        let code = typed(" 123 456\n").unwrap();
+        assert_eq!((code.step(), code.spend().expose()), (1, "123456"));
+        for bad in ["", "12345", "1234567", "12345x", "١٢٣٤٥٦"] {
+            assert_eq!(typed(bad).unwrap_err().field(), Some("totp"), "{bad}");
+        }
     }
 
     #[test]

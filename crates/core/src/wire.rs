@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::error::{Cause, Error, ErrorKind, Phase, Result};
 use crate::secret::Secret;
 use crate::target::Target;
@@ -206,6 +207,8 @@ pub struct RawReply {
     pub content_type: Option<String>,
     /// `Retry-After` as a wait, if sent.
     pub retry_after: Option<Duration>,
+    /// `Date`: the broker's time when it answered, if sent.
+    pub date: Option<Timestamp>,
     /// Host of `Location`, if this is a redirect. Redirects are never followed.
     pub redirect_host: Option<String>,
     /// The body.
@@ -219,6 +222,7 @@ impl RawReply {
             status,
             content_type: None,
             retry_after: None,
+            date: None,
             redirect_host: None,
             body: body.into(),
         }

@@ -174,7 +174,12 @@ fn a_broker_whose_header_joins_key_and_token_fits() {
     assert_eq!(header(&request, "Authorization"), "token key:abc");
     let noon = Timestamp::parse_rfc3339("2026-11-22T12:00:00+05:30").unwrap();
     assert_eq!(
-        adapter.policy().expiry.expiry(noon, &[]).at().to_ist(),
+        adapter
+            .policy()
+            .expiry
+            .expiry(noon, preopen_core::skew::Skew::default(), &[])
+            .at()
+            .to_ist(),
         "2026-11-23 06:00:00 IST"
     );
 }

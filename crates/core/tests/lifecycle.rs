@@ -13,7 +13,7 @@ use std::time::Duration;
 use preopen_core::broker::{Login, Tokens};
 use preopen_core::error::{Advice, Credential, Error, ErrorKind};
 use preopen_core::expiry::{DailyBoundary, ExpiryPolicy};
-use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, SessionEvent, StateName};
 use preopen_core::{Now, Timestamp};
 use proptest::prelude::*;
 
@@ -47,19 +47,23 @@ fn login(token: &str) -> Box<Login> {
 struct Run {
     machine: Machine,
     published: Option<Arc<Record>>,
+    told: Vec<SessionEvent>,
 }
 
 impl Run {
+    /// The effects of one step but for announcements, which are kept in `told`.
     fn step(&mut self, event: Event, now: Now) -> Vec<Effect> {
-        let (machine, effects) = std::mem::take(&mut self.machine).step(event, now, &POLICY);
+        let (machine, mut effects) = std::mem::take(&mut self.machine).step(event, now, &POLICY);
         self.machine = machine;
         for effect in &effects {
             match effect {
                 Effect::Publish(record) => self.published = Some(Arc::clone(record)),
                 Effect::Withdraw => self.published = None,
+                Effect::Announce(event) => self.told.push(SessionEvent::clone(event)),
                 _ => {}
             }
         }
+        effects.retain(|effect| !matches!(effect, Effect::Announce(_)));
         effects
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use preopen::{AngelOne, Error, IpVersion, Result, Samco, Session, SessionBuilder, VirtualClock};
+use preopen::{AngelOne, Error, IpVersion, Result, Samco, SealKey, Session, SessionBuilder, VirtualClock};
 
 /// Credentials by broker.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct SessionConfig {
     pub proxy: Option<String>,
     /// See `SessionBuilder::ca_file`.
     pub ca_file: Option<String>,
+    /// See `SessionBuilder::keep_warm`.
+    pub keep_warm: bool,
     /// The clock of a sandbox, for its sessions.
     pub clock: Option<Arc<VirtualClock>>,
 }
@@ -55,7 +57,9 @@ impl SessionConfig {
             Credentials::Samco(samco) => Session::builder(samco),
             Credentials::AngelOne(angel_one) => Session::builder(angel_one),
         };
-        builder = builder.allowed_hosts(self.allowed_hosts);
+        builder = builder
+            .allowed_hosts(self.allowed_hosts)
+            .keep_warm(self.keep_warm);
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
         }
@@ -99,6 +103,23 @@ impl fmt::Debug for SessionConfig {
             self.base_url, self.timeout
         )
     }
+}
+
+/// The key that a record is sealed with: the one given, or that of the environment. Errors: `InvalidInput`.
+pub fn seal_key(given: Option<String>) -> Result<SealKey> {
+    given.map_or_else(SealKey::from_env, SealKey::from_text)
+}
+
+/// Takes over an exported session; a sealed one is opened with the key given, or that of the environment. Errors:
+/// `InvalidInput` (`record`, `key`).
+pub fn prime(session: &Session, record: &str, key: Option<String>) -> Result<()> {
+    let sealed = !record.trim_start().starts_with('{');
+    let key = match key {
+        Some(key) => Some(SealKey::from_text(key)?),
+        None if sealed => SealKey::from_env().ok(),
+        None => None,
+    };
+    session.prime(record, key.as_ref())
 }
 
 /// A timeout in seconds as a duration. Errors: `InvalidInput` (`timeout`).

@@ -6,7 +6,10 @@ mod records;
 
 pub mod runtime;
 
-pub use config::{Credentials, SessionConfig, seconds_to_duration};
-pub use records::{ErrorInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue};
+pub use config::{Credentials, SessionConfig, prime, seal_key, seconds_to_duration};
+pub use records::{
+    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
+    event_catalogue,
+};
 
 pub use preopen;

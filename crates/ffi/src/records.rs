@@ -1,6 +1,11 @@
 //! Flat, serialisable views of what Rust returns. Field names are the same in every language but for case.
 
-use preopen::{Advice, Error, ErrorKind, Logout, Profile, Reply, SessionState, Timestamp, WhoAmI};
+use std::time::Duration;
+
+use preopen::{
+    Advice, Error, ErrorKind, EventName, Logout, Profile, Reply, SessionEvent, SessionState, Skew, Timestamp,
+    WhoAmI,
+};
 use serde::Serialize;
 
 /// Everything an error tells. All of it is redacted already.
@@ -32,6 +37,8 @@ pub struct ErrorInfo {
     /// For `login_required`.
     pub reason: Option<&'static str>,
     pub phase: Option<&'static str>,
+    /// Seconds that the broker's clock is ahead of this machine's, when that is a likely cause.
+    pub clock_skew: Option<f64>,
     /// Seconds.
     pub retry_after: Option<f64>,
     pub source_ip: Option<String>,
@@ -69,6 +76,7 @@ impl From<&Error> for ErrorInfo {
                 .or(context.account_action.map(preopen::AccountAction::as_str)),
             reason: context.login_reason.map(preopen::LoginReason::as_str),
             phase: context.phase.map(preopen::Phase::as_str),
+            clock_skew: context.clock_skew.map(skew_seconds),
             retry_after: context.retry_after.map(|wait| wait.as_secs_f64()),
             source_ip: context.source_ip.clone(),
             primary_ip: context.primary_ip.clone(),
@@ -84,6 +92,12 @@ impl From<Error> for ErrorInfo {
     fn from(error: Error) -> Self {
         Self::from(&error)
     }
+}
+
+/// A difference between clocks in seconds; positive when the broker's is ahead.
+fn skew_seconds(skew: Skew) -> f64 {
+    let whole = Duration::from_millis(skew.as_millis().unsigned_abs()).as_secs_f64();
+    if skew.as_millis() < 0 { -whole } else { whole }
 }
 
 /// The codes of all kinds, in the order of the documentation: each language proves that it has a class for
@@ -177,7 +191,7 @@ pub struct EvidenceInfo {
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of preopen::SessionState")]
 pub struct StateInfo {
-    /// `signed_out`, `opening`, `active`, `expired` or `blocked`.
+    /// `signed_out`, `opening`, `active`, `expired`, `blocked` or `closed`.
     pub name: &'static str,
     pub generation: u64,
     /// Milliseconds since the Unix epoch.
@@ -187,6 +201,8 @@ pub struct StateInfo {
     /// The source of the evidence that decides.
     pub expiry_source: Option<&'static str>,
     pub expiry_evidence: Vec<EvidenceInfo>,
+    /// Seconds that the broker's clock was ahead of this machine's at the login, where its reply told.
+    pub clock_skew: Option<f64>,
     pub blocked_by: Option<ErrorInfo>,
     pub reason: String,
 }
@@ -207,10 +223,46 @@ impl From<SessionState> for StateInfo {
                 };
                 expiry.evidence().iter().map(info).collect()
             }),
+            clock_skew: state.clock_skew.map(skew_seconds),
             blocked_by: state.blocked_by.map(ErrorInfo::from),
             reason: state.reason,
         }
     }
+}
+
+/// One event of a session.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of preopen::SessionEvent")]
+pub struct EventInfo {
+    /// `renewed`, `expiring`, `expired`, `login_needed`, `blocked`, `ip_mismatch`, `signed_out` or `lagged`.
+    pub name: &'static str,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    pub generation: u64,
+    /// Milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<i64>,
+    pub error: Option<ErrorInfo>,
+    pub missed: u64,
+    pub reason: String,
+}
+
+impl From<SessionEvent> for EventInfo {
+    fn from(event: SessionEvent) -> Self {
+        Self {
+            name: event.name.as_str(),
+            at_ms: event.at.as_millis(),
+            generation: event.generation,
+            expires_at_ms: event.expires_at.map(Timestamp::as_millis),
+            error: event.error.map(ErrorInfo::from),
+            missed: event.missed,
+            reason: event.reason,
+        }
+    }
+}
+
+/// The names of all events, in the order of the documentation.
+pub fn event_catalogue() -> Vec<&'static str> {
+    EventName::ALL.iter().map(|name| name.as_str()).collect()
 }
 
 /// What came of a logout.

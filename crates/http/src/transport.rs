@@ -4,12 +4,12 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
-use preopen_core::Error;
 use preopen_core::error::Cause;
 use preopen_core::target::Target;
 use preopen_core::wire::{BoxFuture, FailureCause, Method, RawReply, Request, Transport, TransportFailure};
+use preopen_core::{Error, Timestamp};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, Url};
 
@@ -47,6 +47,7 @@ impl HttpTransport {
         let mut reply = RawReply::new(response.status().as_u16(), Vec::new());
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
         reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
+        reply.date = text(&response, DATE).and_then(Timestamp::parse_http_date);
         reply.redirect_host = text(&response, LOCATION).and_then(|to| redirect_host(target, to));
         reply.body = body::read(response, self.options.max_body).await?;
         Ok(reply)

@@ -2,17 +2,17 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use preopen_core::broker::Adapter;
+use preopen_core::broker::{Adapter, check_environment};
 use preopen_core::clock::{Clock, SystemClock};
 use preopen_core::target::{Environment, Target};
 use preopen_core::wire::Transport;
 use preopen_core::{Error, Result, Secret};
 use preopen_http::{HttpOptions, HttpTransport, IpVersion};
 
-use crate::session::Session;
+use crate::session::{Session, Settings};
 
 /// Settings of a [`Session`]. [`SessionBuilder::build`] checks all of them and does no I/O.
 #[derive(Clone, Debug)]
@@ -25,6 +25,7 @@ pub struct SessionBuilder {
     http: HttpOptions,
     source_ip: Option<String>,
     clock: Arc<dyn Clock>,
+    keep_warm: bool,
     transport: Option<Arc<dyn Transport>>,
 }
 
@@ -37,7 +38,8 @@ impl SessionBuilder {
             timeout: Duration::from_secs(10),
             http: HttpOptions::default(),
             source_ip: None,
-            clock: Arc::new(SystemClock),
+            clock: system_clock(),
+            keep_warm: false,
             transport: None,
         }
     }
@@ -92,6 +94,14 @@ impl SessionBuilder {
         self
     }
 
+    /// Renews the session after each daily end without being asked, so that the first order of the day waits for no
+    /// login: between 5 and 125 seconds after the end, each account at its own time, never before it. It begins with
+    /// the first call that needs a token, and rests while a login needs a person. Off by default.
+    pub fn keep_warm(mut self, keep_warm: bool) -> Self {
+        self.keep_warm = keep_warm;
+        self
+    }
+
     /// Another transport, for tests.
     #[doc(hidden)]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -107,6 +117,7 @@ impl SessionBuilder {
         let name = |error: Error| error.with(|context| context.broker = Some(policy.broker));
         self.adapter.validate().map_err(name)?;
         let target = Target::resolve(policy, self.base_url.as_deref(), &self.allowed_hosts).map_err(name)?;
+        check_environment(self.adapter.as_ref(), target.environment()).map_err(name)?;
         if self.timeout.is_zero() || self.timeout > Duration::from_mins(10) {
             return Err(Error::invalid_input(
                 "timeout",
@@ -138,12 +149,19 @@ impl SessionBuilder {
         let transport = self
             .transport
             .unwrap_or_else(|| Arc::new(HttpTransport::new(self.http)));
-        Ok(Session::new(
-            self.adapter,
+        Ok(Session::new(Settings {
+            adapter: self.adapter,
             target,
             transport,
-            self.clock,
-            self.timeout,
-        ))
+            clock: self.clock,
+            timeout: self.timeout,
+            keep_warm: self.keep_warm,
+        }))
     }
+}
+
+/// One for all sessions, so that they can be seen to share it.
+fn system_clock() -> Arc<dyn Clock> {
+    static CLOCK: OnceLock<Arc<SystemClock>> = OnceLock::new();
+    Arc::<SystemClock>::clone(CLOCK.get_or_init(Arc::default))
 }

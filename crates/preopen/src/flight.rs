@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use preopen_core::broker::Login;
-use preopen_core::clock::{Clock, Now, Timestamp};
-use preopen_core::error::Phase;
+use preopen_core::ask::Question;
+use preopen_core::broker::{Adapter, Login};
+use preopen_core::clock::{Now, Timestamp};
+use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
-use preopen_core::totp::{OneTimeCode, step_start};
+use preopen_core::skew::Skew;
+use preopen_core::totp::{OneTimeCode, step_at, step_start};
 use preopen_core::wire::Request;
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use tokio::task::JoinHandle;
 
+use crate::ask::{ask, is_asked_by};
 use crate::runtime;
 use crate::session::Inner;
 
@@ -22,11 +26,23 @@ use crate::session::Inner;
 const STEP_PATIENCE: Duration = Duration::from_secs(65);
 
 /// Starts the flight. When the background thread cannot be made, the flight fails at once and its slot is free.
-pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) {
+pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<JoinHandle<()>> {
     match runtime::worker() {
-        Ok(worker) => drop(worker.spawn(fly(Arc::downgrade(inner), flight))),
-        Err(error) => drop(inner.apply(Event::Failed { flight, error })),
+        Ok(worker) => Some(worker.spawn(fly(Arc::downgrade(inner), flight))),
+        Err(error) => {
+            drop(inner.apply(Event::Failed { flight, error }));
+            None
+        }
     }
+}
+
+/// Whether a callback that this session's own login waits for runs here.
+pub(crate) fn is_asking(inner: &Arc<Inner>) -> bool {
+    is_asked_by(address(inner))
+}
+
+fn address(inner: &Arc<Inner>) -> usize {
+    Arc::as_ptr(inner).addr()
 }
 
 /// The error of a flight that ended without a result.
@@ -47,12 +63,13 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
     };
     if let Some(late) = inner.apply(event).discard {
         // The user logged out meanwhile: the broker's side of this login is ended too, best effort.
-        let record = Record::new(0, *late, inner.clock.now(), &inner.adapter.policy().expiry);
+        let now = inner.clock.now();
+        let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
         let _ = inner.send_logout(&record).await;
     }
     // A login that was queued behind this one may go now.
     if let Some(next) = inner.apply(Event::Drained { flight }).start {
-        start(&inner, next);
+        drop(start(&inner, next));
     }
 }
 
@@ -60,12 +77,18 @@ async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now
     if let Some(renewed) = refreshed(session).await? {
         return Ok(renewed);
     }
+    let adapter = complete(session, flight).await?;
     let (mut codes_refused, mut dead) = (0, false);
+    // A code that was refused while the clocks differ is made once more, for the broker's time.
+    let mut skew = Skew::default();
     loop {
-        let code = one_time_code(session, flight).await?;
+        let code = one_time_code(session, flight, adapter.as_ref(), skew).await?;
         let inner = session.upgrade().ok_or_else(lost)?;
-        match login(&inner, code).await {
-            Err(error) if retries_in_next_totp_step(codes_refused, &error) => codes_refused += 1,
+        match login(&inner, adapter.as_ref(), code).await {
+            Err(error) if retries_in_next_totp_step(codes_refused, &error) => {
+                codes_refused += 1;
+                skew = error.context().clock_skew.unwrap_or_default();
+            }
             Err(error) => return Err(error),
             Ok((login, sent)) => {
                 let policy = inner.adapter.policy();
@@ -81,6 +104,34 @@ async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now
     }
 }
 
+/// The session's credentials with every secret that has to be asked for. They are forgotten with the flight.
+async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<dyn Adapter>> {
+    let adapter = Arc::clone(&session.upgrade().ok_or_else(lost)?.adapter);
+    let questions = adapter.questions();
+    if questions.is_empty() {
+        return Ok(adapter);
+    }
+    let mut answers = Vec::new();
+    for question in &questions {
+        answers.push(asked(session, flight, question).await?);
+    }
+    let broker = adapter.policy().broker;
+    let complete = adapter.answered(answers);
+    complete.map_err(|error| error.with(|context| context.broker = Some(broker)))
+}
+
+/// What the user's callback answers, as long as this flight is wanted. The session is not held meanwhile.
+async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> Result<Secret> {
+    let inner = session.upgrade().ok_or_else(lost)?;
+    let (me, broker) = (address(&inner), inner.adapter.policy().broker);
+    drop(inner);
+    let wanted = || session.upgrade().is_some_and(|inner| inner.is_current(flight));
+    let answer = ask(question, me, wanted).await;
+    answer
+        .map_err(|error| error.with(|context| context.broker = Some(broker)))?
+        .ok_or_else(lost)
+}
+
 /// Renews with the refresh token, where there is one and its day is not over. `None` means that a login is due: the
 /// refusal of a refresh is no fault of the user's, and neither is an answer that cannot be read. Only when the
 /// broker cannot be reached, or asks to wait, would a login fare no better: that is an error, and the refresh
@@ -93,7 +144,7 @@ async fn refreshed(session: &Weak<Inner>) -> Result<Option<(Login, Now)>> {
     let Some(request) = inner.adapter.refresh(&old.tokens) else {
         return Ok(None);
     };
-    match exchange(&inner, request, &old.tokens.all()).await {
+    match exchange(&inner, inner.adapter.as_ref(), request, &old.tokens.all()).await {
         Ok((mut login, sent)) => {
             login.tokens.keep_from(&old.tokens);
             let policy = &inner.adapter.policy().expiry;
@@ -106,34 +157,52 @@ async fn refreshed(session: &Weak<Inner>) -> Result<Option<(Login, Now)>> {
     }
 }
 
-/// The code for a login, if one is needed; waits for the next step when this one's code was sent already.
-async fn one_time_code(session: &Weak<Inner>, flight: FlightId) -> Result<Option<OneTimeCode>> {
+/// The code for a login, if one is needed; waits for the next step when this one's code was sent already. `skew` brings
+/// this machine's time to the broker's.
+async fn one_time_code(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    adapter: &dyn Adapter,
+    skew: Skew,
+) -> Result<Option<OneTimeCode>> {
+    let policy = adapter.policy();
+    let named = |error: Error| error.with(|context| context.broker = Some(policy.broker));
+    let typed = adapter.code_question();
     let began = Instant::now();
     loop {
-        let (clock, until): (Arc<dyn Clock>, Timestamp) = {
-            let inner = session.upgrade().ok_or_else(lost)?;
-            if !inner.is_current(flight) {
-                return Err(lost());
+        let inner = session.upgrade().ok_or_else(lost)?;
+        if !inner.is_current(flight) {
+            return Err(lost());
+        }
+        let clock = Arc::clone(&inner.clock);
+        let step = if let Some(question) = &typed {
+            // A code that is typed belongs to the step in which it was read; that step must be a new one.
+            let step = step_at(clock.now().wall);
+            if !policy.totp_single_use || !inner.has_spent(step) {
+                drop(inner);
+                let answer = asked(session, flight, question).await?;
+                let code = OneTimeCode::typed(&answer, clock.now().wall).map_err(named)?;
+                let inner = session.upgrade().ok_or_else(lost)?;
+                inner.spend(code.step());
+                return Ok(Some(code));
             }
-            let policy = inner.adapter.policy();
-            let broker = |error: Error| error.with(|context| context.broker = Some(policy.broker));
-            let Some(code) = inner
-                .adapter
-                .one_time_code(inner.clock.now().wall)
-                .map_err(broker)?
-            else {
+            step
+        } else {
+            let at = skew.to_server(clock.now().wall);
+            let Some(code) = adapter.one_time_code(at).map_err(named)? else {
                 return Ok(None);
             };
             if inner.spend(code.step()) || !policy.totp_single_use {
                 return Ok(Some(code));
             }
-            if began.elapsed() > STEP_PATIENCE {
-                return Err(broker(clock_stands_still()));
-            }
-            (Arc::clone(&inner.clock), step_start(code.step() + 1))
+            code.step()
         };
         // The session is not held meanwhile: dropping it ends this wait.
-        tokio::time::sleep(clock.nap(until)).await;
+        drop(inner);
+        if began.elapsed() > STEP_PATIENCE {
+            return Err(named(clock_stands_still()));
+        }
+        tokio::time::sleep(clock.nap(skew.to_here(step_start(step + 1)))).await;
     }
 }
 
@@ -145,22 +214,37 @@ fn clock_stands_still() -> Error {
     .with(|context| context.phase = Some(Phase::Login))
 }
 
-async fn login(inner: &Inner, code: Option<OneTimeCode>) -> Result<(Login, Now)> {
+async fn login(inner: &Inner, adapter: &dyn Adapter, code: Option<OneTimeCode>) -> Result<(Login, Now)> {
     let sent_code: Vec<Secret> = code.iter().map(OneTimeCode::for_redaction).collect();
-    exchange(inner, inner.adapter.login(code), &sent_code).await
+    exchange(inner, adapter, adapter.login(code), &sent_code).await
 }
 
-/// Sends a request that opens a session and reads its reply; `secrets` are those of the request.
-async fn exchange(inner: &Inner, request: Request, secrets: &[Secret]) -> Result<(Login, Now)> {
+/// Sends a request that opens a session and reads its reply; `secrets` are those of the request beside the
+/// credentials. What the reply tells of the broker's clock is kept with either result.
+async fn exchange(
+    inner: &Inner,
+    adapter: &dyn Adapter,
+    request: Request,
+    secrets: &[Secret],
+) -> Result<(Login, Now)> {
     let endpoint = request.endpoint.clone();
+    let redactor = |more: &[Secret]| Redactor::new(adapter.secrets().into_iter().chain(more.iter().cloned()));
     let sent = inner.clock.now();
     let raw = inner.send(&request, inner.timeout).await;
-    let login = raw.and_then(|raw| inner.adapter.read_login(&endpoint, &raw));
-    match login {
+    let received = inner.clock.now();
+    let date = raw.as_ref().ok().and_then(|raw| raw.date);
+    let skew = |told: Option<Timestamp>| Skew::estimate(told.or(date)?, sent, received);
+    match raw.and_then(|raw| adapter.read_login(&endpoint, &raw)) {
         Ok(mut login) => {
-            login.profile.clean(&inner.redactor(&login.tokens.all()));
+            login.skew = skew(login.server_time);
+            login.profile.clean(&redactor(&login.tokens.all()));
             Ok((login, sent))
         }
-        Err(error) => Err(inner.explain(error, &endpoint, &inner.redactor(secrets))),
+        Err(error) => {
+            let skew = skew(error.context().server_time);
+            Err(inner
+                .explain(error, &endpoint, &redactor(secrets))
+                .suspecting_clock(skew))
+        }
     }
 }

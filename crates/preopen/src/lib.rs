@@ -15,9 +15,13 @@
 //! have I/O and time enabled; elsewhere they go over a background thread that is started by the first call.
 #![warn(missing_docs)]
 
+mod alarm;
+mod ask;
 mod builder;
 mod call;
+mod events;
 mod flight;
+mod handover;
 mod session;
 mod state;
 mod token;
@@ -27,16 +31,20 @@ pub mod runtime;
 
 pub use builder::SessionBuilder;
 pub use call::Call;
+pub use events::Events;
+pub use preopen_core::ask::{Answer, Ask, SecretSource, callback_failed};
 pub use preopen_core::broker::Profile;
-pub use preopen_core::brokers::{AngelOne, Samco};
+pub use preopen_core::brokers::{AngelOne, Samco, TotpSource};
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
 pub use preopen_core::envelope::Reply;
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };
 pub use preopen_core::expiry::{Evidence, EvidenceSource};
-pub use preopen_core::lifecycle::{SessionState, StateName};
+pub use preopen_core::lifecycle::{EventName, SessionEvent, SessionState, StateName};
+pub use preopen_core::seal::SealKey;
 pub use preopen_core::secret::Secret;
+pub use preopen_core::skew::Skew;
 pub use preopen_core::static_ip::{Addresses, Slot, Verdict, WhoAmI};
 pub use preopen_core::target::Environment;
 pub use preopen_core::totp;

@@ -6,47 +6,49 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::alarm::Alarms;
 use preopen_core::error::Cause;
 use preopen_core::{Error, ErrorKind, Result};
 
-/// The background runtime and the process that it belongs to.
-struct Worker {
+/// The background runtime, what waits on it, and the process that it belongs to.
+pub(crate) struct Worker {
     process: u32,
-    handle: Handle,
+    pub(crate) handle: Handle,
+    pub(crate) alarms: Arc<Alarms>,
 }
 
 /// Without a lock: a process may be forked while another of its threads is in here, and a lock that this
 /// thread held would stay locked in the child for ever.
 static WORKER: ArcSwapOption<Worker> = ArcSwapOption::const_empty();
 
-/// A handle to this process's background runtime. A forked child gets its own: the parent's is never touched
-/// there, since its thread does not exist in the child. Errors: `Internal` when no thread can be made.
+/// A handle to this process's background runtime. Errors: `Internal` when no thread can be made.
 pub fn worker() -> Result<Handle> {
+    current().map(|worker| worker.handle.clone())
+}
+
+/// This process's worker. A forked child gets its own: the parent's is never touched there, since its thread does
+/// not exist in the child. Errors: `Internal` when no thread can be made.
+pub(crate) fn current() -> Result<Arc<Worker>> {
     let process = std::process::id();
     let seen = WORKER.load();
-    if let Some(worker) = seen.as_ref()
-        && worker.process == process
-    {
-        return Ok(worker.handle.clone());
+    if let Some(worker) = seen.as_ref().filter(|worker| worker.process == process) {
+        return Ok(Arc::clone(worker));
     }
     let runtime = build()?;
     let mine = Arc::new(Worker {
         process,
         handle: runtime.handle().clone(),
+        alarms: Arc::default(),
     });
     let before = WORKER.compare_and_swap(&*seen, Some(Arc::clone(&mine)));
-    let lost = before
-        .as_ref()
-        .filter(|winner| winner.process == process)
-        .map(|winner| winner.handle.clone());
-    if let Some(winner) = lost {
+    if let Some(winner) = before.as_ref().filter(|winner| winner.process == process) {
         // Another thread was first.
         runtime.shutdown_background();
-        return Ok(winner);
+        return Ok(Arc::clone(winner));
     }
     // It lives as long as the process: dropping it could block, and in a forked child it must not be dropped.
     std::mem::forget(runtime);
-    Ok(mine.handle.clone())
+    Ok(mine)
 }
 
 fn build() -> Result<Runtime> {

@@ -2,26 +2,28 @@
 //! through the core's machine in `state.rs`, one event at a time, and never across an await.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use preopen_core::broker::{Adapter, Profile, ProfileSource};
-use preopen_core::clock::Clock;
+use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
-use preopen_core::lifecycle::{Event, FlightId, Record, SessionState};
-use preopen_core::static_ip::WhoAmI;
+use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, mismatch};
+use preopen_core::static_ip::{Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
 use preopen_core::wire::{CallClass, Endpoint, Method, RawReply, Request, Transport};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use tokio::task::JoinHandle;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
+use crate::events::Events;
 use crate::flight;
-use crate::runtime::anywhere;
+use crate::runtime::{self, anywhere};
 use crate::state::{Next, Outcome, State, Todo};
 use crate::token::{Headers, Token};
 
@@ -32,10 +34,21 @@ use crate::token::{Headers, Token};
 /// Dropping or closing a session never logs out: that is account-wide and has its own call.
 #[derive(Clone)]
 pub struct Session {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// The settings of a session, checked.
+pub(crate) struct Settings {
+    pub(crate) adapter: Arc<dyn Adapter>,
+    pub(crate) target: Target,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timeout: Duration,
+    pub(crate) keep_warm: bool,
 }
 
 pub(crate) struct Inner {
+    me: Weak<Inner>,
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
@@ -72,25 +85,19 @@ impl Session {
         SessionBuilder::new(Arc::new(credentials))
     }
 
-    pub(crate) fn new(
-        adapter: Arc<dyn Adapter>,
-        target: Target,
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        timeout: Duration,
-    ) -> Self {
-        let state = State::new(&adapter.fingerprint());
-        let (spent_steps, derived) = (ArcSwap::default(), ArcSwapOption::empty());
+    pub(crate) fn new(settings: Settings) -> Self {
+        let state = State::new(&settings.adapter.fingerprint(), settings.keep_warm);
         Self {
-            inner: Arc::new(Inner {
-                adapter,
-                clock,
-                timeout,
-                target,
-                transport,
+            inner: Arc::new_cyclic(|me| Inner {
+                me: Weak::clone(me),
+                adapter: settings.adapter,
+                clock: settings.clock,
+                timeout: settings.timeout,
+                target: settings.target,
+                transport: settings.transport,
                 state,
-                spent_steps,
-                derived,
+                spent_steps: ArcSwap::default(),
+                derived: ArcSwapOption::empty(),
             }),
         }
     }
@@ -146,10 +153,14 @@ impl Session {
         };
         let endpoint = request.endpoint.clone();
         let reply = self.execute(request, inner.timeout).await?;
-        inner
+        let who = inner
             .adapter
             .read_whoami(&reply)
-            .map_err(|error| inner.explain(error, &endpoint, &inner.redactor(&[])))
+            .map_err(|error| inner.explain(error, &endpoint, &inner.redactor(&[])))?;
+        if who.verdict == Verdict::Mismatch {
+            inner.address_refused(&mismatch(&who.addresses));
+        }
+        Ok(who)
     }
 
     /// Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Errors: as
@@ -189,6 +200,24 @@ impl Session {
     /// A call by its method.
     pub fn request(&self, method: Method, path: impl Into<String>) -> Call {
         Call::new(self.clone(), method, path.into())
+    }
+
+    /// What happens to the session from now on. A session that is listened to also tells of its end when nobody
+    /// calls it.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) {
+    /// let mut events = session.events();
+    /// while let Some(event) = events.next().await {
+    ///     println!("{} {}", event.name.as_str(), event.reason);
+    /// }
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        let inner = &self.inner;
+        let events = inner.state.listen(&inner.clock, &inner.adapter.policy().expiry);
+        inner.set_alarm();
+        events
     }
 
     /// What the session is doing. No side effect.
@@ -259,6 +288,15 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
+        if let Some(record) = self.inner.live() {
+            return Ok(record);
+        }
+        if flight::is_asking(&self.inner) {
+            return Err(Error::invalid_input(
+                "session",
+                "is called by the callback that its own login waits for: answer without it",
+            ));
+        }
         // A result can be dead by the time that a slow caller looks at it; the second look starts a new login.
         for _ in 0..2 {
             if let Some(record) = self.inner.live() {
@@ -268,7 +306,7 @@ impl Session {
                 Next::Use(outcome) => return outcome,
                 Next::Wait(result) => result,
                 Next::Start(flight, result) => {
-                    flight::start(&self.inner, flight);
+                    drop(flight::start(&self.inner, flight));
                     result
                 }
             };
@@ -318,7 +356,11 @@ impl Session {
                     }
                     self.renew_behind();
                 }
-                ErrorKind::StaticIpMismatch => return Err(self.inner.with_addresses(error, &record).await),
+                ErrorKind::StaticIpMismatch => {
+                    let error = self.inner.with_addresses(error, &record).await;
+                    self.inner.address_refused(&error);
+                    return Err(error);
+                }
                 ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
                     reconnected = true;
                     continue;
@@ -332,7 +374,7 @@ impl Session {
     /// Starts a login without waiting for it, so that the caller's next try finds a session.
     fn renew_behind(&self) {
         if let Next::Start(flight, _) = self.inner.need() {
-            flight::start(&self.inner, flight);
+            drop(flight::start(&self.inner, flight));
         }
     }
 }
@@ -349,13 +391,48 @@ impl Inner {
     }
 
     fn need(&self) -> Next {
-        self.state.need(self.clock.now(), &self.adapter.policy().expiry)
+        let next = self.state.need(self.clock.now(), &self.adapter.policy().expiry);
+        self.set_alarm();
+        next
     }
 
     /// Feeds one event to the machine and tells what is left to do.
     pub(crate) fn apply(&self, event: Event) -> Todo {
-        self.state
-            .apply(event, self.clock.now(), &self.adapter.policy().expiry)
+        let todo = self
+            .state
+            .apply(event, self.clock.now(), &self.adapter.policy().expiry);
+        self.set_alarm();
+        todo
+    }
+
+    /// Sees to it that the session is woken when time alone changes something.
+    fn set_alarm(&self) {
+        let wanted = self
+            .state
+            .new_alarm(self.clock.now(), &self.adapter.policy().expiry);
+        if let (Some(at), Some(me)) = (wanted, self.me.upgrade())
+            && let Ok(worker) = runtime::current()
+        {
+            worker.alarms.set(&worker.handle, &me, at);
+        }
+    }
+
+    /// The alarm that was set to `at` has gone off, or the clock was stepped. Gives the login that was started.
+    pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<JoinHandle<()>> {
+        let policy = &self.adapter.policy().expiry;
+        self.state.alarm_went_off(at, self.clock.now(), policy);
+        let flight = self.apply(Event::Tick).start?;
+        flight::start(&self, flight)
+    }
+
+    /// Tells those who listen that the broker does not accept this address.
+    fn address_refused(&self, error: &Error) {
+        drop(self.apply(Event::AddressRefused(error.clone())));
+    }
+
+    /// Whose session this is, and where.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::new(self.adapter.policy(), &self.target, self.adapter.fingerprint())
     }
 
     /// Marks the code of a TOTP step as sent; false if it was sent before. Only the one running login asks.
@@ -364,6 +441,11 @@ impl Inner {
         let fresh = steps.spend(step);
         self.spent_steps.store(Arc::new(steps));
         fresh
+    }
+
+    /// Whether the code of a TOTP step was sent.
+    pub(crate) fn has_spent(&self, step: i64) -> bool {
+        self.spent_steps.load().contains(step)
     }
 
     /// The session whose refresh token may renew it.

@@ -1,21 +1,22 @@
-//! The session's state: the machine, the record that readers see, and who waits for which login. One short
+//! The session's state: the machine, the record that readers see, who waits for which login, and who listens. One short
 //! lock orders the events; everything that is only read is read without it.
 //!
 //! A process may be forked while another of its threads holds that lock. The lock belongs to one process: a
 //! child makes its own and goes on with the parent's last machine, without the parent's logins.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
 use preopen_core::broker::Login;
-use preopen_core::clock::Now;
+use preopen_core::clock::{Clock, Now, Timestamp};
 use preopen_core::expiry::ExpiryPolicy;
-use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record};
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
 use preopen_core::{Error, Result};
 
+use crate::events::{Events, Listeners};
 use crate::flight;
 
 /// What a caller who waited for a login gets.
@@ -46,13 +47,34 @@ pub(crate) struct Todo {
 pub(crate) struct State {
     machine: ArcSwap<Machine>,
     published: ArcSwapOption<Record>,
+    keep_warm: bool,
     gate: ArcSwapOption<Gate>,
 }
 
 /// Orders the events of one process.
 struct Gate {
     process: u32,
-    waiting: Mutex<Option<Waiting>>,
+    inside: Mutex<Inside>,
+}
+
+impl Gate {
+    fn new(process: u32) -> Self {
+        let inside = Mutex::default();
+        Self { process, inside }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What belongs to one process.
+#[derive(Default)]
+struct Inside {
+    waiting: Option<Waiting>,
+    listeners: Listeners,
+    /// When the alarm is set to.
+    alarm: Option<Timestamp>,
 }
 
 struct Waiting {
@@ -62,13 +84,46 @@ struct Waiting {
 
 impl State {
     /// The state of an account before its first login; `fingerprint` spreads the waits of different accounts.
-    pub(crate) fn new(fingerprint: &str) -> Self {
+    pub(crate) fn new(fingerprint: &str, keep_warm: bool) -> Self {
         let mut hasher = DefaultHasher::new();
         fingerprint.hash(&mut hasher);
+        let machine = Machine::new(hasher.finish()).keeping_warm(keep_warm);
         Self {
-            machine: ArcSwap::from_pointee(Machine::new(hasher.finish())),
+            machine: ArcSwap::from_pointee(machine),
+            keep_warm,
             ..Self::default()
         }
+    }
+
+    /// A new listener.
+    pub(crate) fn listen(&self, clock: &Arc<dyn Clock>, policy: &ExpiryPolicy) -> Events {
+        let now = clock.now();
+        let gate = self.gate(now, policy);
+        let mut inside = gate.lock();
+        let open = self.machine().state(now).name != StateName::Closed;
+        let receiver = open.then(|| inside.listeners.subscribe());
+        Events::new(receiver, Arc::clone(clock))
+    }
+
+    /// When the session wants to be woken, if that is news: nobody is woken for a session that is neither kept warm
+    /// nor listened to.
+    pub(crate) fn new_alarm(&self, now: Now, policy: &ExpiryPolicy) -> Option<Timestamp> {
+        let gate = self.gate(now, policy);
+        let mut inside = gate.lock();
+        if !self.keep_warm && !inside.listeners.any() {
+            return None;
+        }
+        let wanted = self.machine().wakes_at(now);
+        if wanted == inside.alarm {
+            return None;
+        }
+        inside.alarm = wanted;
+        wanted
+    }
+
+    /// The alarm that was set to `at` has gone off.
+    pub(crate) fn alarm_went_off(&self, at: Timestamp, now: Now, policy: &ExpiryPolicy) {
+        self.gate(now, policy).lock().alarm.take_if(|set| *set == at);
     }
 
     /// The machine as it is now.
@@ -83,13 +138,13 @@ impl State {
 
     pub(crate) fn need(&self, now: Now, policy: &ExpiryPolicy) -> Next {
         let gate = self.gate(now, policy);
-        let mut waiting = gate.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for effect in self.step(&mut waiting, Event::Needed, now, policy) {
+        let mut inside = gate.lock();
+        for effect in self.step(&mut inside, Event::Needed, now, policy) {
             match effect {
                 Effect::Serve(record) => return Next::Use(Ok(record)),
                 Effect::Refuse(error) => return Next::Use(Err(error)),
-                Effect::Start(flight) => return Next::Start(flight, subscribe(&mut waiting, flight)),
-                Effect::Join(flight) => return Next::Wait(subscribe(&mut waiting, flight)),
+                Effect::Start(flight) => return Next::Start(flight, subscribe(&mut inside.waiting, flight)),
+                Effect::Join(flight) => return Next::Wait(subscribe(&mut inside.waiting, flight)),
                 _ => {}
             }
         }
@@ -98,9 +153,9 @@ impl State {
 
     pub(crate) fn apply(&self, event: Event, now: Now, policy: &ExpiryPolicy) -> Todo {
         let gate = self.gate(now, policy);
-        let mut waiting = gate.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inside = gate.lock();
         let mut todo = Todo::default();
-        for effect in self.step(&mut waiting, event, now, policy) {
+        for effect in self.step(&mut inside, event, now, policy) {
             match effect {
                 Effect::Discard(login) => todo.discard = Some(login),
                 Effect::SignOut(record) => todo.sign_out = Some(record),
@@ -119,31 +174,22 @@ impl State {
         if let Some(gate) = seen.as_ref().filter(|gate| gate.process == process) {
             return Arc::clone(gate);
         }
-        let mine = Arc::new(Gate {
-            process,
-            waiting: Mutex::new(None),
-        });
+        let mine = Arc::new(Gate::new(process));
         let before = self.gate.compare_and_swap(&*seen, Some(Arc::clone(&mine)));
         let winner = before
             .as_ref()
             .filter(|gate| gate.process == process)
             .map(Arc::clone);
         if winner.is_none() && seen.is_some() {
-            let mut waiting = mine.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            self.step(&mut waiting, Event::Forked, now, policy);
+            self.step(&mut mine.lock(), Event::Forked, now, policy);
         }
         winner.unwrap_or(mine)
     }
 
     /// One step of the machine, with every effect that needs no waiting carried out under the same lock, so
     /// that what readers see changes in the order of the events.
-    fn step(
-        &self,
-        waiting: &mut Option<Waiting>,
-        event: Event,
-        now: Now,
-        policy: &ExpiryPolicy,
-    ) -> Vec<Effect> {
+    fn step(&self, inside: &mut Inside, event: Event, now: Now, policy: &ExpiryPolicy) -> Vec<Effect> {
+        let closes = matches!(event, Event::Closed);
         let (machine, effects) = Machine::clone(&self.machine.load()).step(event, now, policy);
         self.machine.store(Arc::new(machine));
         let mut rest = Vec::new();
@@ -152,12 +198,17 @@ impl State {
                 Effect::Publish(record) => self.published.store(Some(record)),
                 Effect::Withdraw => self.published.store(None),
                 Effect::Settle(flight, outcome) => {
+                    let waiting = &mut inside.waiting;
                     if let Some(waiting) = waiting.take_if(|waiting| waiting.flight == flight) {
                         waiting.result.send_replace(Some(outcome));
                     }
                 }
+                Effect::Announce(event) => inside.listeners.tell(*event),
                 other => rest.push(other),
             }
+        }
+        if closes {
+            inside.listeners.end();
         }
         rest
     }

@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::source::SourceIp;
-use crate::switch::Switches;
+use crate::switch::{Switch, Switches};
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -58,8 +58,15 @@ impl State {
         state
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The time by this machine's clock, which sessions follow.
+    pub(crate) fn here(&self) -> Timestamp {
         self.clock.now().wall
+    }
+
+    /// The time by the broker's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let skew = self.switches.number(Switch::ServerClockSkew);
+        self.here().plus_millis(skew.saturating_mul(1000))
     }
 
     pub(crate) fn samco(&self) -> MutexGuard<'_, Samco> {

@@ -77,6 +77,9 @@ macro_rules! switches {
 switches! {
     SourceIpHeader "source_ip_header" Kind::OnOff, 1,
         "on, so that one machine can play a registered and an unregistered host; no broker reads such a header";
+    ServerClockSkew "server_clock_skew" Kind::Number(-3600, 3600), 0,
+        "seconds that the broker's clock is ahead of this machine's; no two clocks are the same, and none of the \
+         brokers says how well its own is kept";
     SamcoSecondLoginRevokesFirst "samco_second_login_revokes_first" Kind::OnOff, 1,
         "unknown for v3.2; the older wrappers say that a new login ends the one before, and a client that \
          survives this survives the other";

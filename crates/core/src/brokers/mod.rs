@@ -4,7 +4,7 @@
 mod angel_one;
 mod samco;
 
-pub use angel_one::AngelOne;
+pub use angel_one::{AngelOne, TotpSource};
 pub use samco::Samco;
 
 #[cfg(test)]

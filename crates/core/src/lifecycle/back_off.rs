@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::jitter::share_of;
 use crate::clock::Now;
 use crate::error::{Advice, Error, ErrorKind};
 
@@ -31,18 +32,26 @@ impl BackOff {
         *self = Self::new(self.seed);
     }
 
+    /// How long no login may be tried from `now` on.
+    pub(super) fn rest(&self, now: Now) -> Duration {
+        let until = self.held.as_ref().map(|(until, _)| *until);
+        until.unwrap_or_default().saturating_sub(now.monotonic)
+    }
+
     /// The error to give at `now` while no login may be tried: the last one, with the rest of the wait as its
     /// advice.
     pub(super) fn holds(&self, now: Now) -> Option<Error> {
-        let (until, error) = self.held.as_ref()?;
-        let rest = until.saturating_sub(now.monotonic);
+        let rest = self.rest(now);
+        let (_, error) = self.held.as_ref()?;
         (!rest.is_zero()).then(|| error.clone().with_advice(Advice::After(rest)))
     }
 
     /// A login failed. The first failure costs the next caller nothing, so that one lost packet is healed at
     /// once; a wait that the broker asks for holds from the first.
     pub(super) fn failed(&mut self, error: &Error, now: Now) {
-        if error.is_terminal_for_login() || error.kind() == ErrorKind::InvalidInput {
+        // What was never sent, and what waits for a person, is not an outage.
+        let outage = !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::LoginRequired);
+        if error.is_terminal_for_login() || !outage {
             return;
         }
         self.failures = self.failures.saturating_add(1);
@@ -57,14 +66,7 @@ impl BackOff {
     /// Between three quarters of `wait` and all of it: the same for the same account and failure, different
     /// between accounts.
     fn jittered(&self, wait: Duration) -> Duration {
-        // SplitMix64's mixing step: nothing but an even spread is wanted of it.
-        let mut mixed = self
-            .seed
-            .wrapping_add(u64::from(self.failures).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let share = u32::try_from((mixed ^ (mixed >> 31)) % 1000).unwrap_or_default();
-        wait * 3 / 4 + wait / 4 * share / 1000
+        wait * 3 / 4 + share_of(wait / 4, self.seed, self.failures)
     }
 }
 
@@ -114,27 +116,6 @@ mod tests {
         }
     }
 
-    /// The published outputs of `SplitMix64` for the seed 1234567, from the second on; their last three digits are
-    /// the share of the last quarter.
-    #[test]
-    fn the_jitter_is_that_of_the_published_generator() {
-        let outputs: [u64; 4] = [
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-            4_593_380_528_125_082_431,
-            16_408_922_859_458_223_821,
-        ];
-        let waits = waits(1_234_567);
-        for ((output, full), wait) in outputs.into_iter().zip([1000, 2000, 4000, 8000]).zip(&waits[1..]) {
-            let share = output % 1000;
-            assert_eq!(
-                *wait,
-                Duration::from_micros(full * 750 + full / 4 * share),
-                "{output}"
-            );
-        }
-    }
-
     #[test]
     fn waits_are_stable_for_an_account_and_spread_between_accounts() {
         assert_eq!(waits(7), waits(7));
@@ -165,6 +146,7 @@ mod tests {
         let mut back_off = BackOff::new(1);
         for kind in [
             ErrorKind::InvalidInput,
+            ErrorKind::LoginRequired,
             ErrorKind::CredentialsRejected,
             ErrorKind::AccountActionRequired,
         ] {

@@ -5,11 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back_off::BackOff;
+use super::events::{EXPIRING_BEFORE, EventName, SessionEvent};
+use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
 use crate::broker::Login;
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
 use crate::error::{Advice, Error, ErrorKind, LoginReason, Phase as ErrorPhase};
 use crate::expiry::ExpiryPolicy;
+use crate::skew::Skew;
+
+/// A session that is kept warm is renewed this long after its end, at the earliest: the broker's own clock may turn
+/// a little later than ours.
+const WARM_AFTER: Duration = Duration::from_secs(5);
+/// And up to this much later, each account at its own time: a broker should not see all of its clients at once.
+const WARM_SPREAD: Duration = Duration::from_mins(2);
 
 /// Names one login attempt. A result that names another flight than the running one is too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +51,17 @@ pub enum Event {
         /// The flight.
         flight: FlightId,
     },
+    /// A session that another program opened is taken over.
+    Imported {
+        /// What it holds.
+        login: Box<Login>,
+        /// When its login was sent.
+        issued_at: Timestamp,
+    },
+    /// The time that [`Machine::wakes_at`] named has come.
+    Tick,
+    /// The broker refused a call because of the address that it came from, or told that it would.
+    AddressRefused(Error),
     /// The broker refused the token of this generation.
     Invalidated {
         /// The generation of the refused token.
@@ -79,6 +99,8 @@ pub enum Effect {
     SignOut(Arc<Record>),
     /// A login that nobody wants any more succeeded: end it at the broker, best effort.
     Discard(Box<Login>),
+    /// Tell those who watch the session.
+    Announce(Box<SessionEvent>),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,14 +111,31 @@ enum Phase {
     /// The session ended by the broker's word; an end by the clock is seen when it is looked at. Its record is
     /// kept for the refresh token in it.
     Expired(Option<Arc<Record>>),
-    Blocked(Error),
     Closed,
+}
+
+/// What those who watch were told of the present session's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    #[default]
+    Nothing,
+    Expiring,
+    Expired,
 }
 
 /// The lifecycle of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
     phase: Phase,
+    /// The broker refused the login for good: nothing is sent until `reset()`. A session may still be there, for
+    /// example one that was imported.
+    blocked: Option<Error>,
+    told: Told,
+    seed: u64,
+    /// Whether the session is renewed after its end without being asked for.
+    warm: bool,
+    /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
+    resting: bool,
     generation: u64,
     flights: u64,
     /// The login that callers wait for: running, or queued while another one drains.
@@ -109,28 +148,41 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The lifecycle of one account, before its first login. `seed` spreads the waits of different accounts.
+    /// The lifecycle of one account, before its first login. `seed` spreads the waits and renewals of different
+    /// accounts.
     pub fn new(seed: u64) -> Self {
         Self {
+            seed,
             back_off: BackOff::new(seed),
             ..Self::default()
         }
     }
 
+    /// The same, renewed after each end without being asked for, once somebody asked for the first session.
+    #[must_use]
+    pub fn keeping_warm(self, warm: bool) -> Self {
+        Self { warm, ..self }
+    }
+
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now, policy: &ExpiryPolicy) -> (Self, Vec<Effect>) {
-        let effects = match event {
+        let mut effects: Vec<Effect> = self.notice_time(now).into_iter().collect();
+        effects.extend(match event {
             Event::Needed => vec![self.needed(now)],
             Event::Opened { flight, login, sent } => self.opened(flight, login, sent, now, policy),
             Event::Failed { flight, error } => self.failed(flight, &error, now),
             Event::Drained { flight } => self.drained(flight),
-            Event::Invalidated { generation } => self.invalidated(generation),
+            Event::Imported { login, issued_at } => self.imported(*login, issued_at, now, policy),
+            Event::Tick => self.ticked(now),
+            Event::AddressRefused(error) => {
+                vec![because(EventName::IpMismatch, now, self.generation, &error)]
+            }
+            Event::Invalidated { generation } => self.invalidated(generation, now),
             Event::SignedOut => self.signed_out(now),
             Event::Reset => {
-                if matches!(self.phase, Phase::Blocked(_)) {
-                    self.phase = Phase::SignedOut;
-                }
+                self.blocked = None;
+                self.resting = false;
                 self.back_off.clear();
                 Vec::new()
             }
@@ -140,16 +192,38 @@ impl Machine {
                 self.draining = None;
                 Vec::new()
             }
-        };
+        });
         (self, effects)
+    }
+
+    /// Time itself ends sessions; it is noticed at the first event after.
+    fn notice_time(&mut self, now: Now) -> Option<Effect> {
+        let Phase::Active(record) = &self.phase else {
+            return None;
+        };
+        let ends = record.expiry.at().to_ist();
+        let (told, name, reason) = if !record.is_live(now) {
+            (Told::Expired, EventName::Expired, format!("ended at {ends}"))
+        } else if now.wall >= expiring_at(record) {
+            (Told::Expiring, EventName::Expiring, format!("ends at {ends}"))
+        } else {
+            return None;
+        };
+        if self.told >= told {
+            return None;
+        }
+        self.told = told;
+        Some(announce(SessionEvent::of(name, now.wall, record, reason)))
     }
 
     fn needed(&mut self, now: Now) -> Effect {
         match &self.phase {
             Phase::Active(record) if record.is_live(now) => return Effect::Serve(Arc::clone(record)),
-            Phase::Blocked(error) => return Effect::Refuse(error.clone()),
             Phase::Closed => return Effect::Refuse(closed_error()),
             _ => {}
+        }
+        if let Some(error) = &self.blocked {
+            return Effect::Refuse(error.clone());
         }
         if let Some(flight) = self.flight {
             return Effect::Join(flight);
@@ -157,13 +231,57 @@ impl Machine {
         if let Some(error) = self.back_off.holds(now) {
             return Effect::Refuse(error);
         }
+        self.begin()
+    }
+
+    /// A new login, now or behind the one that drains.
+    fn begin(&mut self) -> Effect {
         self.flights += 1;
+        self.resting = false;
         let flight = FlightId(self.flights);
         self.flight = Some(flight);
         if self.draining.is_some() {
             Effect::Join(flight)
         } else {
             Effect::Start(flight)
+        }
+    }
+
+    /// When the machine wants an [`Event::Tick`], as things are at `now`; `None` when time alone changes nothing.
+    pub fn wakes_at(&self, now: Now) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Active(record) if self.told == Told::Nothing => Some(expiring_at(record)),
+            Phase::Active(record) if self.told == Told::Expiring => Some(record.expiry.at()),
+            _ => self.warm_at(now),
+        }
+    }
+
+    /// When a session that is kept warm is renewed: after its end, each account at its own time, and after any
+    /// wait between failed logins. A session that the broker ended early is left alone until its boundary: another
+    /// login elsewhere may have ended it, and two programs must not chase each other.
+    fn warm_at(&self, now: Now) -> Option<Timestamp> {
+        let idle = self.flight.is_none() && self.blocked.is_none() && !self.resting;
+        let (Phase::Active(record) | Phase::Expired(Some(record))) = &self.phase else {
+            return None;
+        };
+        (self.warm && idle).then(|| {
+            let late = record.skew.map_or(Duration::ZERO, Skew::behind);
+            let jitter = share_of(WARM_SPREAD, self.seed, 0);
+            let due = record.expiry.at().plus(late + WARM_AFTER + jitter);
+            due.max(now.wall.plus(self.back_off.rest(now)))
+        })
+    }
+
+    fn ticked(&mut self, now: Now) -> Vec<Effect> {
+        let over = match &self.phase {
+            Phase::Active(record) => !record.is_live(now),
+            _ => true,
+        };
+        let due = self.warm_at(now).is_some_and(|due| due <= now.wall);
+        if over && due {
+            vec![self.begin()]
+        } else {
+            Vec::new()
         }
     }
 
@@ -185,18 +303,74 @@ impl Machine {
             };
         }
         self.flight = None;
-        self.back_off.clear();
-        self.generation += 1;
-        let record = Arc::new(Record::new(self.generation, *login, sent, policy));
-        if !record.is_live(now) {
+        let Some((record, mut effects)) = self.publish(*login, sent.wall, sent, now, policy) else {
             self.phase = Phase::Expired(None);
             return vec![Effect::Withdraw, Effect::Settle(flight, Err(dead_on_arrival()))];
+        };
+        effects.push(Effect::Settle(flight, Ok(record)));
+        effects
+    }
+
+    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None` when it is over
+    /// already. Its end is told by nobody yet.
+    fn publish(
+        &mut self,
+        login: Login,
+        issued_at: Timestamp,
+        known: Now,
+        now: Now,
+        policy: &ExpiryPolicy,
+    ) -> Option<(Arc<Record>, Vec<Effect>)> {
+        self.back_off.clear();
+        self.resting = false;
+        self.generation += 1;
+        let record = Arc::new(Record::new(self.generation, login, issued_at, known, policy));
+        if !record.is_live(now) {
+            return None;
         }
         self.phase = Phase::Active(Arc::clone(&record));
-        vec![
-            Effect::Publish(Arc::clone(&record)),
-            Effect::Settle(flight, Ok(record)),
-        ]
+        self.told = Told::Nothing;
+        let reason = format!("a new session, until {}", record.expiry.at().to_ist());
+        let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
+        let mut effects = vec![Effect::Publish(Arc::clone(&record)), announce(renewed)];
+        effects.extend(SessionEvent::of_addresses(now.wall, &record).map(announce));
+        Some((record, effects))
+    }
+
+    /// Takes over what another program opened. A login that is under way goes on, and replaces it when it is done;
+    /// whoever waits for it is served already.
+    fn imported(
+        &mut self,
+        login: Login,
+        issued_at: Timestamp,
+        now: Now,
+        policy: &ExpiryPolicy,
+    ) -> Vec<Effect> {
+        let refuse = |problem: &str| vec![Effect::Refuse(Error::invalid_input("record", problem))];
+        match &self.phase {
+            Phase::Closed => return vec![Effect::Refuse(closed_error())],
+            Phase::Active(record) if record.is_live(now) => {
+                if record.tokens.access() == login.tokens.access() {
+                    return Vec::new();
+                }
+                if record.issued_at >= issued_at {
+                    return refuse("is older than the session that is live here");
+                }
+            }
+            _ => {}
+        }
+        if issued_at.since(now.wall) > Skew::LIMIT {
+            return refuse("was issued in the future: one of the two clocks is wrong");
+        }
+        let before = self.generation;
+        let Some((record, mut effects)) = self.publish(login, issued_at, now, now, policy) else {
+            self.generation = before;
+            return refuse("is of a session that is over: export a live one");
+        };
+        if let Some(flight) = self.flight {
+            effects.push(Effect::Settle(flight, Ok(record)));
+        }
+        effects
     }
 
     fn failed(&mut self, flight: FlightId, error: &Error, now: Now) -> Vec<Effect> {
@@ -210,12 +384,20 @@ impl Machine {
         {
             return vec![Effect::Settle(flight, Ok(Arc::clone(record)))];
         }
+        let mut effects = vec![Effect::Withdraw];
         if error.is_terminal_for_login() {
             let again = format!("{} (not sent again: fix it, then call reset())", error.message());
-            self.phase = Phase::Blocked(error.clone().with_message(again));
+            self.blocked = Some(error.clone().with_message(again));
+            effects.push(because(EventName::Blocked, now, self.generation, error));
         }
+        if error.kind() == ErrorKind::LoginRequired {
+            effects.push(because(EventName::LoginNeeded, now, self.generation, error));
+        }
+        // These need a person: trying on unasked would only repeat them.
+        self.resting = matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::InvalidInput);
         self.back_off.failed(error, now);
-        vec![Effect::Withdraw, Effect::Settle(flight, Err(error.clone()))]
+        effects.push(Effect::Settle(flight, Err(error.clone())));
+        effects
     }
 
     fn drained(&mut self, flight: FlightId) -> Vec<Effect> {
@@ -226,27 +408,42 @@ impl Machine {
         self.flight.map(Effect::Start).into_iter().collect()
     }
 
-    fn invalidated(&mut self, generation: u64) -> Vec<Effect> {
-        match &self.phase {
-            Phase::Active(record) if record.generation == generation => {
-                self.phase = Phase::Expired(Some(Arc::clone(record)));
-                vec![Effect::Withdraw]
-            }
-            _ => Vec::new(),
+    fn invalidated(&mut self, generation: u64, now: Now) -> Vec<Effect> {
+        let Phase::Active(record) = &self.phase else {
+            return Vec::new();
+        };
+        if record.generation != generation {
+            return Vec::new();
         }
+        let record = Arc::clone(record);
+        let mut effects = vec![Effect::Withdraw];
+        if self.told < Told::Expired {
+            let reason = "the broker refused its token";
+            let expired = SessionEvent::of(EventName::Expired, now.wall, &record, reason);
+            effects.push(announce(expired));
+        }
+        self.told = Told::Expired;
+        self.phase = Phase::Expired(Some(record));
+        effects
     }
 
     fn signed_out(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = vec![Effect::Withdraw];
-        match &self.phase {
-            // A refused credential stays refused: logging out must not buy another attempt.
-            Phase::Blocked(_) => {}
+        // A refused credential stays refused: logging out must not buy another attempt.
+        let idle = match &self.phase {
             Phase::Closed => return vec![Effect::Refuse(closed_error())],
             Phase::Active(record) if record.is_live(now) => {
                 effects.push(Effect::SignOut(Arc::clone(record)));
-                self.phase = Phase::SignedOut;
+                false
             }
-            _ => self.phase = Phase::SignedOut,
+            Phase::SignedOut => self.flight.is_none(),
+            _ => false,
+        };
+        self.phase = Phase::SignedOut;
+        if !idle {
+            let reason = "the account was logged out";
+            let event = SessionEvent::new(EventName::SignedOut, now.wall, self.generation, reason);
+            effects.push(announce(event));
         }
         if let Some(flight) = self.flight.take() {
             // A queued flight never ran; the one that it waited for goes on draining.
@@ -292,15 +489,19 @@ impl Machine {
             generation: self.generation,
             issued_at: None,
             expiry: None,
+            clock_skew: None,
             blocked_by: None,
             reason: reason.to_owned(),
         };
-        match &self.phase {
-            Phase::Active(record) if record.is_live(now) => SessionState::active(record),
-            Phase::Blocked(error) => SessionState {
+        let live = matches!(&self.phase, Phase::Active(record) if record.is_live(now));
+        if let (Some(error), false) = (&self.blocked, live || matches!(self.phase, Phase::Closed)) {
+            return SessionState {
                 blocked_by: Some(error.clone()),
                 ..state(StateName::Blocked, error.message())
-            },
+            };
+        }
+        match &self.phase {
+            Phase::Active(record) if live => SessionState::active(record),
             Phase::Closed => state(StateName::Closed, "the session is closed: make a new one"),
             _ if self.flight.is_some() => state(StateName::Opening, "a login is running"),
             Phase::SignedOut => state(StateName::SignedOut, "the next call logs in"),
@@ -318,6 +519,19 @@ impl Machine {
             ),
         }
     }
+}
+
+fn expiring_at(record: &Record) -> Timestamp {
+    let early = i64::try_from(EXPIRING_BEFORE.as_millis()).unwrap_or_default();
+    record.expiry.at().plus_millis(-early)
+}
+
+fn announce(event: SessionEvent) -> Effect {
+    Effect::Announce(Box::new(event))
+}
+
+fn because(name: EventName, now: Now, generation: u64, error: &Error) -> Effect {
+    announce(SessionEvent::because(name, now.wall, generation, error))
 }
 
 fn closed_error() -> Error {

@@ -2,10 +2,15 @@
 //! it publishes. Flights, sleeping and sending are outside, in `preopen`.
 
 mod back_off;
+mod events;
+mod jitter;
 mod machine;
+mod portable;
 mod record;
 
+pub use events::{EventName, SessionEvent, mismatch};
 pub use machine::{Effect, Event, FlightId, Machine};
+pub use portable::{Identity, export, import};
 pub use record::{Record, SessionState, StateName};
 
 use crate::broker::Login;
@@ -24,7 +29,9 @@ pub fn retries_in_next_totp_step(attempt: u32, error: &Error) -> bool {
 /// The error of a login that was sent at `sent` and whose session is over at `now` already: the boundary came
 /// in between, or this machine's clock is ahead. One more login heals the first; nothing heals the second.
 pub fn dead_on_arrival(login: &Login, sent: Now, now: Now, policy: &ExpiryPolicy) -> Option<Error> {
-    let expires_at = policy.expiry(sent.wall, &login.evidence).at();
+    let expires_at = policy
+        .expiry(sent.wall, login.skew.unwrap_or_default(), &login.evidence)
+        .at();
     Deadline::new(sent, expires_at)
         .has_passed(now)
         .then(machine::dead_on_arrival)

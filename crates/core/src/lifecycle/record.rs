@@ -6,6 +6,7 @@ use crate::broker::{Login, Profile, Tokens};
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::{Deadline, Expiry, ExpiryPolicy};
+use crate::skew::Skew;
 use crate::static_ip::Addresses;
 
 /// One live session. It never changes after it is published, so a reader can never see fields of two logins.
@@ -16,6 +17,8 @@ pub struct Record {
     pub generation: u64,
     /// The tokens.
     pub tokens: Tokens,
+    /// How far the broker's clock was from this machine's at the login, if the reply told.
+    pub skew: Option<Skew>,
     /// When the login was sent.
     pub issued_at: Timestamp,
     /// When the session ends, and why.
@@ -29,14 +32,22 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record of a login that was sent at `sent`.
-    pub fn new(generation: u64, login: Login, sent: Now, policy: &ExpiryPolicy) -> Self {
-        let expiry = policy.expiry(sent.wall, &login.evidence);
+    /// The record of a login that was sent at `issued_at`. Both clocks are known at `known`: the same moment, or, for
+    /// a login of another program, now.
+    pub fn new(
+        generation: u64,
+        login: Login,
+        issued_at: Timestamp,
+        known: Now,
+        policy: &ExpiryPolicy,
+    ) -> Self {
+        let expiry = policy.expiry(issued_at, login.skew.unwrap_or_default(), &login.evidence);
         Self {
             generation,
             tokens: login.tokens,
-            issued_at: sent.wall,
-            deadline: Deadline::new(sent, expiry.at()),
+            skew: login.skew,
+            issued_at,
+            deadline: Deadline::new(known, expiry.at()),
             expiry,
             addresses: login.addresses,
             profile: login.profile,
@@ -93,6 +104,8 @@ pub struct SessionState {
     pub issued_at: Option<Timestamp>,
     /// When the session ends, while there is one, with all evidence.
     pub expiry: Option<Expiry>,
+    /// How far the broker's clock was from this machine's at the login, while there is a session and it told.
+    pub clock_skew: Option<Skew>,
     /// Why the session is blocked.
     pub blocked_by: Option<Error>,
     /// One line for a person.
@@ -107,6 +120,7 @@ impl SessionState {
             generation: record.generation,
             issued_at: Some(record.issued_at),
             expiry: Some(record.expiry.clone()),
+            clock_skew: record.skew,
             blocked_by: None,
             reason: format!("ends at {} ({})", decisive.at.to_ist(), decisive.source.as_str()),
         }

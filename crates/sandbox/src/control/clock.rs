@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::wire::Request;
 
 pub(super) fn show(state: &State) -> Value {
-    let now = state.now();
+    let now = state.here();
     let rate = state.clock.rate();
     // A whole rate is shown without a fraction.
     let rate = rate
@@ -75,7 +75,7 @@ struct Advance {
 pub(super) fn advance(state: &State, request: &Request) -> Answer {
     let advance: Advance = read(request)?;
     match (advance.to, advance.seconds) {
-        (Some(to), None) => state.clock.set(next_occurrence(&to, state.now())?),
+        (Some(to), None) => state.clock.set(next_occurrence(&to, state.here())?),
         (None, Some(seconds)) => {
             let by = Duration::try_from_secs_f64(seconds)
                 .ok()

@@ -104,7 +104,12 @@ async fn answer(
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Ok(response);
     }
-    broker_reply(broker, request, &state, &cut).await
+    let mut response = broker_reply(broker, request, &state, &cut).await?;
+    // The broker's clock, not the machine's, which the server would put there.
+    if let Ok(date) = HeaderValue::try_from(state.now().to_http_date()) {
+        response.headers_mut().entry(header::DATE).or_insert(date);
+    }
+    Ok(response)
 }
 
 /// Control requests may make large bodies for faults, which must not hold up the connections.

@@ -6,9 +6,12 @@ pub(super) mod replies;
 mod requests;
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::ask::{Ask, Question, SecretSource};
 use crate::broker::{
-    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint, variable,
+    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, check_source, fingerprint,
+    variable,
 };
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
@@ -30,8 +33,29 @@ use crate::wire::{Endpoint, Method, RawReply, Request};
 pub struct AngelOne {
     api_key: Secret,
     client_code: String,
-    pin: Secret,
-    totp: TotpSecret,
+    pin: SecretSource,
+    totp: TotpSource,
+}
+
+/// Where one-time codes come from: made from the authenticator's secret, or typed by somebody who is asked.
+///
+/// ```
+/// use preopen_core::{Secret, ask::Ask, brokers::{AngelOne, TotpSource}};
+/// let typed = TotpSource::Typed(Ask::blocking(|| Ok(Some(Secret::new("123456")))));
+/// let account = AngelOne::new("key", "A123456", "0000", typed);
+/// ```
+#[derive(Clone, Debug)]
+pub enum TotpSource {
+    /// The Base32 secret shown beside the QR code.
+    Secret(SecretSource),
+    /// The six-digit code itself.
+    Typed(Ask),
+}
+
+impl<T: Into<SecretSource>> From<T> for TotpSource {
+    fn from(secret: T) -> Self {
+        Self::Secret(secret.into())
+    }
 }
 
 impl AngelOne {
@@ -51,18 +75,28 @@ impl AngelOne {
         ))
     }
 
-    /// Credentials of one client. They are checked when a session is built.
+    /// Credentials of one client. They are checked when a session is built; a secret that is asked for is checked when
+    /// it was answered, before anything is sent.
     pub fn new(
         api_key: impl Into<Secret>,
         client_code: impl Into<String>,
-        pin: impl Into<Secret>,
-        totp_secret: impl Into<Secret>,
+        pin: impl Into<SecretSource>,
+        totp: impl Into<TotpSource>,
     ) -> Self {
         Self {
             api_key: api_key.into().trimmed(),
             client_code: client_code.into().trim().to_owned(),
             pin: pin.into().trimmed(),
-            totp: TotpSecret::new(totp_secret),
+            totp: totp.into(),
+        }
+    }
+}
+
+impl AngelOne {
+    fn totp_secret(&self) -> Option<TotpSecret> {
+        match &self.totp {
+            TotpSource::Secret(secret) => secret.given().cloned().map(TotpSecret::new),
+            TotpSource::Typed(_) => None,
         }
     }
 }
@@ -81,14 +115,46 @@ impl Adapter for AngelOne {
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
         check_credential("client_code", &Secret::new(self.client_code.as_str()))?;
-        check_credential("pin", &self.pin)?;
-        if !self.pin.expose().chars().all(|c| c.is_ascii_digit()) {
+        check_source("pin", &self.pin)?;
+        if !self.pin.or_empty().expose().chars().all(|c| c.is_ascii_digit()) {
             return Err(Error::invalid_input(
                 "pin",
                 "must be digits: the broker wants the PIN, not the web password",
             ));
         }
-        self.totp.validate()
+        self.totp_secret().map_or(Ok(()), |secret| secret.validate())
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let question = |field, ask: Option<&Ask>| ask.cloned().map(|ask| Question { field, ask });
+        let totp = match &self.totp {
+            TotpSource::Secret(secret) => secret.ask(),
+            TotpSource::Typed(_) => None,
+        };
+        let asked = [question("pin", self.pin.ask()), question("totp_secret", totp)];
+        asked.into_iter().flatten().collect()
+    }
+
+    fn answered(&self, answers: Vec<Secret>) -> Result<Arc<dyn Adapter>> {
+        let mut complete = self.clone();
+        for (question, answer) in self.questions().iter().zip(answers) {
+            match question.field {
+                "pin" => complete.pin = SecretSource::from(answer).trimmed(),
+                _ => complete.totp = TotpSource::from(answer),
+            }
+        }
+        complete.validate()?;
+        Ok(Arc::new(complete))
+    }
+
+    fn code_question(&self) -> Option<Question> {
+        match &self.totp {
+            TotpSource::Typed(ask) => Some(Question {
+                field: "totp",
+                ask: ask.clone(),
+            }),
+            TotpSource::Secret(_) => None,
+        }
     }
 
     fn fingerprint(&self) -> String {
@@ -96,15 +162,18 @@ impl Adapter for AngelOne {
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        vec![self.api_key.clone(), self.pin.clone(), self.totp.secret().clone()]
+        let totp = self.totp_secret();
+        let others = [self.pin.given(), totp.as_ref().map(TotpSecret::secret)];
+        let all = std::iter::once(&self.api_key).chain(others.into_iter().flatten());
+        all.cloned().collect()
     }
 
     fn one_time_code(&self, now: Timestamp) -> Result<Option<OneTimeCode>> {
-        self.totp.code_at(now).map(Some)
+        self.totp_secret().map(|secret| secret.code_at(now)).transpose()
     }
 
     fn login(&self, code: Option<OneTimeCode>) -> Request {
-        requests::login(&self.api_key, &self.client_code, &self.pin, code)
+        requests::login(&self.api_key, &self.client_code, &self.pin.or_empty(), code)
     }
 
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {

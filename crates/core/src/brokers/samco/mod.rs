@@ -6,9 +6,12 @@ pub(super) mod replies;
 mod requests;
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::ask::{Question, SecretSource};
 use crate::broker::{
-    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, fingerprint, variable,
+    Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, check_source, fingerprint,
+    variable,
 };
 use crate::clock::Timestamp;
 use crate::envelope::Reply;
@@ -30,7 +33,7 @@ use crate::wire::{Endpoint, Method, RawReply, Request};
 #[derive(Clone)]
 pub struct Samco {
     api_key: Secret,
-    api_secret: Secret,
+    api_secret: SecretSource,
 }
 
 impl Samco {
@@ -48,8 +51,9 @@ impl Samco {
         ))
     }
 
-    /// Credentials from the app's key and secret. They are checked when a session is built.
-    pub fn new(api_key: impl Into<Secret>, api_secret: impl Into<Secret>) -> Self {
+    /// Credentials from the app's key and secret. They are checked when a session is built; a secret that is asked
+    /// for ([`Ask`](crate::ask::Ask)) is checked when it was answered, before anything is sent.
+    pub fn new(api_key: impl Into<Secret>, api_secret: impl Into<SecretSource>) -> Self {
         Self {
             api_key: api_key.into().trimmed(),
             api_secret: api_secret.into().trimmed(),
@@ -70,7 +74,22 @@ impl Adapter for Samco {
 
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
-        check_credential("api_secret", &self.api_secret)
+        check_source("api_secret", &self.api_secret)
+    }
+
+    fn questions(&self) -> Vec<Question> {
+        let ask = self.api_secret.ask().cloned();
+        let field = "api_secret";
+        ask.map(|ask| Question { field, ask }).into_iter().collect()
+    }
+
+    fn answered(&self, answers: Vec<Secret>) -> Result<Arc<dyn Adapter>> {
+        let mut complete = self.clone();
+        for answer in answers {
+            complete.api_secret = SecretSource::from(answer).trimmed();
+        }
+        complete.validate()?;
+        Ok(Arc::new(complete))
     }
 
     fn fingerprint(&self) -> String {
@@ -78,7 +97,8 @@ impl Adapter for Samco {
     }
 
     fn secrets(&self) -> Vec<Secret> {
-        vec![self.api_key.clone(), self.api_secret.clone()]
+        let secret = self.api_secret.given();
+        std::iter::once(&self.api_key).chain(secret).cloned().collect()
     }
 
     fn one_time_code(&self, _now: Timestamp) -> Result<Option<OneTimeCode>> {
@@ -86,7 +106,7 @@ impl Adapter for Samco {
     }
 
     fn login(&self, _code: Option<OneTimeCode>) -> Request {
-        requests::login(&self.api_key, &self.api_secret)
+        requests::login(&self.api_key, &self.api_secret.or_empty())
     }
 
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {

@@ -1,0 +1,196 @@
+//! A session as text, for handing it to another program: what is written, and what is checked before it is taken. How
+//! it is sealed is `seal`'s business.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use crate::broker::{Login, Policy, Profile, Tokens};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::expiry::{Evidence, EvidenceSource};
+use crate::secret::Secret;
+use crate::skew::Skew;
+use crate::static_ip::Addresses;
+use crate::target::{Environment, Target};
+
+/// The format; a program refuses a newer one.
+const FORMAT: u32 = 1;
+
+/// Which account a session belongs to, and where: a record of one is never taken by another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    broker: String,
+    environment: String,
+    /// Only where hosts are not interchangeable: another sandbox is another world.
+    base_url: Option<String>,
+    account: String,
+}
+
+impl Identity {
+    /// The identity of the account with this fingerprint at `target`.
+    pub fn new(policy: &Policy, target: &Target, fingerprint: impl Into<String>) -> Self {
+        let live = target.environment() == Environment::Live;
+        Self {
+            broker: policy.broker.to_owned(),
+            environment: target.environment().as_str().to_owned(),
+            base_url: (!live).then(|| target.base_url().to_owned()),
+            account: fingerprint.into(),
+        }
+    }
+
+    /// The identity as one word of text, to stand before a sealed record: it holds no secret, and lets a program say
+    /// what is wrong with a record that it cannot open.
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::json!(self).to_string())
+    }
+
+    /// Reads [`Identity::to_text`]. Errors: `InvalidInput` (`record`).
+    pub fn from_text(text: &str) -> Result<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .ok_or_else(|| Error::invalid_input("record", "is damaged: export it again"))
+    }
+
+    /// Checks that a record of `other` may be used here. Errors: `InvalidInput` (`record`).
+    pub fn accepts(&self, other: &Self) -> Result<()> {
+        let bad = |problem: String| Err(Error::invalid_input("record", &problem));
+        if self.broker != other.broker {
+            return bad(format!("is of {}, not of {}", other.broker, self.broker));
+        }
+        if self.environment != other.environment {
+            return bad(format!(
+                "is of a {} session: it cannot be used on a {} one",
+                other.environment, self.environment
+            ));
+        }
+        if self.account != other.account {
+            return bad("is of another account or API key".to_owned());
+        }
+        if self.base_url != other.base_url {
+            return bad("is of another base_url".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    preopen_session: u32,
+    #[serde(flatten)]
+    identity: Identity,
+    generation: u64,
+    issued_at: i64,
+    clock_skew: Option<i64>,
+    tokens: Vec<(String, String)>,
+    evidence: Vec<(String, i64)>,
+    addresses: Option<[Option<String>; 3]>,
+    profile: WrittenProfile,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct WrittenProfile {
+    account_id: Option<String>,
+    name: Option<String>,
+    exchanges: Vec<String>,
+    products: Vec<String>,
+    order_types: Vec<String>,
+}
+
+/// The record as JSON: tokens in clear. Times are milliseconds since the Unix epoch. Errors: `Internal`.
+pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
+    let profile = &record.profile;
+    let told = record.expiry.evidence().iter();
+    let written = Written {
+        preopen_session: FORMAT,
+        identity: identity.clone(),
+        generation: record.generation,
+        issued_at: record.issued_at.as_millis(),
+        clock_skew: record.skew.map(Skew::as_millis),
+        tokens: record
+            .tokens
+            .named()
+            .map(|(name, token)| (name.to_owned(), token.expose().to_owned()))
+            .collect(),
+        evidence: told
+            .map(|evidence| (evidence.source.as_str().to_owned(), evidence.at.as_millis()))
+            .collect(),
+        addresses: record
+            .addresses
+            .as_ref()
+            .map(|a| [a.source.clone(), a.primary.clone(), a.secondary.clone()]),
+        profile: WrittenProfile {
+            account_id: profile.account_id.clone(),
+            name: profile.name.clone(),
+            exchanges: profile.exchanges.clone(),
+            products: profile.products.clone(),
+            order_types: profile.order_types.clone(),
+        },
+    };
+    serde_json::to_string(&written).map(Secret::new).map_err(|error| {
+        Error::new(
+            crate::ErrorKind::Internal,
+            format!("the session cannot be written: {error}"),
+        )
+    })
+}
+
+/// Reads a record that [`export`] wrote, for the account `identity`: what it holds, and when it was issued. Errors:
+/// `InvalidInput` (`record`), with nothing of its content.
+pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> {
+    let bad = |problem: &str| Error::invalid_input("record", problem);
+    let value: serde_json::Value = serde_json::from_str(json.expose())
+        .map_err(|_| bad("is not an exported session: give what export() gave, unchanged"))?;
+    match value["preopen_session"].as_u64() {
+        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) => {
+            return Err(bad(&format!(
+                "has format {format}, and this version of Preopen reads format {FORMAT}: use the same version"
+            )));
+        }
+        None => {
+            return Err(bad(
+                "is not an exported session: give what export() gave, unchanged",
+            ));
+        }
+    }
+    let written: Written = serde_json::from_value(value).map_err(|_| bad("is damaged: export it again"))?;
+    identity.accepts(&written.identity)?;
+    let mut tokens = written.tokens.into_iter();
+    let Some((_, access)) = tokens
+        .next()
+        .filter(|(name, token)| name == "access" && !token.is_empty())
+    else {
+        return Err(bad("is damaged: it holds no access token"));
+    };
+    let tokens = tokens.fold(Tokens::new(access), |tokens, (name, token)| {
+        tokens.with(name, Some(Secret::new(token)))
+    });
+    let mut login = Login::new(tokens);
+    login.skew = written.clock_skew.map(Skew::from_millis);
+    login.evidence = written
+        .evidence
+        .into_iter()
+        .filter_map(|(source, at)| {
+            let source = EvidenceSource::from_text(&source)?;
+            Some(Evidence {
+                source,
+                at: Timestamp::from_millis(at),
+            })
+        })
+        .collect();
+    login.addresses = written.addresses.map(|[source, primary, secondary]| {
+        Addresses::new(source.as_deref(), primary.as_deref(), secondary.as_deref())
+    });
+    let profile = written.profile;
+    login.profile = Profile {
+        account_id: profile.account_id,
+        name: profile.name,
+        exchanges: profile.exchanges,
+        products: profile.products,
+        order_types: profile.order_types,
+    };
+    Ok((login, Timestamp::from_millis(written.issued_at)))
+}

@@ -1,0 +1,168 @@
+//! Wakes sessions when time alone changes something: an event is due, or a session that is kept warm is to be renewed.
+//! One task for all sessions of a clock; it ends when nothing is left to wait for. What happens then is the machine's
+//! business.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use preopen_core::clock::{Clock, Now, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::session::Inner;
+
+/// The most renewals that run at once without anybody having asked: a process with thousands of accounts must not open
+/// thousands of connections at the boundary. A caller never waits for these: he starts a login of his own.
+const WARM_AT_ONCE: usize = 64;
+
+/// Above this many entries, those of dropped sessions are only looked for now and then.
+const MANY: usize = 1024;
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// The alarms of one process, by clock.
+#[derive(Default)]
+pub(crate) struct Alarms {
+    rings: Mutex<Vec<Arc<Ring>>>,
+}
+
+impl Alarms {
+    /// Ticks `session` when its clock says `at`, or when that clock is stepped.
+    pub(crate) fn set(self: &Arc<Self>, worker: &Handle, session: &Arc<Inner>, at: Timestamp) {
+        let entry = Reverse(Entry {
+            at,
+            session: Arc::downgrade(session),
+        });
+        let mut rings = locked(&self.rings);
+        let known = rings.iter().find(|ring| Arc::ptr_eq(&ring.clock, &session.clock));
+        if let Some(ring) = known {
+            locked(&ring.entries).push(entry);
+            ring.added.notify_one();
+            return;
+        }
+        let ring = Arc::new(Ring {
+            clock: Arc::clone(&session.clock),
+            entries: Mutex::new(BinaryHeap::from([entry])),
+            added: Notify::new(),
+        });
+        rings.push(Arc::clone(&ring));
+        drop(rings);
+        worker.spawn(run(Arc::downgrade(self), ring));
+    }
+
+    /// Forgets a ring without entries. An entry can only be added under the lock that is held here.
+    fn retire(&self, ring: &Arc<Ring>) -> bool {
+        let mut rings = locked(&self.rings);
+        let empty = locked(&ring.entries).is_empty();
+        if empty {
+            rings.retain(|known| !Arc::ptr_eq(known, ring));
+        }
+        empty
+    }
+}
+
+/// The sessions of one clock, the next one first.
+struct Ring {
+    clock: Arc<dyn Clock>,
+    entries: Mutex<BinaryHeap<Reverse<Entry>>>,
+    added: Notify,
+}
+
+struct Entry {
+    at: Timestamp,
+    session: Weak<Inner>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Ring {
+    /// The entries whose time has come; all of them when the clock was stepped, since what they wait for may have
+    /// moved.
+    fn due(&self, now: Now, stepped: bool) -> Vec<Entry> {
+        let mut entries = locked(&self.entries);
+        let mut due = Vec::new();
+        while entries
+            .peek()
+            .is_some_and(|Reverse(entry)| stepped || entry.at <= now.wall)
+        {
+            due.extend(entries.pop().map(|Reverse(entry)| entry));
+        }
+        due
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        locked(&self.entries).peek().map(|Reverse(entry)| entry.at)
+    }
+
+    /// Removes the entries of dropped sessions.
+    fn sweep(&self, swept: &mut Instant) {
+        let mut entries = locked(&self.entries);
+        if entries.len() < MANY || swept.elapsed() >= SWEEP_EVERY {
+            entries.retain(|Reverse(entry)| entry.session.strong_count() > 0);
+            *swept = Instant::now();
+        }
+    }
+}
+
+async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
+    let mut warming: FuturesUnordered<JoinHandle<()>> = FuturesUnordered::new();
+    let mut swept = Instant::now();
+    let mut last = ring.clock.now();
+    loop {
+        let now = ring.clock.now();
+        let due = ring.due(now, stepped(last, now));
+        last = now;
+        for entry in due {
+            let started = entry.session.upgrade().and_then(|session| session.tick(entry.at));
+            warming.extend(started);
+            while warming.len() >= WARM_AT_ONCE {
+                warming.next().await;
+            }
+        }
+        ring.sweep(&mut swept);
+        let Some(next) = ring.next() else {
+            if alarms.upgrade().is_none_or(|alarms| alarms.retire(&ring)) {
+                return;
+            }
+            continue;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(ring.clock.nap(next)) => {}
+            () = ring.added.notified() => {}
+            Some(_) = warming.next() => {}
+        }
+    }
+}
+
+/// Whether the wall clock did not go along with the monotonic one.
+fn stepped(last: Now, now: Now) -> bool {
+    let waited = now.monotonic.saturating_sub(last.monotonic);
+    let expected = last.wall.plus(waited);
+    expected.as_millis().abs_diff(now.wall.as_millis()) > 1000
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
