@@ -130,7 +130,7 @@ pub(crate) fn unknown_shape(endpoint: &Endpoint, raw: &RawReply, what: &str) -> 
 
 /// Reads a reply that is neither JSON nor a web page: a gateway's word. Of the table only what a gateway can
 /// know applies, the rate limit and the address; no text of unknown origin ends in a terminal verdict.
-fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text: &str) -> Error {
+pub(crate) fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text: &str) -> Error {
     let refusal = Refusal {
         text,
         ..Refusal::default()
@@ -199,7 +199,8 @@ pub(crate) const fn row(on: On, code: &'static str, text: &'static str, verdict:
     }
 }
 
-fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal<'_>) -> Option<&'a Row> {
+/// The row of the table that decides about a refusal.
+pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal<'_>) -> Option<&'a Row> {
     let code = refusal.code.unwrap_or_default();
     let text = refusal.text.trim_start().as_bytes();
     let begins_with = |start: &str| {
@@ -343,9 +344,11 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, body, list};
-    use crate::error::ErrorKind;
+    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, row};
+    use crate::error::{Advice, Credential, ErrorKind};
+    use crate::secret::Secret;
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
+    use std::time::Duration;
 
     #[test]
     fn what_is_not_json_has_a_kind() {
@@ -378,5 +381,64 @@ mod tests {
         assert_eq!(list(&value, "a"), ["x", "y"]);
         assert_eq!(list(&value, "b"), ["x", "y"]);
         assert!(list(&value, "c").is_empty() && list(&value, "d").is_empty() && list(&value, "e").is_empty());
+    }
+
+    #[test]
+    fn a_web_page_is_known_by_its_type_unless_it_is_an_object() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let html = |text: &str| {
+            let mut raw = RawReply::new(200, text);
+            raw.content_type = Some("Text/HTML; charset=utf-8".to_owned());
+            raw
+        };
+        for page in ["Service down", "[maintenance]"] {
+            let error = body(&read, &html(page)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokerUnavailable);
+            assert!(error.message().ends_with("a web page instead of data"), "{error}");
+        }
+        assert!(
+            matches!(body(&read, &html("{\"a\":1}")), Ok(Body::Json(_))),
+            "a gateway's wrong label"
+        );
+    }
+
+    #[test]
+    fn text_has_a_limit() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let text = |length: usize| RawReply::new(200, "x".repeat(length));
+        assert!(matches!(body(&read, &text(4096)), Ok(Body::Text(text)) if text.len() == 4096));
+        assert_eq!(
+            body(&read, &text(4097)).unwrap_err().kind(),
+            ErrorKind::BrokerUnavailable
+        );
+    }
+
+    #[test]
+    fn only_a_limit_and_an_outage_advise_the_wait_that_was_asked_for() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let wait = Duration::from_secs(9);
+        for (verdict, waits) in [
+            (Verdict::RateLimited, true),
+            (Verdict::Unavailable, true),
+            (Verdict::Rejected, false),
+            (Verdict::Credentials(Credential::ApiKey), false),
+            (Verdict::SessionExpired, false),
+        ] {
+            let mut raw = RawReply::new(400, "");
+            raw.retry_after = Some(wait);
+            let error = classify(&[row(On::Any, "", "", verdict)], &read, &raw, &Refusal::default());
+            assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn known_secrets_leave_the_texts_beside_the_data_and_not_the_data() {
+        let mut reply = Reply::new(serde_json::json!({"token": "secret-key"}), 200);
+        reply.message = Some("welcome secret-key".to_owned());
+        reply.message_id = Some("id-secret-key".to_owned());
+        reply.clean(&Redactor::new([Secret::new("secret-key")]));
+        assert_eq!(reply.message.as_deref(), Some("welcome **redacted**"));
+        assert_eq!(reply.message_id.as_deref(), Some("id-**redacted**"));
+        assert_eq!(reply.data["token"], "secret-key");
     }
 }

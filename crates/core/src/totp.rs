@@ -226,6 +226,21 @@ mod tests {
     }
 
     #[test]
+    fn eighty_bits_are_enough_and_a_byte_less_is_not() {
+        let ten = TotpSecret::new("GEZDGNBVGY3TQOJQ");
+        assert!(ten.validate().is_ok());
+        let nine = TotpSecret::new("GEZDGNBVGY3TQOI");
+        let error = nine.validate().unwrap_err();
+        assert!(error.message().contains("too short"), "{error}");
+    }
+
+    #[test]
+    fn debug_names_the_type_and_nothing_of_the_secret() {
+        let secret = TotpSecret::new("GEZDGNBVGY3TQOJQ");
+        assert_eq!(format!("{secret:?}"), "TotpSecret(**redacted**)");
+    }
+
+    #[test]
     fn a_typed_code_is_six_digits_however_it_is_spaced() {
         let typed = |text: &str| OneTimeCode::typed(&Secret::new(text), Timestamp::from_seconds(59));
         let code = typed(" 123 456\n").unwrap();

@@ -83,7 +83,7 @@ fn flag(value: Option<&Value>) -> Option<bool> {
     }
 }
 
-fn refusal(body: &Value) -> Refusal<'_> {
+pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     Refusal {
         code: first(&["errorcode", "errorCode"]),

@@ -103,7 +103,7 @@ fn unwrap(mut body: Tree, http_status: u16) -> Reply {
     reply
 }
 
-fn refusal(body: &Value) -> Refusal<'_> {
+pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     let validation_errors = match body.get("validationErrors") {
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
