@@ -162,8 +162,12 @@ impl Expiry {
         &self.evidence
     }
 
-    /// Adds evidence; the expiry can only move earlier by it.
+    /// Adds evidence; the expiry can only move earlier by it. What is known already adds nothing: an imported session
+    /// tells its boundary too.
     pub fn add(&mut self, evidence: Evidence) {
+        if self.evidence.contains(&evidence) {
+            return;
+        }
         self.evidence.push(evidence);
         if evidence.at < self.decisive.at {
             self.decisive = evidence;
@@ -321,8 +325,12 @@ mod tests {
             let mut expiry = SAMCO.expiry(issued, Skew::default(), &[]);
             for offset in offsets {
                 let before = expiry.at();
-                expiry.add(Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) });
+                let evidence = Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) };
+                expiry.add(evidence);
                 prop_assert!(expiry.at() <= before);
+                let known = expiry.clone();
+                expiry.add(evidence);
+                prop_assert_eq!(&expiry, &known);
                 prop_assert_eq!(expiry.at(), expiry.evidence().iter().map(|e| e.at).min().unwrap());
             }
         }
