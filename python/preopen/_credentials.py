@@ -39,8 +39,8 @@ class Samco(Credentials):
 
     `api_secret` may be a callable without arguments, plain or ``async def``, that returns it. It is called
     before each login and at no other time, once for all callers who wait, and has five minutes. ``None``
-    means that nobody is there to answer: callers get `LoginRequiredError` (reason ``"not_answered"``). What it
-    returns is used for that login and not kept. An exception in it is `InvalidInputError` (field
+    means that nobody is there to answer: callers get `LoginRequiredError` (reason ``"not_answered"``). What
+    it returns is used for that login and not kept. An exception in it is `InvalidInputError` (field
     ``api_secret``) for the callers, with the name of its type and nothing else: its text may hold the secret.
 
     A plain callable runs on a thread of its own. A coroutine runs on the event loop that the `AsyncSession`
