@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Awaitable
-    from typing import Any, Callable, NoReturn, Optional, Union
+    from typing import Callable, NoReturn, Optional, Union
     from weakref import ReferenceType
 
     from . import _native as native
@@ -34,13 +34,16 @@ _LOOKS = 10
 
 
 class Asked:
-    """The callbacks of credentials, by field. They are not shown: they may hold what they return."""
+    """The callbacks of credentials, by field. They are not shown: they may hold what they return, as a
+    `functools.partial` does, and show it."""
 
     __slots__ = ("_by_field",)
 
     def __init__(self, **by_field: object) -> None:
         try:
-            self._by_field: dict[str, Any] = {name: ask for name, ask in by_field.items() if callable(ask)}
+            self._by_field: dict[str, Ask] = {
+                name: _unseen(ask) for name, ask in by_field.items() if callable(ask)
+            }
         finally:
             del by_field
 
@@ -49,6 +52,11 @@ class Asked:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("callbacks cannot be pickled or copied")
+
+
+def _unseen(ask: Ask) -> Ask:
+    """The same callback, whose ``repr`` is nobody's."""
+    return lambda: ask()
 
 
 class Callbacks:
