@@ -4,10 +4,11 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use preopen_core::error::Cause;
 use preopen_core::target::Target;
 use preopen_core::wire::{BoxFuture, FailureCause, Method, RawReply, Request, Transport, TransportFailure};
-use preopen_core::{Error, Timestamp};
+use preopen_core::{Error, Secret, Timestamp};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
@@ -41,15 +42,15 @@ impl HttpTransport {
         };
         let mut call = client.request(method, url).headers(headers(request)?);
         if let Some(json) = &request.body {
-            call = call.body(json.expose().to_owned());
+            call = call.body(lent(json));
         }
         let response = call.send().await.map_err(Broken::from_reqwest)?;
-        let mut reply = RawReply::new(response.status().as_u16(), Vec::new());
+        let mut reply = RawReply::new(response.status().as_u16(), "");
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
         reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
         reply.date = text(&response, DATE).and_then(Timestamp::parse_http_date);
         reply.redirect_host = text(&response, LOCATION).and_then(|to| redirect_host(target, to));
-        reply.body = body::read(response, self.options.max_body).await?;
+        reply.body = body::read(response, self.options.max_body, request.endpoint.sensitive).await?;
         Ok(reply)
     }
 }
@@ -176,7 +177,13 @@ fn deepest(cause: &Cause) -> String {
 
 fn headers(request: &Request) -> Result<HeaderMap, Broken> {
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    // A decompressor keeps what it unpacked in a window that nobody can wipe.
+    let encoding = if request.endpoint.sensitive {
+        "identity"
+    } else {
+        "gzip"
+    };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     for (name, value) in &request.headers {
         let bad = |what: &str| {
             Broken::refused(Error::invalid_input(
@@ -185,12 +192,23 @@ fn headers(request: &Request) -> Result<HeaderMap, Broken> {
             ))
         };
         let key = HeaderName::try_from(name.as_str()).map_err(|_| bad("a name that cannot be sent"))?;
-        let mut value = HeaderValue::try_from(value.expose())
+        let mut value = HeaderValue::from_maybe_shared(lent(value))
             .map_err(|_| bad("a value that cannot be sent in a header"))?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }
     Ok(headers)
+}
+
+/// The bytes of a secret, lent to the HTTP client without a copy.
+fn lent(secret: &Secret) -> Bytes {
+    struct Lent(Secret);
+    impl AsRef<[u8]> for Lent {
+        fn as_ref(&self) -> &[u8] {
+            self.0.expose().as_bytes()
+        }
+    }
+    Bytes::from_owner(Lent(secret.clone()))
 }
 
 fn text(response: &Response, name: HeaderName) -> Option<&str> {
