@@ -11,8 +11,8 @@ use zeroize::Zeroize;
 use crate::clock::Timestamp;
 use crate::redact::cap;
 pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
-use crate::skew::Skew;
 use crate::secret::Text;
+use crate::skew::Skew;
 
 /// A result with Preopen's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
