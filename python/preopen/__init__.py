@@ -12,9 +12,10 @@ Importing this package opens nothing and starts nothing.
 from . import errors
 from ._async_session import AsyncSession
 from ._credentials import AngelOne, Credentials, Samco
-from ._native import __version__
+from ._events import AsyncEvents, Events
+from ._native import __version__, generate_key
 from ._session import Session
-from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionState, Token, WhoAmI
+from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, Token, WhoAmI
 from .errors import (
     AccountActionRequiredError,
     BrokerRejectedError,
@@ -38,12 +39,14 @@ from .errors import (
 __all__ = [
     "AccountActionRequiredError",
     "AngelOne",
+    "AsyncEvents",
     "AsyncSession",
     "BrokerRejectedError",
     "BrokerUnavailableError",
     "CancelledError",
     "Credentials",
     "CredentialsRejectedError",
+    "Events",
     "ExpiryEvidence",
     "InternalError",
     "InvalidInputError",
@@ -58,6 +61,7 @@ __all__ = [
     "Reply",
     "Samco",
     "Session",
+    "SessionEvent",
     "SessionExpiredError",
     "SessionState",
     "StaticIpMismatchError",
@@ -67,4 +71,5 @@ __all__ = [
     "WhoAmI",
     "__version__",
     "errors",
+    "generate_key",
 ]

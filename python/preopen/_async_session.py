@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
+from ._events import AsyncEvents
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from ._types import Logout, Reply, Token
 
 __all__ = ["AsyncSession"]
-
-
-async def _run(work: _native.Work) -> Any:
-    # Imported on the first call that waits: whoever gets here has asyncio loaded.
-    from ._bridge import run
-
-    return await run(work)
 
 
 class AsyncSession(SessionBase):
@@ -42,12 +36,21 @@ class AsyncSession(SessionBase):
     - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
     - `ca_file`: PEM file with further certificate authorities to trust.
     - `allowed_hosts`: hosts beside the broker's own that credentials may be sent to.
+    - `keep_warm`: renew the session after each daily end without being asked, so that the first order of the
+      day waits for no login: 5 to 125 seconds after the end, each account at its own time. It begins with the
+      first call that needs a token, and rests while a login needs a person.
 
     Raises `InvalidInputError` with the field that is wrong. ``async with`` closes it at the end; closing
     forgets the token in this process and never logs out.
     """
 
     __slots__ = ()
+
+    async def _run(self, work: _native.Work) -> Any:
+        # Imported on the first call that waits: whoever gets here has asyncio loaded.
+        from ._bridge import run
+
+        return await run(work, self._callbacks)
 
     async def token(self) -> Token:
         """A live token; logs in if there is none. Callers that come together share one login and its result.
@@ -59,7 +62,7 @@ class AsyncSession(SessionBase):
         """
         token = self._native.try_token()
         if token is None:
-            token = await _run(self._native.token())
+            token = await self._run(self._native.token())
         return token
 
     async def headers(self) -> dict[str, str]:
@@ -67,7 +70,7 @@ class AsyncSession(SessionBase):
         `token`."""
         headers = self._native.try_headers()
         if headers is None:
-            headers = await _run(self._native.headers())
+            headers = await self._run(self._native.headers())
         return headers
 
     async def whoami(self) -> WhoAmI:
@@ -76,12 +79,12 @@ class AsyncSession(SessionBase):
         Samco answers a mismatch with HTTP 200 (documented). SmartAPI has no such call: its verdict is
         ``"unsupported"`` and nothing is sent. Raises as `get`.
         """
-        return WhoAmI(**await _run(self._native.whoami()))
+        return WhoAmI(**await self._run(self._native.whoami()))
 
     async def profile(self) -> Profile:
         """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own.
         Raises as `get`."""
-        return Profile(**await _run(self._native.profile()))
+        return Profile(**await self._run(self._native.profile()))
 
     async def get(
         self,
@@ -110,7 +113,7 @@ class AsyncSession(SessionBase):
             work = self._request("GET", path, params, json, headers, replay_safe, timeout)
         finally:
             del path, params, json, headers
-        return read_reply(await _run(work))
+        return read_reply(await self._run(work))
 
     async def post(
         self,
@@ -132,7 +135,7 @@ class AsyncSession(SessionBase):
             work = self._request("POST", path, params, json, headers, replay_safe, timeout)
         finally:
             del path, params, json, headers
-        return read_reply(await _run(work))
+        return read_reply(await self._run(work))
 
     async def put(
         self,
@@ -149,7 +152,7 @@ class AsyncSession(SessionBase):
             work = self._request("PUT", path, params, json, headers, replay_safe, timeout)
         finally:
             del path, params, json, headers
-        return read_reply(await _run(work))
+        return read_reply(await self._run(work))
 
     async def delete(
         self,
@@ -166,7 +169,7 @@ class AsyncSession(SessionBase):
             work = self._request("DELETE", path, params, json, headers, replay_safe, timeout)
         finally:
             del path, params, json, headers
-        return read_reply(await _run(work))
+        return read_reply(await self._run(work))
 
     async def logout(self) -> Logout:
         """Logs the account out at the broker and forgets the token, whatever the broker answers. This is
@@ -174,7 +177,43 @@ class AsyncSession(SessionBase):
 
         What the broker answers is in the result. Raises `InvalidInputError` when the session is closed.
         """
-        return read_logout(await _run(self._native.logout()))
+        return read_logout(await self._run(self._native.logout()))
+
+    def events(self) -> AsyncEvents:
+        """What happens to the session from now on, as `SessionEvent`. A session that is listened to also
+        tells of its end when nobody calls it.
+
+            async with session.events() as events:
+                async for event in events:
+                    print(event.name, event.reason)
+
+        It ends when the session is closed or no longer referred to (this does not keep it alive), or by
+        `AsyncEvents.close`. Cancelling a wait loses no event. A listener that falls more than 64 events
+        behind gets one ``"lagged"`` event that tells how many it missed.
+        """
+        return AsyncEvents(self._native.events())
+
+    async def export(self, key: Optional[str] = None) -> str:
+        """The live session as one line of text that only a holder of `key` can read, for `prime` in another
+        program; logs in if there is none. It is bound to the account and to live or sandbox, and serves until
+        the session ends.
+
+        - `key`: a key of `generate_key`, or ``PREOPEN_KEY`` in the environment.
+
+        Raises `InvalidInputError` (field ``key``) when there is no key or it is none; else as `token`.
+        """
+        try:
+            work = self._native.export(key)
+        finally:
+            del key
+        text: str = await self._run(work)
+        return text
+
+    async def export_exposed(self) -> str:
+        """The live session as JSON with its tokens in clear, for a program that you trust over a channel that
+        you trust; whoever reads it can trade until the session ends. Raises as `token`."""
+        text: str = await self._run(self._native.export_exposed())
+        return text
 
     async def close(self) -> None:
         """Forgets the token in this process. Nothing is sent and nothing is logged out; calls that wait for a

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import _native as native
+from ._ask import Callbacks
 from ._credentials import Credentials
 from ._types import read_state
 from .errors import InvalidInputError
@@ -29,9 +30,11 @@ __all__ = ["SessionBase"]
 class SessionBase:
     """The part of a session that never waits."""
 
-    __slots__ = ("__weakref__", "_native")
+    __slots__ = ("__weakref__", "_callbacks", "_native")
 
     _native: native.Session
+    #: What is asked for; it lives here, where Python can see who refers to whom.
+    _callbacks: Optional[Callbacks]
 
     def __init__(
         self,
@@ -44,9 +47,11 @@ class SessionBase:
         proxy: Optional[str] = None,
         ca_file: Optional[str] = None,
         allowed_hosts: Sequence[str] = (),
+        keep_warm: bool = False,
     ) -> None:
         try:
-            self._native = _build(
+            _build(
+                self,
                 credentials,
                 None,
                 base_url=base_url,
@@ -56,6 +61,7 @@ class SessionBase:
                 proxy=proxy,
                 ca_file=ca_file,
                 allowed_hosts=allowed_hosts,
+                keep_warm=keep_warm,
             )
         finally:
             del credentials, base_url, proxy
@@ -81,6 +87,23 @@ class SessionBase:
         Raises `InvalidInputError` when it is not a whole number.
         """
         self._native.invalidate(generation)
+
+    def prime(self, record: str, key: Optional[str] = None) -> None:
+        """Takes over a session that another program exported, so that nobody logs in twice. Nothing is sent;
+        its token is the next one that this session hands out.
+
+        - `record`: what `export` or `export_exposed` gave.
+        - `key`: the key that it was sealed with, or ``PREOPEN_KEY`` in the environment.
+
+        Raises `InvalidInputError`: field ``record`` when it is damaged, sealed with another key, of another
+        account, of a sandbox session on a live one or the reverse, over already, or older than the session
+        that is live here; field ``key`` when it is sealed and there is no key, or one that is none; field
+        ``session`` once closed.
+        """
+        try:
+            self._native.prime(record, key)
+        finally:
+            del record, key
 
     def reset(self) -> None:
         """Lets a blocked session try again, after you have fixed what blocked it."""
@@ -114,7 +137,7 @@ class SessionBase:
 
 def under_own_name(kind: type[SessionBase]) -> None:
     """Has Python's errors about missing arguments name `kind`, which people know, and not this base."""
-    for name in ("__init__", "invalidate"):
+    for name in ("__init__", "invalidate", "prime"):
         shared = vars(SessionBase)[name]
         own = type(shared)(shared.__code__, shared.__globals__, name, shared.__defaults__)
         own.__kwdefaults__ = shared.__kwdefaults__
@@ -137,23 +160,28 @@ def with_clock(
         "proxy": None,
         "ca_file": None,
         "allowed_hosts": (),
+        "keep_warm": False,
     }
     try:
         unknown = sorted(set(options) - set(defaults))
         if unknown:
             raise TypeError("unknown option: " + ", ".join(unknown))
-        session._native = _build(credentials, clock, **{**defaults, **options})
+        _build(session, credentials, clock, **{**defaults, **options})
     finally:
         del credentials, options
 
 
-def _build(credentials: Credentials, clock: Optional[native.VirtualClock], **options: Any) -> native.Session:
+def _build(
+    session: SessionBase, credentials: Credentials, clock: Optional[native.VirtualClock], **options: Any
+) -> None:
     try:
         if not isinstance(credentials, Credentials):
             # The value is not shown: it may well be a secret in the wrong place.
             message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
             raise InvalidInputError(message, field="credentials")
-        return native.Session(credentials._native, clock=clock, **options)
+        callbacks = None if credentials._asked is None else Callbacks(credentials._asked)
+        session._callbacks = callbacks
+        session._native = native.Session(credentials._native, callbacks=callbacks, clock=clock, **options)
     finally:
         del credentials, options
 

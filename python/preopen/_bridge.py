@@ -9,7 +9,9 @@ from . import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Optional
+
+    from ._ask import Callbacks
 
 __all__ = ["run"]
 
@@ -55,9 +57,12 @@ class _Bridge:
 _bridges = threading.local()
 
 
-async def run(work: _native.Work) -> Any:
-    """Awaits a call of the native module. Cancelling gives it up; a login that it waited for goes on."""
+async def run(work: _native.Work, callbacks: Optional[Callbacks] = None) -> Any:
+    """Awaits a call of the native module. Cancelling gives it up; a login that it waited for goes on. What
+    the session's `callbacks` have to await is awaited on this event loop."""
     loop = asyncio.get_running_loop()
+    if callbacks is not None:
+        callbacks.use(loop)
     bridge = getattr(_bridges, "current", None)
     if bridge is None or bridge.loop is not loop:
         _bridges.current = bridge = _Bridge(loop)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from . import _native as native
+from ._ask import Asked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import NoReturn, Optional, Union
+
+    from ._ask import Ask
 
 __all__ = ["AngelOne", "Credentials", "Samco"]
 
@@ -16,9 +19,11 @@ __all__ = ["AngelOne", "Credentials", "Samco"]
 class Credentials:
     """Credentials of one broker: `Samco` or `AngelOne`."""
 
-    __slots__ = ("_native",)
+    __slots__ = ("_asked", "_native")
 
     _native: native.Credentials
+    #: What a session has to ask for.
+    _asked: Optional[Asked]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(**redacted**)"
@@ -32,14 +37,24 @@ class Samco(Credentials):
     them. Both arrive already encrypted and are sent as they are (documented); white space around them is
     dropped.
 
-    They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
+    `api_secret` may be a callable without arguments, plain or ``async def``, that returns it. It is called
+    before each login and at no other time, once for all callers who wait, and has five minutes. ``None``
+    means that nobody is there to answer: callers get `LoginRequiredError` (reason ``"not_answered"``). What
+    it returns is used for that login and not kept. An exception in it is `InvalidInputError` (field
+    ``api_secret``) for the callers, with the name of its type and nothing else: its text may hold the secret.
+
+    A plain callable runs on a thread of its own. A coroutine runs on the event loop that the `AsyncSession`
+    was used on last, while that runs; otherwise, and for a `Session`, in a new loop on that thread.
+
+    Values are checked when a session is made. Raises `InvalidInputError` when a value is neither.
     """
 
     __slots__ = ()
 
-    def __init__(self, *, api_key: str, api_secret: str) -> None:
+    def __init__(self, *, api_key: str, api_secret: Union[str, Ask]) -> None:
         try:
             self._native = native.Credentials.samco(api_key, api_secret)
+            self._asked = _asked(api_secret=api_secret)
         finally:
             del api_key, api_secret
 
@@ -51,23 +66,38 @@ class Samco(Credentials):
         """
         self = cls.__new__(cls)
         self._native = native.Credentials.from_env("samco")
+        self._asked = None
         return self
 
 
 class AngelOne(Credentials):
     """Credentials of SmartAPI's direct login: API key, client code, PIN (four digits, not the web password)
-    and the TOTP secret (Base32, as shown beside the QR code), from which the one-time codes are made.
+    and, for the one-time codes, either the TOTP secret from which they are made (`totp_secret`: Base32, as
+    shown beside the QR code) or a callable that returns the six-digit code of the moment (`totp`).
 
-    They are checked when a session is made. Raises `InvalidInputError` when a value is not a str.
+    `pin` and `totp_secret` may be callables too, as the secret of `Samco`: called before a login that needs
+    them, not while the session is valid and not for a renewal with SmartAPI's refresh token.
+
+    Values are checked when a session is made. Raises `InvalidInputError` when a value has a wrong type, and
+    when not exactly one of `totp_secret` and `totp` is given.
     """
 
     __slots__ = ()
 
-    def __init__(self, *, api_key: str, client_code: str, pin: str, totp_secret: str) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        client_code: str,
+        pin: Union[str, Ask],
+        totp_secret: Union[str, Ask, None] = None,
+        totp: Optional[Ask] = None,
+    ) -> None:
         try:
-            self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret)
+            self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret, totp)
+            self._asked = _asked(pin=pin, totp_secret=totp_secret, totp=totp)
         finally:
-            del api_key, client_code, pin, totp_secret
+            del api_key, client_code, pin, totp_secret, totp
 
     @classmethod
     def from_env(cls) -> AngelOne:
@@ -78,4 +108,12 @@ class AngelOne(Credentials):
         """
         self = cls.__new__(cls)
         self._native = native.Credentials.from_env("angelone")
+        self._asked = None
         return self
+
+
+def _asked(**fields: object) -> Optional[Asked]:
+    try:
+        return Asked(**fields) if any(map(callable, fields.values())) else None
+    finally:
+        del fields

@@ -12,12 +12,15 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    Union,
     final,
 )
 
 __all__ = [
     "Completions",
     "Credentials",
+    "Events",
+    "Prompt",
     "Session",
     "Task",
     "Token",
@@ -25,12 +28,21 @@ __all__ = [
     "Work",
     "__version__",
     "error_catalogue",
+    "event_catalogue",
+    "generate_key",
 ]
 
 __version__: str
 
 def error_catalogue() -> List[str]:
     """The codes of all kinds of errors, in the order of the documentation."""
+
+def event_catalogue() -> List[str]:
+    """The names of all events, in the order of the documentation."""
+
+def generate_key() -> str:
+    """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
+    it where you keep secrets."""
 
 @final
 class Token:
@@ -56,12 +68,18 @@ class Credentials:
     """Credentials of one broker, kept in Rust."""
 
     @staticmethod
-    def samco(api_key: str, api_secret: str) -> Credentials:
-        """Samco's direct login."""
+    def samco(api_key: str, api_secret: Union[str, Callable[[], object]]) -> Credentials:
+        """Samco's direct login. A callable is not kept: it belongs to the `callbacks` of each session."""
 
     @staticmethod
-    def angel_one(api_key: str, client_code: str, pin: str, totp_secret: str) -> Credentials:
-        """SmartAPI's direct login."""
+    def angel_one(
+        api_key: str,
+        client_code: str,
+        pin: Union[str, Callable[[], object]],
+        totp_secret: Union[str, Callable[[], object], None],
+        totp: Optional[Callable[[], object]],
+    ) -> Credentials:
+        """SmartAPI's direct login, with exactly one of the last two."""
 
     @staticmethod
     def from_env(broker: str) -> Credentials:
@@ -105,6 +123,37 @@ class Work:
         """Makes the call in the background; its result arrives at `completions` under `number`."""
 
 @final
+class Prompt:
+    """A question under way: it is answered once."""
+
+    @property
+    def field(self) -> str:
+        """The credential that is asked for."""
+
+    def give(self, answer: Optional[str]) -> None:
+        """Answers; `None` when nobody is there to give it. A second answer is ignored."""
+
+    def failed(self, how: str) -> None:
+        """Says that the callback failed; `how` completes the sentence "the callback for pin ..."."""
+
+@final
+class Events:
+    """The events of a session, from the moment that this was made on."""
+
+    @property
+    def over(self) -> bool:
+        """Whether no event will come any more."""
+
+    def take(self) -> Optional[Dict[str, Any]]:
+        """The next event that has come already."""
+
+    def ready(self) -> Work:
+        """Waits until there is an event to take, or none will come. A wait that is given up loses none."""
+
+    def close(self) -> None:
+        """Stops listening; whoever waits is told."""
+
+@final
 class Session:
     """A session that keeps itself valid."""
 
@@ -119,6 +168,8 @@ class Session:
         proxy: Optional[str],
         ca_file: Optional[str],
         allowed_hosts: Sequence[str],
+        keep_warm: Optional[bool],
+        callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...
     @property
@@ -151,6 +202,18 @@ class Session:
         timeout: Optional[float],
     ) -> Work:
         """A call; `json` is text that is JSON already."""
+
+    def export(self, key: Optional[str]) -> Work:
+        """The session sealed with a key, as text."""
+
+    def export_exposed(self) -> Work:
+        """The session as JSON, with its tokens in clear."""
+
+    def prime(self, record: str, key: Optional[str]) -> None:
+        """Takes over an exported session."""
+
+    def events(self) -> Events:
+        """What happens from now on."""
 
     def state(self) -> Dict[str, Any]:
         """What the session is doing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
+from ._events import Events
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -33,6 +34,9 @@ class Session(SessionBase):
     - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
     - `ca_file`: PEM file with further certificate authorities to trust.
     - `allowed_hosts`: hosts beside the broker's own that credentials may be sent to.
+    - `keep_warm`: renew the session after each daily end without being asked, so that the first order of the
+      day waits for no login: 5 to 125 seconds after the end, each account at its own time. It begins with the
+      first call that needs a token, and rests while a login needs a person.
 
     Raises `InvalidInputError` with the field that is wrong. ``with`` closes it at the end; closing
     forgets the token in this process and never logs out.
@@ -166,6 +170,43 @@ class Session(SessionBase):
         What the broker answers is in the result. Raises `InvalidInputError` when the session is closed.
         """
         return read_logout(self._native.logout().wait())
+
+    def events(self) -> Events:
+        """What happens to the session from now on, as `SessionEvent`. A session that is listened to also
+        tells of its end when nobody calls it.
+
+            with session.events() as events:
+                for event in events:
+                    print(event.name, event.reason)
+
+        Iterating blocks until the next event, while other threads run; Ctrl-C ends the wait. It ends when the
+        session is closed or no longer referred to (this does not keep it alive), or by `Events.close` from
+        any thread. A listener that falls more than 64 events behind gets one ``"lagged"`` event that tells
+        how many it missed.
+        """
+        return Events(self._native.events())
+
+    def export(self, key: Optional[str] = None) -> str:
+        """The live session as one line of text that only a holder of `key` can read, for `prime` in another
+        program; logs in if there is none. It is bound to the account and to live or sandbox, and serves until
+        the session ends.
+
+        - `key`: a key of `generate_key`, or ``PREOPEN_KEY`` in the environment.
+
+        Raises `InvalidInputError` (field ``key``) when there is no key or it is none; else as `token`.
+        """
+        try:
+            work = self._native.export(key)
+        finally:
+            del key
+        text: str = work.wait()
+        return text
+
+    def export_exposed(self) -> str:
+        """The live session as JSON with its tokens in clear, for a program that you trust over a channel that
+        you trust; whoever reads it can trade until the session ends. Raises as `token`."""
+        text: str = self._native.export_exposed().wait()
+        return text
 
     def close(self) -> None:
         """Forgets the token in this process. Nothing is sent and nothing is logged out; calls that wait for a

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .errors import PreopenError
 
-__all__ = ["ExpiryEvidence", "Logout", "Profile", "Reply", "SessionState", "Token", "WhoAmI"]
+__all__ = ["ExpiryEvidence", "Logout", "Profile", "Reply", "SessionEvent", "SessionState", "Token", "WhoAmI"]
 
 
 class _Value:
@@ -133,6 +133,7 @@ class SessionState(_Value):
 
     __slots__ = (
         "blocked_by",
+        "clock_skew",
         "expires_at",
         "expiry_evidence",
         "expiry_source",
@@ -155,8 +156,41 @@ class SessionState(_Value):
     expiry_source: Optional[str]
     #: All evidence for `expires_at`.
     expiry_evidence: list[ExpiryEvidence]
+    #: Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its
+    #: reply told; the network's delay is taken out, so that 0.0 means no difference that can be seen.
+    clock_skew: Optional[float]
     #: The error that blocks the session until `reset()`.
     blocked_by: Optional[PreopenError]
+    #: One line for a person.
+    reason: str
+
+
+class SessionEvent(_Value):
+    """What happened to a session. No secret is in it."""
+
+    __slots__ = ("at", "error", "expires_at", "generation", "missed", "name", "reason")
+
+    #: ``"renewed"``: a login, a refresh or `prime` gave a new token;
+    #: ``"expiring"``: the session ends within 15 minutes;
+    #: ``"expired"``: its time came, or the broker refused its token;
+    #: ``"login_needed"``: only a person can log in again;
+    #: ``"blocked"``: the broker refused the login for good, nothing is sent until `reset()`;
+    #: ``"ip_mismatch"``: the broker saw an address that is not registered;
+    #: ``"signed_out"``: `logout()` was called;
+    #: ``"lagged"``: this listener fell behind and missed events.
+    name: Literal[
+        "renewed", "expiring", "expired", "login_needed", "blocked", "ip_mismatch", "signed_out", "lagged"
+    ]
+    #: When, by the session's clock: aware, in UTC.
+    at: datetime
+    #: The number of the login that it is about (`Token.generation`); 0 when there was none yet.
+    generation: int
+    #: When that login's session ends, while it is known: aware, in UTC.
+    expires_at: Optional[datetime]
+    #: Why, for ``"blocked"``, ``"login_needed"`` and ``"ip_mismatch"``.
+    error: Optional[PreopenError]
+    #: How many events were missed, for ``"lagged"``; 0 otherwise.
+    missed: int
     #: One line for a person.
     reason: str
 
@@ -204,6 +238,14 @@ def read_state(info: dict[str, Any]) -> SessionState:
     info["expires_at"] = _time(info.pop("expires_at_ms"))
     info["blocked_by"] = _error(info["blocked_by"])
     return SessionState(**info)
+
+
+def read_event(info: dict[str, Any]) -> SessionEvent:
+    """An event of the native module."""
+    info["at"] = _time(info.pop("at_ms"))
+    info["expires_at"] = _time(info.pop("expires_at_ms"))
+    info["error"] = _error(info["error"])
+    return SessionEvent(**info)
 
 
 def read_logout(info: dict[str, Any]) -> Logout:

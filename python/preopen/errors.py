@@ -64,11 +64,15 @@ class PreopenError(Exception):
     #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"`` or ``"unknown"``;
     #: `AccountActionRequiredError`: ``"app_login"``, ``"not_subscribed"`` or ``"blocked"``.
     which: Optional[str]
-    #: `LoginRequiredError`: why, for example ``"signed_out"``.
+    #: `LoginRequiredError`: why, for example ``"signed_out"``, or ``"not_answered"`` when the callback for a
+    #: secret gave ``None``.
     reason: Optional[str]
     #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
     #: ``"read"``.
     phase: Optional[str]
+    #: Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely
+    #: cause: correct this machine's clock.
+    clock_skew: Optional[float]
     #: `RateLimitedError`: seconds to wait, when the broker said so.
     retry_after: Optional[float]
     #: `StaticIpMismatchError`: the address that the broker saw.
@@ -225,6 +229,7 @@ _OPTIONAL = (
     "which",
     "reason",
     "phase",
+    "clock_skew",
     "retry_after",
     "source_ip",
     "primary_ip",

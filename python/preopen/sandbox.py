@@ -283,7 +283,7 @@ class Sandbox:
             raise InvalidInputError(problem, field="index")
         return self.accounts[numbers[index]]
 
-    def _secrets(self, broker: str, index: int, *names: str) -> dict[str, str]:
+    def _secrets(self, broker: str, index: int, *names: str) -> dict[str, Any]:
         account = self._account(broker, index)
         return {name: account[name] for name in names}
 

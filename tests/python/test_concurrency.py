@@ -13,8 +13,10 @@ import preopen
 
 # A program that makes the same kind of session as the test, from the sandbox's addresses.
 PROGRAM = """
-import asyncio, atexit, gc, os, sys, threading, time
+import asyncio, atexit, gc, os, signal, sys, threading, time
 import preopen
+# Whoever runs the tests in the background may have had Ctrl-C ignored for all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 samco = preopen.Samco(api_key=sys.argv[2], api_secret=sys.argv[3])
 def session(kind=preopen.Session, **options):
     return kind(samco, base_url=sys.argv[1], **options)

@@ -1,14 +1,22 @@
-"""Every scenario of tests/scenarios, told to the embedded broker by a blocking and by an asyncio session."""
+"""Every scenario of tests/scenarios, told to the embedded broker by a blocking and by an asyncio session;
+those with callbacks by plain and by asynchronous ones."""
 
 import asyncio
 import inspect
 import json
+import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ROOT, assert_has
+from conftest import ROOT, assert_has, one_time_code, until
 
 import preopen
+
+#: Seconds that the background thread may take for what it does on its own.
+PATIENCE = 5.0
+#: Seconds in which nothing more may come.
+QUIET = 0.02
 
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.json"))
 
@@ -29,8 +37,23 @@ class Blocking:
                 for call in [pool.submit(self.session.token) for _ in range(size)]
             ]
 
+    def watch(self):
+        self.seen = queue.Queue()
+        threading.Thread(target=self.listen, args=(self.session.events(), self.seen), daemon=True).start()
+
+    @staticmethod
+    def listen(events, seen):
+        for event in events:
+            seen.put(event)
+
+    def next_event(self, seconds):
+        try:
+            return self.seen.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
     def end(self):
-        pass
+        self.session.close()
 
 
 class Awaited:
@@ -50,33 +73,78 @@ class Awaited:
 
         return self.loop.run_until_complete(together())
 
+    def watch(self):
+        self.events = self.session.events()
+
+    def next_event(self, seconds):
+        try:
+            return self.loop.run_until_complete(asyncio.wait_for(self.events.__anext__(), seconds))
+        except asyncio.TimeoutError:
+            return None
+
     def end(self):
+        self.loop.run_until_complete(self.session.close())
         self.loop.close()
 
 
 class Story:
     """One scenario under way."""
 
-    def __init__(self, sandbox, scenario, kind):
+    def __init__(self, sandbox, scenario, kind, asynchronous):
         self.sandbox, self.broker = sandbox, scenario["broker"]
         sandbox.clock.set_rate(0)
         sandbox.clock.set(scenario["at"])
         sandbox.clock.set_rate(scenario.get("rate", 0))
         steps = scenario["steps"]
-        options = {}
-        if "wrong" in steps[0]:
-            options["credentials"] = self.wrong(steps.pop(0)["wrong"])
-        self.actor = kind(sandbox, self.broker, **options)
+        wrong = steps.pop(0)["wrong"] if "wrong" in steps[0] else {}
+        callbacks = scenario.get("callbacks", {})
+        self.counts = dict.fromkeys(callbacks, 0)
+        credentials = self.credentials(wrong, callbacks, asynchronous)
+        options = {"credentials": credentials, "keep_warm": scenario.get("keep_warm", False)}
+        self.again = lambda: kind(sandbox, self.broker, **options)
+        self.before, self.actor = None, self.again()
 
-    def wrong(self, changes):
+    def end(self):
+        for actor in (self.before, self.actor):
+            if actor is not None:
+                actor.end()
+
+    def credentials(self, wrong, callbacks, asynchronous):
         account = next(one for one in self.sandbox.accounts if one["broker"] == self.broker)
-        account = {**account, **changes}
+        account = {**account, **wrong}
+        for field, behaviour in callbacks.items():
+            right = account.get(field)
+            if field == "totp":
+                right = lambda: one_time_code(account["totp_secret"], self.sandbox.clock)  # noqa: E731
+            account[field] = self.callback(field, behaviour, right, asynchronous)
         kind = {"samco": preopen.Samco, "angelone": preopen.AngelOne}[self.broker]
         names = {
             "samco": ("api_key", "api_secret"),
             "angelone": ("api_key", "client_code", "pin", "totp_secret"),
         }
-        return kind(**{name: account[name] for name in names[self.broker]})
+        fields = {name: account[name] for name in names[self.broker]}
+        if "totp" in callbacks:
+            del fields["totp_secret"]
+            fields["totp"] = account["totp"]
+        return kind(**fields)
+
+    def callback(self, field, behaviour, right, asynchronous):
+        """A callback that behaves as the scenario says; ``right`` gives the account's own value."""
+
+        def answer():
+            self.counts[field] += 1
+            value = right() if callable(right) else right
+            if behaviour == "fails":
+                raise KeyError(value)
+            if isinstance(behaviour, dict):
+                return behaviour["says"]
+            return {"right": value, "nothing": None}[behaviour]
+
+        async def answer_later():
+            await asyncio.sleep(0)
+            return answer()
+
+        return answer_later if asynchronous else answer
 
     def tell(self, number, step):
         (name,) = set(step) & set(STEPS)
@@ -104,6 +172,34 @@ class Story:
             assert len({str(result) for result in results}) == 1, where
         else:
             assert len({result.generation for result in results}) == 1, where
+
+    def watch(self, step, where):
+        self.actor.watch()
+
+    def events(self, step, where):
+        for number, expected in enumerate(step["events"]):
+            event = self.actor.next_event(PATIENCE)
+            assert event is not None, f"{where}: event {number} does not come"
+            fields = {"name": expected} if isinstance(expected, str) else expected
+            assert_has(event, fields, f"{where}[{number}]")
+        assert self.actor.next_event(QUIET) is None, where
+
+    def wait_calls(self, step, where):
+        for path, count in step["wait_calls"].items():
+            until(lambda: self.sandbox.requests(self.broker, path).count >= count, PATIENCE)  # noqa: B023
+
+    def asked(self, step, where):
+        assert_has(self.counts, step["asked"], where)
+
+    def hand_over(self, step, where):
+        key = preopen.generate_key() if step["hand_over"]["sealed"] else None
+        record = self.actor.do("export", key) if key else self.actor.do("export_exposed")
+        self.before = self.actor
+        self.actor = self.again()
+        self.actor.do("prime", record, key)
+
+    def set_clock(self, step, where):
+        self.sandbox.clock.set(step["set_clock"])
 
     def invalidate(self, step, where):
         self.actor.do("invalidate", step["invalidate"])
@@ -143,6 +239,12 @@ STEPS = {
     "close": does("close"),
     "call": Story.call,
     "herd": Story.herd,
+    "watch": Story.watch,
+    "events": Story.events,
+    "wait_calls": Story.wait_calls,
+    "asked": Story.asked,
+    "hand_over": Story.hand_over,
+    "set_clock": Story.set_clock,
     "invalidate": Story.invalidate,
     "advance": Story.advance,
     "fault": Story.fault,
@@ -155,15 +257,23 @@ def test_there_are_scenarios():
     assert len(FILES) >= 30
 
 
+def told():
+    for path in FILES:
+        callbacks = [False, True] if "callbacks" in json.loads(path.read_text()) else [False]
+        for asynchronous in callbacks:
+            name = path.stem + (" with asynchronous callbacks" if asynchronous else "")
+            yield pytest.param(path, asynchronous, id=name)
+
+
 @pytest.mark.parametrize("kind", [Blocking, Awaited])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_scenario(sandbox, path, kind):
+@pytest.mark.parametrize(("path", "asynchronous"), told())
+def test_scenario(sandbox, path, asynchronous, kind):
     scenario = json.loads(path.read_text())
-    story = Story(sandbox, scenario, kind)
+    story = Story(sandbox, scenario, kind, asynchronous)
     try:
         for number, step in enumerate(scenario["steps"], 1):
             story.tell(number, step)
     finally:
-        story.actor.end()
+        story.end()
     counts = {path: sandbox.requests(scenario["broker"], path).count for path in scenario["calls"]}
     assert counts == scenario["calls"]

@@ -2,16 +2,20 @@
 
 import asyncio
 import copy
+import functools
+import gc
 import json
+import logging
 import pathlib
 import pickle
 import sys
 import threading
 import traceback
+import weakref
 
 import pytest
-from conftest import LOGIN, READ, logins, until
-from renderings import assert_no_secret, renderings
+from conftest import LOGIN, READ, logins, run_script, until
+from renderings import assert_holds_no_secret, assert_no_secret, renderings
 
 import preopen
 from preopen import _native
@@ -325,3 +329,204 @@ def test_a_reply_shows_its_data_only_when_asked(sandbox):
         repr(reply) == f"Reply(http_status=200, message={reply.message!r}, data=<dict of {len(reply.data)}>)"
     )
     assert renderings(reply)["attribute data"] == repr(reply.data)
+
+
+def test_the_canary_is_found_where_it_is_reachable():
+    deep = {"a": [({"b": functools.partial(print, SECRET)},)]}
+    with pytest.raises(AssertionError, match="reachable from dict"):
+        assert_holds_no_secret(deep, SECRETS)
+    for how in ("frames", "members", "warning", "namespace", "json of its text", "help"):
+        assert how in renderings(object())
+
+
+def canaries(sandbox, broker, kind, asynchronous=False):
+    """A session of an account that is a canary, and the secrets in it: given, or from callbacks."""
+    own = {"samco": {"api_key": KEY, "api_secret": SECRET}, "angelone": {"api_key": KEY, "totp_secret": TOTP}}
+    account = sandbox._control("POST", "/accounts", {"broker": broker, **own[broker]})
+    ACCOUNTS[broker] = account
+
+    def callback(name):
+        def plain():
+            return ACCOUNTS[broker][name]
+
+        async def awaited():
+            await asyncio.sleep(0)
+            return ACCOUNTS[broker][name]
+
+        return awaited if asynchronous else plain
+
+    if broker == "samco":
+        secret = SECRET if kind == "given" else callback("api_secret")
+        return preopen.Samco(api_key=KEY, api_secret=secret)
+    names = {"api_key": KEY, "client_code": account["client_code"]}
+    if kind == "given":
+        return preopen.AngelOne(**names, pin=account["pin"], totp_secret=TOTP)
+    return preopen.AngelOne(**names, pin=callback("pin"), totp_secret=callback("totp_secret"))
+
+
+#: Callbacks look here, so that they hold no secret themselves.
+ACCOUNTS = {}
+
+
+@pytest.fixture
+def everything_logged(caplog):
+    """Every logger at its lowest level, asyncio's with its debug mode."""
+    caplog.set_level(logging.NOTSET)
+    for name in ("asyncio", "concurrent.futures", "preopen"):
+        caplog.set_level(logging.NOTSET, logger=name)
+    return caplog
+
+
+@pytest.mark.parametrize("how", ["given", "asked", "asked later"])
+@pytest.mark.parametrize("broker", ["samco", "angelone"])
+def test_a_whole_day_shows_no_secret(sandbox, broker, how, everything_logged, capfd, recwarn):
+    credentials = canaries(sandbox, broker, how.split()[0], "later" in how)
+    options = {"credentials": credentials, "proxy": None, "keep_warm": True}
+    session, awaited = (make(broker, **options) for make in (sandbox.session, sandbox.async_session))
+    key = preopen.generate_key()
+    events, later = session.events(), awaited.events()
+    token = session.token()
+    exposed = session.export_exposed()
+    sealed = session.export(key)
+    tokens = [text for _, text in json.loads(exposed)["tokens"]]
+    assert tokens[0] == token.expose()
+    assert len(tokens) == (1 if broker == "samco" else 3)
+    secrets = [KEY, SECRET, TOTP, key, *tokens]
+
+    async def on_a_loop():
+        awaited.prime(sealed, key)
+        await awaited.profile()
+        call = awaited.get(READ[broker], params={"symbolName": "A", "exchange": "NSE"})
+        task = asyncio.ensure_future(call)
+        seen = [repr(call), repr(task), repr(await later.__anext__()), repr(awaited._native.token())]
+        seen.append(repr(await task) + repr(task))
+        awaited.invalidate(1)
+        return [*seen, await awaited.token()]
+
+    *texts, second = asyncio.run(on_a_loop(), debug=True)
+    secrets.append(second.expose())
+    errors = []
+    for wrong in (
+        lambda: session.prime(sealed[:-1], key),
+        lambda: session.prime(exposed[:-2]),
+        lambda: session.export(key + "!"),
+        lambda: session.get("/x", headers={"authorization": token.expose()}),
+        lambda: session.prime("x" + exposed, key),
+    ):
+        with pytest.raises(preopen.PreopenError) as caught:
+            wrong()
+        assert assert_frames_hide(caught.value, secrets)
+        errors.append(caught.value.with_traceback(None))
+    event = next(events)
+    # One of the renderings is the list of what it gives.
+    events.close()
+    things = [
+        *(token, second, credentials, credentials._native, session, session._native, awaited),
+        *(awaited._native, events, events._native, later, event, session.state(), session.profile()),
+        *(session.whoami(), session._native.token(), session._native.export(key), *errors),
+        *(credentials._asked, session._callbacks, awaited._callbacks, sandbox.clock),
+    ]
+    for thing in things:
+        assert_no_secret(thing, secrets)
+        assert_holds_no_secret(thing, secrets)
+    for text in (sealed, *texts):
+        for secret in secrets:
+            assert secret not in text
+    # What exposes by its name exposes no more than the session.
+    for credential in (KEY, SECRET, TOTP):
+        assert credential not in exposed
+    # A second login ended the first one's session, so there may have been a third.
+    secrets.append(session.token().expose())
+    assert secrets[-1] in str(session.headers())
+    for thing in (session, awaited, session.logout()):
+        assert_no_secret(thing, secrets)
+        assert_holds_no_secret(thing, secrets)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    written = "".join(capfd.readouterr())
+    logged = everything_logged.text + repr([record.__dict__ for record in everything_logged.records])
+    warned = repr([str(warning.message) for warning in recwarn])
+    assert "Using selector" in logged, "the harness sees what libraries log"
+    for secret in secrets:
+        for text in (written, logged, warned):
+            assert secret not in text
+        assert secret not in child_environment()
+
+
+def child_environment():
+    """What a child process of this one is given."""
+    code, out, err = run_script("import os, sys; print(dict(os.environ), sys.argv)")
+    assert (code, err) == (0, "")
+    return out
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["plain", "asynchronous"])
+@pytest.mark.parametrize("make", ["session", "async_session"])
+def test_a_callback_that_fails_with_its_secret_shows_none(
+    sandbox, everything_logged, capfd, recwarn, make, asynchronous
+):
+    def plain():
+        pin = ACCOUNTS["pin"]
+        raise LookupError(f"no {pin}") from ValueError(pin)
+
+    async def awaited():
+        await asyncio.sleep(0)
+        plain()
+
+    ACCOUNTS["pin"] = PIN
+    callback = awaited if asynchronous else plain
+    credentials = preopen.AngelOne(api_key=KEY, client_code="A1", pin=callback, totp_secret=TOTP)
+    session = getattr(sandbox, make)("angelone", credentials=credentials)
+
+    async def on_a_loop():
+        await session.token()
+
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        asyncio.run(on_a_loop(), debug=True) if make == "async_session" else session.token()
+    assert "raised LookupError" in str(caught.value)
+    assert_frames_hide(caught.value, SECRETS)
+    error = caught.value.with_traceback(None)
+    for thing in (error, session, session._callbacks, credentials, credentials._asked):
+        assert_no_secret(thing, SECRETS)
+        assert_holds_no_secret(thing, SECRETS)
+    gc.collect()
+    written = "".join(capfd.readouterr()) + everything_logged.text
+    for secret in SECRETS:
+        assert secret not in written
+        assert secret not in repr([str(warning.message) for warning in recwarn])
+
+
+@pytest.mark.parametrize("answer", ["an answer", "a wrong answer"])
+def test_what_a_callback_answered_is_not_kept(sandbox, answer):
+    account = next(one for one in sandbox.accounts if one["broker"] == "samco")
+
+    class Told(str):
+        """A str that can be watched."""
+
+    watched = []
+
+    def callback():
+        text = Told(account["api_secret"] if answer == "an answer" else "w" * 40)
+        watched.append(weakref.ref(text))
+        return text
+
+    session = sandbox.session(
+        "samco", credentials=preopen.Samco(api_key=account["api_key"], api_secret=callback)
+    )
+    if answer == "an answer":
+        session.token()
+    else:
+        with pytest.raises(preopen.CredentialsRejectedError):
+            session.token()
+    until(lambda: watched[0]() is None)
+    assert "w" * 40 not in repr(session.state())
+
+
+def test_callbacks_are_not_copied():
+    credentials = preopen.Samco(api_key=KEY, api_secret=functools.partial(str, SECRET))
+    session = preopen.Session(credentials)
+    for thing in (credentials, credentials._asked, session._callbacks, session):
+        assert_no_secret(thing, SECRETS)
+        for refused in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps):
+            with pytest.raises(TypeError):
+                refused(thing)

@@ -127,7 +127,8 @@ pub(crate) fn query_value(value: &Bound<'_, PyAny>) -> Result<String, String> {
     ))
 }
 
-fn type_name(value: &Bound<'_, PyAny>) -> String {
+/// The name of a value's type, for errors: the value itself may be a secret.
+pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
     value
         .get_type()
         .name()

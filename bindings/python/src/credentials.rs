@@ -1,56 +1,155 @@
-//! Credentials, kept in Rust: Python cannot read them back.
+//! Credentials, kept in Rust: Python cannot read them back. A secret that is asked for is a callback of the session.
 
 use preopen_ffi::Credentials as Flat;
-use preopen_ffi::preopen::{AngelOne, Samco};
+use preopen_ffi::preopen::{AngelOne, Error, Result, Samco, Secret, SecretSource, TotpSource};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use crate::convert::text;
-use crate::error::raised;
+use crate::convert::{text, text_value};
+use crate::error::lift;
+use crate::prompt::ask_of;
 
 /// Credentials of one broker.
 #[pyclass(frozen, module = "preopen._native")]
-pub(crate) struct Credentials(pub(crate) Flat);
+pub(crate) struct Credentials(Known);
+
+/// What is known of them before a session asks for the rest.
+enum Known {
+    All(Flat),
+    Samco {
+        api_key: Secret,
+        api_secret: Part,
+    },
+    AngelOne {
+        api_key: Secret,
+        client_code: String,
+        pin: Part,
+        totp: Totp,
+    },
+}
+
+/// A secret that was given, or a callable that is asked.
+#[derive(Clone)]
+enum Part {
+    Given(Secret),
+    Asked,
+}
+
+#[derive(Clone)]
+enum Totp {
+    Secret(Part),
+    Typed,
+}
+
+impl Part {
+    fn read(value: &Bound<'_, PyAny>, field: &str) -> Result<Self> {
+        match text_value(value) {
+            Ok(secret) => Ok(Self::Given(Secret::new(secret))),
+            Err(_) if value.is_callable() => Ok(Self::Asked),
+            Err(problem) => Err(Error::invalid_input(field, &format!("{problem} (or a callable)"))),
+        }
+    }
+
+    fn source(&self, callbacks: Option<&Bound<'_, PyAny>>, field: &'static str) -> PyResult<SecretSource> {
+        match self {
+            Self::Given(secret) => Ok(SecretSource::Given(secret.clone())),
+            Self::Asked => Ok(SecretSource::Asked(ask_of(required(callbacks)?, field)?)),
+        }
+    }
+}
+
+impl Totp {
+    fn read(secret: Option<&Bound<'_, PyAny>>, typed: Option<&Bound<'_, PyAny>>) -> Result<Self> {
+        match (secret, typed) {
+            (Some(secret), None) => Part::read(secret, "totp_secret").map(Self::Secret),
+            (None, Some(typed)) if typed.is_callable() => Ok(Self::Typed),
+            (None, Some(_)) => Err(Error::invalid_input(
+                "totp",
+                "must be a callable that gives the six-digit code of the moment",
+            )),
+            (None, None) => Err(Error::invalid_input(
+                "totp_secret",
+                "is missing: give it, or totp",
+            )),
+            (Some(_), Some(_)) => Err(Error::invalid_input(
+                "totp",
+                "is given beside totp_secret: one of them makes the codes",
+            )),
+        }
+    }
+
+    fn source(&self, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<TotpSource> {
+        match self {
+            Self::Secret(part) => part.source(callbacks, "totp_secret").map(TotpSource::Secret),
+            Self::Typed => Ok(TotpSource::Typed(ask_of(required(callbacks)?, "totp")?)),
+        }
+    }
+}
+
+fn required<'a, 'py>(callbacks: Option<&'a Bound<'py, PyAny>>) -> PyResult<&'a Bound<'py, PyAny>> {
+    callbacks.ok_or_else(|| PyTypeError::new_err("callbacks are missing"))
+}
+
+impl Credentials {
+    /// The credentials of one session, whose callbacks are called for what is not known.
+    pub(crate) fn complete(&self, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<Flat> {
+        Ok(match &self.0 {
+            Known::All(flat) => flat.clone(),
+            Known::Samco { api_key, api_secret } => Flat::Samco(Samco::new(
+                api_key.clone(),
+                api_secret.source(callbacks, "api_secret")?,
+            )),
+            Known::AngelOne {
+                api_key,
+                client_code,
+                pin,
+                totp,
+            } => Flat::AngelOne(AngelOne::new(
+                api_key.clone(),
+                client_code.clone(),
+                pin.source(callbacks, "pin")?,
+                totp.source(callbacks)?,
+            )),
+        })
+    }
+}
 
 #[pymethods]
 impl Credentials {
     #[staticmethod]
     fn samco(py: Python<'_>, api_key: &Bound<'_, PyAny>, api_secret: &Bound<'_, PyAny>) -> PyResult<Self> {
         let make = || {
-            Ok(Samco::new(
-                text(api_key, "api_key")?,
-                text(api_secret, "api_secret")?,
-            ))
+            Ok(Known::Samco {
+                api_key: Secret::new(text(api_key, "api_key")?),
+                api_secret: Part::read(api_secret, "api_secret")?,
+            })
         };
-        make()
-            .map(|samco| Self(Flat::Samco(samco)))
-            .map_err(|error| raised(py, &error))
+        lift(py, make()).map(Self)
     }
 
     #[staticmethod]
+    #[pyo3(signature = (api_key, client_code, pin, totp_secret, totp))]
     fn angel_one(
         py: Python<'_>,
         api_key: &Bound<'_, PyAny>,
         client_code: &Bound<'_, PyAny>,
         pin: &Bound<'_, PyAny>,
-        totp_secret: &Bound<'_, PyAny>,
+        totp_secret: Option<&Bound<'_, PyAny>>,
+        totp: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let make = || {
-            Ok(AngelOne::new(
-                text(api_key, "api_key")?,
-                text(client_code, "client_code")?,
-                text(pin, "pin")?,
-                text(totp_secret, "totp_secret")?,
-            ))
+            Ok(Known::AngelOne {
+                api_key: Secret::new(text(api_key, "api_key")?),
+                client_code: text(client_code, "client_code")?,
+                pin: Part::read(pin, "pin")?,
+                totp: Totp::read(totp_secret, totp)?,
+            })
         };
-        make()
-            .map(|angel_one| Self(Flat::AngelOne(angel_one)))
-            .map_err(|error| raised(py, &error))
+        lift(py, make()).map(Self)
     }
 
     #[staticmethod]
     fn from_env(py: Python<'_>, broker: &str) -> PyResult<Self> {
-        Flat::from_env(broker)
-            .map(Self)
-            .map_err(|error| raised(py, &error))
+        lift(py, Flat::from_env(broker)).map(|flat| Self(Known::All(flat)))
     }
 }

@@ -6,17 +6,34 @@ mod completions;
 mod convert;
 mod credentials;
 mod error;
+mod events;
 mod gate;
+mod prompt;
 mod session;
 mod token;
 mod work;
 
+use preopen_ffi::preopen::SealKey;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 /// The codes of all error kinds.
 #[pyfunction]
 fn error_catalogue() -> Vec<&'static str> {
     preopen_ffi::error_catalogue()
+}
+
+/// The names of all events.
+#[pyfunction]
+fn event_catalogue() -> Vec<&'static str> {
+    preopen_ffi::event_catalogue()
+}
+
+/// A new random key to seal sessions with.
+#[pyfunction]
+fn generate_key(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
+    let key = error::lift(py, SealKey::generate())?;
+    Ok(PyString::new(py, key.to_text().expose()))
 }
 
 #[pymodule]
@@ -25,10 +42,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<completions::Completions>()?;
     module.add_class::<credentials::Credentials>()?;
+    module.add_class::<events::Events>()?;
+    module.add_class::<prompt::Prompt>()?;
     module.add_class::<session::Session>()?;
     module.add_class::<token::Token>()?;
     module.add_class::<work::Task>()?;
     module.add_class::<work::Work>()?;
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(generate_key, module)?)?;
     gate::close_at_exit(module.py())
 }

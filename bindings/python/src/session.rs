@@ -1,9 +1,10 @@
 //! The session: arguments in, work out.
 
-use preopen_ffi::SessionConfig;
+use std::sync::Arc;
+
 use preopen_ffi::preopen::core::wire::Method;
 use preopen_ffi::preopen::{Call, Error, Result, Session as RustSession};
-use preopen_ffi::{StateInfo, seconds_to_duration};
+use preopen_ffi::{Listener, SessionConfig, StateInfo, prime, seal_key, seconds_to_duration};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,17 +12,30 @@ use crate::clock::VirtualClock;
 use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, text_value, texts, whole};
 use crate::credentials::Credentials;
 use crate::error::lift;
+use crate::events::Events;
+use crate::prompt;
 use crate::token::Token;
 use crate::work::{Operation, Work, headers_dict};
 
 /// A session that keeps itself valid. See `preopen.Session`.
 #[pyclass(frozen, module = "preopen._native")]
-pub(crate) struct Session(RustSession);
+pub(crate) struct Session {
+    session: RustSession,
+    /// Whether its logins call back: then a call may come from such a callback.
+    asks: bool,
+}
+
+impl Session {
+    fn work(&self, py: Python<'_>, operation: Operation) -> PyResult<Work> {
+        let asking = if self.asks { prompt::asking(py)? } else { None };
+        Ok(Work::new(operation, asking))
+    }
+}
 
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, clock))]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, callbacks, clock))]
     #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
     fn new(
         py: Python<'_>,
@@ -33,6 +47,8 @@ impl Session {
         proxy: Option<&Bound<'_, PyAny>>,
         ca_file: Option<&Bound<'_, PyAny>>,
         allowed_hosts: &Bound<'_, PyAny>,
+        keep_warm: Option<&Bound<'_, PyAny>>,
+        callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
         let config = || {
@@ -45,54 +61,59 @@ impl Session {
                 proxy: optional(proxy, "proxy", text)?,
                 ca_file: optional(ca_file, "ca_file", text)?,
                 allowed_hosts: texts(allowed_hosts, "allowed_hosts")?,
+                keep_warm: optional(keep_warm, "keep_warm", flag)?.unwrap_or_default(),
                 clock: clock.map(|clock| clock.0.clone()),
             };
-            config.build(credentials.0.clone())
+            Ok(config)
         };
-        lift(py, config()).map(Self)
+        let config = lift(py, config())?;
+        let credentials = credentials.complete(callbacks)?;
+        let session = lift(py, config.build(credentials))?;
+        let asks = callbacks.is_some();
+        Ok(Self { session, asks })
     }
 
     /// The broker's name.
     #[getter]
     fn broker(&self) -> &'static str {
-        self.0.broker()
+        self.session.broker()
     }
 
     /// `live`, `sandbox` or `custom`.
     #[getter]
     fn environment(&self) -> &'static str {
-        self.0.environment().as_str()
+        self.session.environment().as_str()
     }
 
     /// The live token, if there is one.
     fn try_token(&self) -> Option<Token> {
-        self.0.try_token().map(Token)
+        self.session.try_token().map(Token)
     }
 
     /// The headers, if there is a live token.
     fn try_headers<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let headers = self.0.try_headers();
+        let headers = self.session.try_headers();
         headers.map(|headers| headers_dict(py, &headers)).transpose()
     }
 
-    fn token(&self) -> Work {
-        Work::new(Operation::Token(self.0.clone()))
+    fn token(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::Token(self.session.clone()))
     }
 
-    fn headers(&self) -> Work {
-        Work::new(Operation::Headers(self.0.clone()))
+    fn headers(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::Headers(self.session.clone()))
     }
 
-    fn whoami(&self) -> Work {
-        Work::new(Operation::WhoAmI(self.0.clone()))
+    fn whoami(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::WhoAmI(self.session.clone()))
     }
 
-    fn profile(&self) -> Work {
-        Work::new(Operation::Profile(self.0.clone()))
+    fn profile(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::Profile(self.session.clone()))
     }
 
-    fn logout(&self) -> Work {
-        Work::new(Operation::Logout(self.0.clone()))
+    fn logout(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::Logout(self.session.clone()))
     }
 
     /// A call; `json` is text that is JSON already.
@@ -109,7 +130,7 @@ impl Session {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Work> {
         let call = || -> Result<Call> {
-            let mut call = self.0.request(method_of(method)?, text(path, "path")?);
+            let mut call = self.session.request(method_of(method)?, text(path, "path")?);
             for (name, value) in
                 params.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "params", query_value))?
             {
@@ -131,30 +152,61 @@ impl Session {
             }
             Ok(call)
         };
-        lift(py, call()).map(|call| Work::new(Operation::Call(Box::new(call))))
+        let call = lift(py, call())?;
+        self.work(py, Operation::Call(Box::new(call)))
+    }
+
+    /// The session sealed with a key, as text.
+    fn export(&self, py: Python<'_>, key: Option<&Bound<'_, PyAny>>) -> PyResult<Work> {
+        let key = lift(py, optional(key, "key", text).and_then(seal_key))?;
+        self.work(py, Operation::Export(self.session.clone(), key))
+    }
+
+    /// The session as JSON, with its tokens in clear.
+    fn export_exposed(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::ExportExposed(self.session.clone()))
+    }
+
+    /// Takes over an exported session.
+    fn prime(
+        &self,
+        py: Python<'_>,
+        record: &Bound<'_, PyAny>,
+        key: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let take = || {
+            let key = optional(key, "key", text)?;
+            prime(&self.session, &text(record, "record")?, key)
+        };
+        lift(py, take())
+    }
+
+    /// What happens from now on.
+    fn events(&self) -> Events {
+        Events(Arc::new(Listener::new(self.session.events())))
     }
 
     /// What the session is doing, as a dict.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        flat(py, &StateInfo::from(self.0.state()))
+        flat(py, &StateInfo::from(self.session.state()))
     }
 
     fn invalidate(&self, py: Python<'_>, generation: &Bound<'_, PyAny>) -> PyResult<()> {
         let generation = lift(py, whole(generation, "generation"))?;
-        self.0.invalidate(generation);
+        self.session.invalidate(generation);
         Ok(())
     }
 
     fn reset(&self) {
-        self.0.reset();
+        self.session.reset();
     }
 
     fn close(&self) {
-        self.0.close();
+        self.session.close();
     }
 
     fn __repr__(&self) -> String {
-        format!("{:?}", self.0)
+        format!("{:?}", self.session)
     }
 }
 

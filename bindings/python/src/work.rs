@@ -1,13 +1,14 @@
 //! A call that waits: made once, then waited for by a thread or started for an event loop.
 
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use preopen_ffi::preopen::{Call, Headers, Reply, Result, Session, Token as RustToken};
-use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, runtime};
+use preopen_ffi::preopen::runtime::Asking;
+use preopen_ffi::preopen::{Call, Headers, Reply, Result, SealKey, Secret, Session, Token as RustToken};
+use preopen_ffi::{Listener, LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, runtime};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyNone, PyString};
 
 use crate::completions::Completions;
 use crate::convert::{flat, json};
@@ -23,6 +24,9 @@ pub(crate) enum Operation {
     Profile(Session),
     Logout(Session),
     Call(Box<Call>),
+    Export(Session, SealKey),
+    ExportExposed(Session),
+    NextEvent(Arc<Listener>),
 }
 
 /// What came of it.
@@ -33,6 +37,8 @@ pub(crate) enum Outcome {
     Profile(ProfileInfo),
     Logout(Box<LogoutInfo>),
     Reply(Reply),
+    Text(Secret),
+    Nothing,
 }
 
 type Running = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
@@ -58,6 +64,17 @@ impl Operation {
                     .map(|logout| Outcome::Logout(Box::new(logout.into())))
             }),
             Self::Call(call) => Box::pin(async move { call.send().await.map(Outcome::Reply) }),
+            Self::Export(session, key) => Box::pin(async move {
+                let sealed = session.export(&key).await?;
+                Ok(Outcome::Text(Secret::new(sealed)))
+            }),
+            Self::ExportExposed(session) => {
+                Box::pin(async move { session.export_exposed().await.map(Outcome::Text) })
+            }
+            Self::NextEvent(listener) => Box::pin(async move {
+                listener.ready().await;
+                Ok(Outcome::Nothing)
+            }),
         }
     }
 }
@@ -75,6 +92,8 @@ impl Outcome {
                 record.set_item("data", json(py, &reply.data)?)?;
                 Ok(record)
             }
+            Self::Text(text) => Ok(PyString::new(py, text.expose()).into_any()),
+            Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),
         }
     }
 }
@@ -90,16 +109,30 @@ pub(crate) fn headers_dict<'py>(py: Python<'py>, headers: &Headers) -> PyResult<
 
 /// A call that has not been made yet. It can be made once.
 #[pyclass(frozen, module = "preopen._native")]
-pub(crate) struct Work(Mutex<Option<Operation>>);
+pub(crate) struct Work {
+    operation: Mutex<Option<Operation>>,
+    /// The login that waits for whoever makes this call, if one does.
+    asking: Option<Asking>,
+}
 
 impl Work {
-    pub(crate) fn new(operation: Operation) -> Self {
-        Self(Mutex::new(Some(operation)))
+    pub(crate) fn new(operation: Operation, asking: Option<Asking>) -> Self {
+        let operation = Mutex::new(Some(operation));
+        Self { operation, asking }
     }
 
-    fn take(&self) -> PyResult<Operation> {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        taken.ok_or_else(|| PyRuntimeError::new_err("this call was made already"))
+    fn begin(&self) -> PyResult<Running> {
+        let taken = self
+            .operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let operation = taken.ok_or_else(|| PyRuntimeError::new_err("this call was made already"))?;
+        let running = operation.run();
+        Ok(match self.asking {
+            Some(asking) => Box::pin(asking.carry(running)),
+            None => running,
+        })
     }
 }
 
@@ -107,7 +140,7 @@ impl Work {
 impl Work {
     /// Makes the call and blocks until it is done; other threads run meanwhile, and signals are handled.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let running = self.take()?.run();
+        let running = self.begin()?;
         let mut signal = None;
         let (result, _pass) = detached(py, || {
             runtime::block_on(running, || {
@@ -127,7 +160,7 @@ impl Work {
     /// Makes the call in the background; its result arrives at `completions` under `number`.
     fn start(&self, py: Python<'_>, completions: &Completions, number: u64) -> PyResult<Task> {
         let done = completions.slot(number);
-        let task = runtime::spawn(self.take()?.run(), move |result| done.fill(result));
+        let task = runtime::spawn(self.begin()?, move |result| done.fill(result));
         lift(py, task).map(Task)
     }
 }

@@ -1,12 +1,16 @@
 //! Shared by the bindings: flat records to hand over a language border, and the runtime under blocking and
 //! asynchronous calls. No behaviour lives here, and none in the bindings.
 
+mod callback;
 mod config;
+mod listener;
 mod records;
 
 pub mod runtime;
 
+pub use callback::{Prompt, ask};
 pub use config::{Credentials, SessionConfig, prime, seal_key, seconds_to_duration};
+pub use listener::Listener;
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
     event_catalogue,

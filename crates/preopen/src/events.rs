@@ -49,6 +49,15 @@ impl Events {
     }
 }
 
+impl Drop for Events {
+    /// A forked child must not touch its parent's channel: a thread that does not exist there may hold its lock.
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget(self.receiver.take());
+        }
+    }
+}
+
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Events")
