@@ -14,21 +14,20 @@ use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
 use preopen_core::skew::Skew;
 use preopen_core::totp::{OneTimeCode, step_at, step_start};
-use preopen_core::wire::Request;
+use preopen_core::wire::{BoxFuture, Request};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
-use tokio::task::JoinHandle;
 
 use crate::ask::{ask, is_asked_by};
-use crate::runtime;
 use crate::session::Inner;
 
 /// The longest wait for a TOTP step whose code was not sent yet, in real time: two steps and a little.
 const STEP_PATIENCE: Duration = Duration::from_secs(65);
 
-/// Starts the flight. When the background thread cannot be made, the flight fails at once and its slot is free.
-pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<JoinHandle<()>> {
-    match runtime::worker() {
-        Ok(worker) => Some(worker.spawn(fly(Arc::downgrade(inner), flight))),
+/// Starts the flight, and gives what ends with it. When there is no place for it to run, it fails at once and its slot is
+/// free.
+pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<BoxFuture<'static, ()>> {
+    match inner.spawn.spawn(Box::pin(fly(Arc::downgrade(inner), flight))) {
+        Ok(running) => Some(running),
         Err(error) => {
             drop(inner.apply(Event::Failed { flight, error }));
             None

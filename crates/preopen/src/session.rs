@@ -15,15 +15,14 @@ use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, m
 use preopen_core::static_ip::{Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
-use preopen_core::wire::{CallClass, Endpoint, Method, RawReply, Request, Transport};
+use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
-use tokio::task::JoinHandle;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
-use crate::runtime::{self, anywhere};
+use crate::runtime::{self, Spawn, anywhere};
 use crate::state::{Next, Outcome, State, Todo};
 use crate::token::{Headers, Token};
 
@@ -45,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
     pub(crate) keep_warm: bool,
+    pub(crate) spawn: Arc<dyn Spawn>,
 }
 
 pub(crate) struct Inner {
@@ -52,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
+    pub(crate) spawn: Arc<dyn Spawn>,
     target: Target,
     transport: Arc<dyn Transport>,
     state: State,
@@ -93,6 +94,7 @@ impl Session {
                 adapter: settings.adapter,
                 clock: settings.clock,
                 timeout: settings.timeout,
+                spawn: settings.spawn,
                 target: settings.target,
                 transport: settings.transport,
                 state,
@@ -418,7 +420,7 @@ impl Inner {
     }
 
     /// The alarm that was set to `at` has gone off, or the clock was stepped. Gives the login that was started.
-    pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<JoinHandle<()>> {
+    pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<BoxFuture<'static, ()>> {
         let policy = &self.adapter.policy().expiry;
         self.state.alarm_went_off(at, self.clock.now(), policy);
         let flight = self.apply(Event::Tick).start?;

@@ -5,10 +5,7 @@
 //! child makes its own and goes on with the parent's last machine, without the parent's logins.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::watch;
+use std::sync::{Arc, PoisonError};
 
 use preopen_core::broker::Login;
 use preopen_core::clock::{Clock, Now, Timestamp};
@@ -18,6 +15,7 @@ use preopen_core::{Error, Result};
 
 use crate::events::{Events, Listeners};
 use crate::flight;
+use crate::sync::{ArcSwap, ArcSwapOption, Guard, Mutex, MutexGuard, process, watch};
 
 /// What a caller who waited for a login gets.
 pub(crate) type Outcome = Result<Arc<Record>>;
@@ -127,7 +125,7 @@ impl State {
     }
 
     /// The machine as it is now.
-    pub(crate) fn machine(&self) -> arc_swap::Guard<Arc<Machine>> {
+    pub(crate) fn machine(&self) -> Guard<Arc<Machine>> {
         self.machine.load()
     }
 
@@ -169,7 +167,7 @@ impl State {
 
     /// This process's gate. The first one of a forked child begins without its parent's logins.
     fn gate(&self, now: Now, policy: &ExpiryPolicy) -> Arc<Gate> {
-        let process = std::process::id();
+        let process = process();
         let seen = self.gate.load();
         if let Some(gate) = seen.as_ref().filter(|gate| gate.process == process) {
             return Arc::clone(gate);
