@@ -173,15 +173,20 @@ impl State {
             return Arc::clone(gate);
         }
         let mine = Arc::new(Gate::new(process));
+        // Nobody gets through the new gate before the machine knows of the fork: he would wait for a login of the parent.
+        let mut inside = mine.lock();
         let before = self.gate.compare_and_swap(&*seen, Some(Arc::clone(&mine)));
-        let winner = before
-            .as_ref()
-            .filter(|gate| gate.process == process)
-            .map(Arc::clone);
-        if winner.is_none() && seen.is_some() {
-            self.step(&mut mine.lock(), Event::Forked, now, policy);
+        if let Some(winner) = before.as_ref().filter(|gate| gate.process == process) {
+            return Arc::clone(winner);
         }
-        winner.unwrap_or(mine)
+        if seen.is_some() {
+            self.step(&mut inside, Event::Forked, now, policy);
+            // Dropping the parent's gate would take the locks of its waiters, which may be held by threads that do not
+            // exist here.
+            std::mem::forget(Guard::into_inner(before));
+        }
+        drop(inside);
+        mine
     }
 
     /// One step of the machine, with every effect that needs no waiting carried out under the same lock, so

@@ -299,6 +299,22 @@ fn s1_two_threads_that_come_first_share_one_gate() {
     });
 }
 
+/// Caught: telling the machine of the fork after others can enter the gate; storing the gate without comparing.
+#[test]
+fn p8_the_first_threads_of_a_forked_child_do_not_wait_for_a_login_of_the_parent() {
+    explore(|| {
+        let session = Session::new();
+        let (_, parent) = session.start();
+        sync::fork(2);
+        let first = |session: Session| session.token(|session, flight| drop(session.opened(flight, 1)));
+        let (one, other) = both(&session, first, first);
+        assert!(one.1 ^ other.1, "one of them logs in");
+        assert_eq!((one_login(&one.0.unwrap()), one_login(&other.0.unwrap())), (1, 1));
+        assert_eq!(session.read(), Some(1));
+        drop(parent);
+    });
+}
+
 /// Caught: looking whether the session is closed before the gate is entered; telling after the gate is left.
 #[test]
 fn a_listener_hears_generations_in_order_and_the_end() {
