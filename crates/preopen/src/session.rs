@@ -299,11 +299,8 @@ impl Session {
                 "is called by the callback that its own login waits for: answer without it",
             ));
         }
-        // A result can be dead by the time that a slow caller looks at it; the second look starts a new login.
+        // A session can be over by the time that a slow caller looks at it; the second look starts a new login.
         for _ in 0..2 {
-            if let Some(record) = self.inner.live() {
-                return Ok(record);
-            }
             let mut result = match self.inner.need() {
                 Next::Use(outcome) => return outcome,
                 Next::Wait(result) => result,
@@ -316,9 +313,12 @@ impl Session {
                 Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
                 Err(_) => Err(flight::lost()),
             };
-            match settled {
-                Ok(record) if !record.is_live(self.inner.clock.now()) => {}
-                outcome => return outcome,
+            let generation = settled?.generation;
+            if let Some(record) = self.inner.live() {
+                return Ok(record);
+            }
+            if let Some(error) = self.inner.state.machine().signed_out_of(generation) {
+                return Err(error);
             }
         }
         Err(Error::new(

@@ -207,6 +207,38 @@ async fn a_result_that_is_dead_when_its_caller_looks_is_not_served() {
     );
 }
 
+/// A session whose login is done, and a caller who waited for it and was not looked at since.
+async fn slow_caller(
+    transport: &Arc<Scripted>,
+) -> (Session, impl Future<Output = preopen::Result<preopen::Token>>) {
+    let session = samco(transport).build().unwrap();
+    let slow = session.clone();
+    let mut caller = Box::pin(async move { slow.token().await });
+    assert!((&mut caller).now_or_never().is_none(), "the login runs");
+    transport.logins.add_permits(2);
+    while session.try_token().is_none() {
+        tokio::task::yield_now().await;
+    }
+    (session, caller)
+}
+
+#[tokio::test]
+async fn s8_a_waiter_that_is_slower_than_a_logout_gets_no_token() {
+    let transport = Scripted::samco();
+    let (session, caller) = slow_caller(&transport).await;
+    session.logout().await.unwrap();
+    assert_eq!(caller.await.unwrap_err().kind(), ErrorKind::LoginRequired);
+    assert_eq!(transport.count(LOGIN), 1, "nobody logs in after the logout");
+}
+
+#[tokio::test]
+async fn s7_a_waiter_that_is_slower_than_a_refusal_gets_the_next_session() {
+    let transport = Scripted::samco();
+    let (session, caller) = slow_caller(&transport).await;
+    session.invalidate(1);
+    assert_eq!(caller.await.unwrap().generation(), 2);
+}
+
 #[tokio::test]
 async fn a_login_that_straddles_the_boundary_is_done_once_more() {
     let clock = clock("2026-11-23T07:59:59+05:30");

@@ -137,6 +137,8 @@ pub struct Machine {
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
     generation: u64,
+    /// The last generation that was there when the user logged out.
+    signed_out: u64,
     flights: u64,
     /// The login that callers wait for: running, or queued while another one drains.
     flight: Option<FlightId>,
@@ -440,6 +442,7 @@ impl Machine {
             _ => false,
         };
         self.phase = Phase::SignedOut;
+        self.signed_out = self.generation;
         if !idle {
             let reason = "the account was logged out";
             let event = SessionEvent::new(EventName::SignedOut, now.wall, self.generation, reason);
@@ -448,12 +451,7 @@ impl Machine {
         if let Some(flight) = self.flight.take() {
             // A queued flight never ran; the one that it waited for goes on draining.
             self.draining.get_or_insert(flight);
-            let error = Error::new(
-                ErrorKind::LoginRequired,
-                "the session was logged out while its login was under way",
-            )
-            .with(|context| context.login_reason = Some(LoginReason::SignedOut));
-            effects.push(Effect::Settle(flight, Err(error)));
+            effects.push(Effect::Settle(flight, Err(signed_out_error())));
         }
         effects
     }
@@ -472,6 +470,11 @@ impl Machine {
     /// Whether this flight is still the one that is waited for.
     pub fn is_current(&self, flight: FlightId) -> bool {
         self.flight == Some(flight)
+    }
+
+    /// What to tell somebody who waited for the login of this generation and was slower than the user's logout.
+    pub fn signed_out_of(&self, generation: u64) -> Option<Error> {
+        (generation <= self.signed_out).then(signed_out_error)
     }
 
     /// The session that the broker ended before its boundary: its refresh token may still renew it.
@@ -536,6 +539,14 @@ fn because(name: EventName, now: Now, generation: u64, error: &Error) -> Effect 
 
 fn closed_error() -> Error {
     Error::invalid_input("session", "is closed: make a new one")
+}
+
+fn signed_out_error() -> Error {
+    Error::new(
+        ErrorKind::LoginRequired,
+        "the session was logged out while its login was under way",
+    )
+    .with(|context| context.login_reason = Some(LoginReason::SignedOut))
 }
 
 /// The error of a login whose session was over before anybody could use it.
