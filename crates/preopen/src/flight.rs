@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use preopen_core::ask::Question;
 use preopen_core::broker::{Adapter, Login};
 use preopen_core::clock::{Now, Timestamp};
+use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
 use preopen_core::skew::Skew;
@@ -64,12 +65,23 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
         // The user logged out meanwhile: the broker's side of this login is ended too, best effort.
         let now = inner.clock.now();
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
-        let _ = inner.send_logout(&record).await;
+        drop(sign_out(&inner, &record).await);
     }
     // A login that was queued behind this one may go now.
     if let Some(next) = inner.apply(Event::Drained { flight }).start {
         drop(start(&inner, next));
     }
+}
+
+/// Ends a session at the broker. Even an adapter that panics must not keep the next login waiting.
+async fn sign_out(inner: &Inner, record: &Record) -> Result<Reply> {
+    let ended = AssertUnwindSafe(inner.send_logout(record)).catch_unwind().await;
+    ended.unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Internal,
+            "the logout ended without a result",
+        ))
+    })
 }
 
 async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {

@@ -162,6 +162,22 @@ async fn a_login_after_a_logout_waits_until_the_abandoned_one_is_ended() {
 }
 
 #[tokio::test]
+async fn s4_an_adapter_that_panics_on_a_late_logout_does_not_hold_the_next_login() {
+    let transport = Scripted::new(|number, request| {
+        assert_ne!(request.endpoint.path, "/logout", "a panic that the test planned");
+        (200, reply(number, request))
+    });
+    let session = samco(&transport).build().unwrap();
+    let first = waiting(&session);
+    transport.until(LOGIN, 1).await;
+    session.logout().await.unwrap();
+    assert!(first.await.unwrap().is_err());
+    transport.logins.add_permits(2);
+    let second = tokio::time::timeout(Duration::from_secs(10), session.token()).await;
+    assert_eq!(second.expect("the slot is free").unwrap().generation(), 1);
+}
+
+#[tokio::test]
 async fn a_clock_set_back_does_not_hang_the_next_one_time_code() {
     let transport = Scripted::new(|_, _| {
         (
