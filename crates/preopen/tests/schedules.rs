@@ -1,0 +1,142 @@
+//! Every order, up to a depth, in which callers, logins, logouts and time can meet: nothing runs but what the schedule
+//! polls, on one thread, without real time. Each schedule is then let go on to its end, where nobody may hang.
+//!
+//! `PREOPEN_SCHEDULE_DEPTH` sets the number of actions that are chosen freely; a failed schedule prints its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
+#[path = "schedules/story.rs"]
+mod story;
+#[path = "schedules/world.rs"]
+mod world;
+
+use std::panic::AssertUnwindSafe;
+
+use story::{Action, Setup, Story};
+use world::Say;
+
+/// How many schedules were run, and how many actions they chose.
+#[derive(Debug, Default)]
+struct Ran {
+    schedules: usize,
+    actions: usize,
+}
+
+/// Runs every schedule of `depth` actions.
+fn explore(name: &str, setup: Setup, depth: usize) -> Ran {
+    static HUSH: std::sync::Once = std::sync::Once::new();
+    HUSH.call_once(world::hush);
+    let depth = std::env::var("PREOPEN_SCHEDULE_DEPTH").map_or(depth, |text| text.parse().unwrap());
+    let time = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let _inside = time.enter();
+    let mut ran = Ran::default();
+    // Which of the possible actions is chosen at each step, and of how many.
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    loop {
+        let mut chosen = Vec::new();
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            run(setup, &time, depth, &mut path, &mut chosen);
+        }));
+        if let Err(panic) = outcome {
+            println!("{name}, schedule {}: {chosen:?}", ran.schedules + 1);
+            std::panic::resume_unwind(panic);
+        }
+        ran.schedules += 1;
+        ran.actions += chosen.len();
+        while let Some((nth, of)) = path.pop() {
+            if nth + 1 < of {
+                path.push((nth + 1, of));
+                break;
+            }
+        }
+        if path.is_empty() {
+            println!("{name}: all {} schedules of {depth} actions", ran.schedules);
+            return ran;
+        }
+    }
+}
+
+/// Runs the schedule that `path` names, and completes `path` where it is shorter than `depth`.
+fn run(
+    setup: Setup,
+    time: &tokio::runtime::Runtime,
+    depth: usize,
+    path: &mut Vec<(usize, usize)>,
+    chosen: &mut Vec<Action>,
+) {
+    let mut story = Story::new(setup, time);
+    for step in 0..depth {
+        let enabled = story.enabled();
+        if enabled.is_empty() {
+            break;
+        }
+        if step == path.len() {
+            path.push((0, enabled.len()));
+        }
+        assert_eq!(path[step].1, enabled.len(), "a schedule is not the same twice");
+        chosen.push(enabled[path[step].0]);
+        story.act(enabled[path[step].0]);
+    }
+    story.end();
+}
+
+#[test]
+fn callers_logouts_and_failures() {
+    let setup = Setup {
+        callers: 2,
+        asked: false,
+        login: &[Say::Yes, Say::Down, Say::Refused],
+        logout: &[Say::Yes],
+        also: &[
+            Action::Logout,
+            Action::InvalidateCurrent,
+            Action::InvalidateOld,
+            Action::Reset,
+        ],
+    };
+    assert!(explore("logouts and failures", setup, 7).schedules > 10_000);
+}
+
+#[test]
+fn callers_the_boundary_and_the_end_of_the_session() {
+    let setup = Setup {
+        callers: 2,
+        asked: false,
+        login: &[Say::Yes, Say::Down],
+        logout: &[Say::Yes],
+        also: &[
+            Action::InvalidateCurrent,
+            Action::Close,
+            Action::Boundary,
+            Action::DropHandle,
+        ],
+    };
+    assert!(explore("boundary, close and drop", setup, 7).schedules > 10_000);
+}
+
+#[test]
+fn callbacks_that_answer_and_panic() {
+    let setup = Setup {
+        callers: 2,
+        asked: true,
+        login: &[Say::Yes],
+        logout: &[Say::Yes],
+        also: &[Action::Logout, Action::Close, Action::DropHandle],
+    };
+    assert!(explore("callbacks", setup, 6).schedules > 1_000);
+}
+
+#[test]
+fn brokers_and_adapters_that_panic() {
+    let setup = Setup {
+        callers: 2,
+        asked: false,
+        login: &[Say::Yes, Say::Panic],
+        logout: &[Say::Yes, Say::Down, Say::Panic],
+        also: &[Action::Logout, Action::InvalidateCurrent],
+    };
+    assert!(explore("panics", setup, 7).schedules > 10_000);
+}
