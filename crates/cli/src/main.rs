@@ -39,6 +39,8 @@ enum Command {
     Request(commands::request::Arguments),
     /// Print the one-time code for now.
     Totp(commands::totp::Arguments),
+    /// Make a key that sealed sessions are exported with.
+    Key,
 }
 
 fn main() -> ExitCode {
@@ -68,5 +70,6 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Whoami(arguments) => commands::whoami::run(arguments, output).await,
         Command::Request(arguments) => commands::request::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
+        Command::Key => commands::key::run(output),
     }
 }

@@ -346,6 +346,18 @@ fn totp_prints_the_code_alone() {
 }
 
 #[test]
+fn key_prints_a_new_key_alone_each_time() {
+    let key = || {
+        let output = Command::new(PREOPEN).arg("key").output().unwrap();
+        assert_eq!(code(&output), 0);
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let (one, other) = (key(), key());
+    assert_ne!(one, other);
+    assert!(preopen::SealKey::from_text(one.as_str()).is_ok());
+}
+
+#[test]
 fn the_sandbox_says_when_its_port_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

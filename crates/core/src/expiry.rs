@@ -162,8 +162,12 @@ impl Expiry {
         &self.evidence
     }
 
-    /// Adds evidence; the expiry can only move earlier by it.
+    /// Adds evidence; the expiry can only move earlier by it. What is known already adds nothing: a session that is handed
+    /// on and on brings the same evidence each time.
     pub fn add(&mut self, evidence: Evidence) {
+        if self.evidence.contains(&evidence) {
+            return;
+        }
         self.evidence.push(evidence);
         if evidence.at < self.decisive.at {
             self.decisive = evidence;

@@ -7,12 +7,22 @@
     reason = "helpers of tests"
 )]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use preopen::core::wire::Method;
-use preopen::{AngelOne, Error, Result, Samco, Session, Timestamp};
+use preopen::totp::TotpSecret;
+use preopen::{
+    AngelOne, Ask, Clock, Error, Events, Result, Samco, SealKey, Secret, SecretSource, Session, SessionEvent,
+    Timestamp, TotpSource,
+};
 use preopen_sandbox::{Account, Broker, Fault, Options, Sandbox, SourceIp, SwitchValue};
 use serde_json::{Value, json};
+
+/// The longest that the background thread may take for what it does on its own.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenarios");
@@ -28,34 +38,83 @@ struct Story {
     broker: Broker,
     sandbox: Sandbox,
     session: Session,
+    /// Makes another session of the same account.
+    again: Box<dyn Fn(&Sandbox) -> Session>,
+    events: Option<Events>,
+    asked: Asked,
 }
+
+/// How often each callback was called.
+type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
 
 fn broker(name: &str) -> Broker {
     Broker::parse(name).unwrap_or_else(|| panic!("no broker {name}"))
 }
 
-/// The session of the first account, with the credentials that `wrong` replaces.
-fn session(sandbox: &Sandbox, broker: Broker, wrong: &Value) -> Session {
+/// A callback that behaves as the scenario says; `right` gives the account's own value.
+fn callback(
+    field: &str,
+    behaviour: &Value,
+    asked: &Asked,
+    right: impl Fn() -> String + Send + Sync + 'static,
+) -> Ask {
+    let (field, behaviour, asked) = (field.to_owned(), behaviour.clone(), Arc::clone(asked));
+    Ask::blocking(move || {
+        *asked.lock().unwrap().entry(field.clone()).or_default() += 1;
+        let text = match (behaviour.as_str(), behaviour["says"].as_str()) {
+            (Some("right"), _) => right(),
+            (Some("nothing"), _) => return Ok(None),
+            (Some("fails"), _) => panic!("the answer is {}", right()),
+            (_, Some(text)) => text.to_owned(),
+            _ => panic!("no callback {behaviour}"),
+        };
+        Ok(Some(Secret::new(text)))
+    })
+}
+
+/// A session of the first account, with the credentials that `wrong` replaces and those that are asked for.
+fn session(sandbox: &Sandbox, broker: Broker, scenario: &Value, asked: &Asked) -> Session {
+    let wrong = &scenario["steps"][0]["wrong"];
     let or = |name: &str, right: &str| wrong[name].as_str().unwrap_or(right).to_owned();
+    let source = |name: &str, right: &str| -> SecretSource {
+        let behaviour = &scenario["callbacks"][name];
+        let right = or(name, right);
+        if behaviour.is_null() {
+            return right.into();
+        }
+        callback(name, behaviour, asked, move || right.clone()).into()
+    };
     let mut accounts = sandbox.accounts().iter();
     let builder = if broker == Broker::Samco {
         let account = accounts.find_map(Account::as_samco).unwrap();
         Session::builder(Samco::new(
             or("api_key", &account.api_key),
-            or("api_secret", &account.api_secret),
+            source("api_secret", &account.api_secret),
         ))
     } else {
         let account = accounts.find_map(Account::as_angelone).unwrap();
+        let typed = &scenario["callbacks"]["totp"];
+        let totp = if typed.is_null() {
+            source("totp_secret", &account.totp_secret).into()
+        } else {
+            let (secret, clock) = (TotpSecret::new(account.totp_secret.as_str()), sandbox.clock());
+            let code = move || {
+                let code = secret.code_at(clock.now().wall).unwrap();
+                code.spend().expose().to_owned()
+            };
+            TotpSource::Typed(callback("totp", typed, asked, code))
+        };
         Session::builder(AngelOne::new(
             or("api_key", &account.api_key),
             or("client_code", &account.client_code),
-            or("pin", &account.pin),
-            or("totp_secret", &account.totp_secret),
+            source("pin", &account.pin),
+            totp,
         ))
     };
     builder
         .base_url(sandbox.samco_url())
         .clock(sandbox.clock())
+        .keep_warm(scenario["keep_warm"] == true)
         .build()
         .unwrap()
 }
@@ -67,17 +126,25 @@ async fn open(scenario: &Value) -> Story {
         .await
         .unwrap();
     let broker = broker(scenario["broker"].as_str().unwrap());
-    let session = session(&sandbox, broker, &scenario["steps"][0]["wrong"]);
+    let asked = Asked::default();
+    for field in scenario["callbacks"].as_object().into_iter().flatten() {
+        asked.lock().unwrap().insert(field.0.clone(), 0);
+    }
+    let (given, counted) = (scenario.clone(), Arc::clone(&asked));
+    let again = move |sandbox: &Sandbox| session(sandbox, broker, &given, &counted);
     Story {
+        session: again(&sandbox),
         broker,
         sandbox,
-        session,
+        again: Box::new(again),
+        events: None,
+        asked,
     }
 }
 
 impl Story {
     /// Runs one step; gives what there is to compare.
-    async fn step(&self, step: &Value) -> Result<Value> {
+    async fn step(&mut self, step: &Value) -> Result<Value> {
         let (what, value) = step.as_object().unwrap().iter().next().unwrap();
         match what.as_str() {
             "wrong" => {}
@@ -93,8 +160,10 @@ impl Story {
                     .expiry
                     .as_ref()
                     .map(|expiry| expiry.decisive().source.as_str());
+                let skew = state.clock_skew.map(|skew| skew.as_millis() / 1000);
                 return Ok(json!({
                     "name": state.name.as_str(), "generation": state.generation, "expiry_source": source,
+                    "clock_skew": skew,
                 }));
             }
             "call" => return self.call(step).await,
@@ -120,6 +189,19 @@ impl Story {
                 let logout = self.session.logout().await?;
                 return Ok(json!({"acknowledged": logout.acknowledged}));
             }
+            "watch" => self.events = Some(self.session.events()),
+            "asked" => return Ok(json!(*self.asked.lock().unwrap())),
+            "events" => self.look_at_events(value).await,
+            "wait_calls" => self.wait_calls(value).await,
+            "hand_over" => self.hand_over(value).await?,
+            scene => self.set(scene, value),
+        }
+        Ok(Value::Null)
+    }
+
+    /// Changes what is around the session.
+    fn set(&self, scene: &str, value: &Value) {
+        match scene {
             "advance" => self.advance(value),
             "fault" => {
                 let mut fault = value.clone();
@@ -127,6 +209,10 @@ impl Story {
                 self.sandbox
                     .fault(serde_json::from_value::<Fault>(fault).unwrap())
                     .unwrap();
+            }
+            "set_clock" => {
+                let at = Timestamp::parse_rfc3339(value.as_str().unwrap()).unwrap();
+                self.sandbox.clock().set(at);
             }
             "source_ip" => self.sandbox.set_source_ip(match value.as_str() {
                 Some(ip) => SourceIp::Fixed(ip.parse().unwrap()),
@@ -144,7 +230,47 @@ impl Story {
             }
             other => panic!("no step {other}"),
         }
-        Ok(Value::Null)
+    }
+
+    /// The events since the last look must be these, and no more.
+    async fn look_at_events(&mut self, value: &Value) {
+        let expected = value.as_array().unwrap();
+        let events = self.events.as_mut().expect("a step `watch` before");
+        let mut seen = Vec::new();
+        for _ in expected {
+            let next = tokio::time::timeout(PATIENCE, events.next()).await;
+            let event = next.unwrap_or_else(|_| panic!("no event after {seen:?}"));
+            seen.push(event_fields(&event.expect("an event, not the end")));
+        }
+        let more = tokio::time::timeout(Duration::from_millis(20), events.next()).await;
+        assert!(more.is_err(), "after {seen:?} came {more:?}");
+        for (event, expected) in seen.iter().zip(expected) {
+            let fields = expected.as_str().map(|name| json!({ "name": name }));
+            assert_has(event, &fields.unwrap_or_else(|| expected.clone()), "event");
+        }
+    }
+
+    async fn wait_calls(&self, value: &Value) {
+        for (path, count) in value.as_object().unwrap() {
+            let began = Instant::now();
+            let count = count.as_u64().unwrap();
+            while self.sandbox.requests(Some(self.broker), Some(path)).count < count {
+                assert!(began.elapsed() < PATIENCE, "{path} was not called {count} times");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, value: &Value) -> Result<()> {
+        let next = (self.again)(&self.sandbox);
+        if value["sealed"] == true {
+            let key = SealKey::generate()?;
+            next.prime(&self.session.export(&key).await?, Some(&key))?;
+        } else {
+            next.prime(self.session.export_exposed().await?.expose(), None)?;
+        }
+        self.session = next;
+        Ok(())
     }
 
     async fn call(&self, step: &Value) -> Result<Value> {
@@ -192,9 +318,7 @@ impl Story {
         match (value["to"].as_str(), value["seconds"].as_f64()) {
             (Some(to), _) => drop(self.sandbox.advance_to(to).unwrap()),
             (None, Some(seconds)) => {
-                self.sandbox
-                    .clock()
-                    .advance(std::time::Duration::from_secs_f64(seconds));
+                self.sandbox.clock().advance(Duration::from_secs_f64(seconds));
             }
             _ => panic!("advance needs `to` or `seconds`"),
         }
@@ -209,6 +333,15 @@ fn error_fields(error: &Error) -> Value {
         "which": which.or(context.account_action.map(preopen::AccountAction::as_str)),
         "http_status": context.http_status, "broker_code": context.broker_code,
         "source_ip": context.source_ip, "primary_ip": context.primary_ip,
+        "reason": context.login_reason.map(preopen::LoginReason::as_str),
+        "clock_skew": context.clock_skew.map(|skew| skew.as_millis() / 1000),
+    })
+}
+
+fn event_fields(event: &SessionEvent) -> Value {
+    json!({
+        "name": event.name.as_str(), "generation": event.generation, "missed": event.missed,
+        "expires_at": event.expires_at.map(Timestamp::to_rfc3339), "error": event.error.as_ref().map(error_fields),
     })
 }
 
@@ -229,7 +362,7 @@ fn assert_has(found: &Value, expected: &Value, at: &str) {
 
 async fn tell(path: &Path) {
     let scenario: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let story = open(&scenario).await;
+    let mut story = open(&scenario).await;
     for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
         let at = format!(
             "{}, step {}: {step}",

@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn shares_are_stable_within_the_span_and_even() {
-        let span = Duration::from_secs(120);
+        let span = Duration::from_mins(2);
         let mut quarters = [0_u32; 4];
         for seed in 0..4000 {
             let share = share_of(span, seed, 1);

@@ -110,7 +110,7 @@ enum Phase {
     Active(Arc<Record>),
     /// The session ended by the broker's word; an end by the clock is seen when it is looked at. Its record is
     /// kept for the refresh token in it.
-    Expired(Option<Arc<Record>>),
+    Expired(Arc<Record>),
     Closed,
 }
 
@@ -174,9 +174,10 @@ impl Machine {
             Event::Needed => vec![self.needed(now)],
             Event::Opened { flight, login, sent } => self.opened(flight, login, sent, now, policy),
             Event::Failed { flight, error } => self.failed(flight, &error, now),
-            Event::Drained { flight } => self.drained(flight),
+            Event::Drained { flight } => self.drained(flight, now),
             Event::Imported { login, issued_at } => self.imported(*login, issued_at, now, policy),
             Event::Tick => self.ticked(now),
+            Event::AddressRefused(_) if matches!(self.phase, Phase::Closed) => Vec::new(),
             Event::AddressRefused(error) => {
                 vec![because(EventName::IpMismatch, now, self.generation, &error)]
             }
@@ -263,7 +264,7 @@ impl Machine {
     /// login elsewhere may have ended it, and two programs must not chase each other.
     fn warm_at(&self, now: Now) -> Option<Timestamp> {
         let idle = self.flight.is_none() && self.blocked.is_none() && !self.resting;
-        let (Phase::Active(record) | Phase::Expired(Some(record))) = &self.phase else {
+        let (Phase::Active(record) | Phase::Expired(record)) = &self.phase else {
             return None;
         };
         (self.warm && idle).then(|| {
@@ -304,17 +305,17 @@ impl Machine {
                 vec![Effect::Discard(login)]
             };
         }
-        self.flight = None;
         let Some((record, mut effects)) = self.publish(*login, sent.wall, sent, now, policy) else {
-            self.phase = Phase::Expired(None);
-            return vec![Effect::Withdraw, Effect::Settle(flight, Err(dead_on_arrival()))];
+            return self.failed(flight, &dead_on_arrival(), now);
         };
+        self.flight = None;
+        self.back_off.clear();
         effects.push(Effect::Settle(flight, Ok(record)));
         effects
     }
 
-    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None` when it is over
-    /// already. Its end is told by nobody yet.
+    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None`, and nothing changes,
+    /// when it is over already. Its end is told by nobody yet.
     fn publish(
         &mut self,
         login: Login,
@@ -323,13 +324,13 @@ impl Machine {
         now: Now,
         policy: &ExpiryPolicy,
     ) -> Option<(Arc<Record>, Vec<Effect>)> {
-        self.back_off.clear();
-        self.resting = false;
-        self.generation += 1;
-        let record = Arc::new(Record::new(self.generation, login, issued_at, known, policy));
+        let record = Record::new(self.generation + 1, login, issued_at, known, policy);
         if !record.is_live(now) {
             return None;
         }
+        let record = Arc::new(record);
+        self.generation = record.generation;
+        self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
         self.told = Told::Nothing;
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
@@ -364,9 +365,10 @@ impl Machine {
         if issued_at.since(now.wall) > Skew::LIMIT {
             return refuse("was issued in the future: one of the two clocks is wrong");
         }
-        let before = self.generation;
+        // The other program's clock may be ahead of ours: what is here was issued before now, and ends at the boundary
+        // after that.
+        let issued_at = issued_at.min(now.wall);
         let Some((record, mut effects)) = self.publish(login, issued_at, now, now, policy) else {
-            self.generation = before;
             return refuse("is of a session that is over: export a live one");
         };
         if let Some(flight) = self.flight {
@@ -376,38 +378,56 @@ impl Machine {
     }
 
     fn failed(&mut self, flight: FlightId, error: &Error, now: Now) -> Vec<Effect> {
-        if self.flight != Some(flight) {
+        let wanted = self.flight == Some(flight);
+        let closed = matches!(self.phase, Phase::Closed);
+        if closed || !(wanted || self.draining == Some(flight)) {
             return Vec::new();
         }
-        self.flight = None;
-        // A failed renewal never displaces a session that is still valid.
-        if let Phase::Active(record) = &self.phase
-            && record.is_live(now)
-        {
-            return vec![Effect::Settle(flight, Ok(Arc::clone(record)))];
-        }
-        let mut effects = vec![Effect::Withdraw];
+        // Of an abandoned login, too: what the broker said of the credentials, or that it wants to be left alone, is
+        // as true for the next login.
+        let mut effects = Vec::new();
         if error.is_terminal_for_login() {
             let again = format!("{} (not sent again: fix it, then call reset())", error.message());
             self.blocked = Some(error.clone().with_message(again));
             effects.push(because(EventName::Blocked, now, self.generation, error));
+        }
+        self.back_off.failed(error, now);
+        if !wanted {
+            return effects;
+        }
+        self.flight = None;
+        // A failed renewal never displaces a session that is still valid.
+        if let Some(record) = self.live(now) {
+            effects.push(Effect::Settle(flight, Ok(record)));
+            return effects;
         }
         if error.kind() == ErrorKind::LoginRequired {
             effects.push(because(EventName::LoginNeeded, now, self.generation, error));
         }
         // These need a person: trying on unasked would only repeat them.
         self.resting = matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::InvalidInput);
-        self.back_off.failed(error, now);
         effects.push(Effect::Settle(flight, Err(error.clone())));
         effects
     }
 
-    fn drained(&mut self, flight: FlightId) -> Vec<Effect> {
+    /// A login that is queued behind the one that ended goes now, if there is still a reason for it.
+    fn drained(&mut self, flight: FlightId, now: Now) -> Vec<Effect> {
         if self.draining != Some(flight) {
             return Vec::new();
         }
         self.draining = None;
-        self.flight.map(Effect::Start).into_iter().collect()
+        let Some(queued) = self.flight else {
+            return Vec::new();
+        };
+        let verdict = match self.live(now) {
+            Some(record) => Ok(record),
+            None => match self.blocked.clone().or_else(|| self.back_off.holds(now)) {
+                Some(error) => Err(error),
+                None => return vec![Effect::Start(queued)],
+            },
+        };
+        self.flight = None;
+        vec![Effect::Settle(queued, verdict)]
     }
 
     fn invalidated(&mut self, generation: u64, now: Now) -> Vec<Effect> {
@@ -425,7 +445,7 @@ impl Machine {
             effects.push(announce(expired));
         }
         self.told = Told::Expired;
-        self.phase = Phase::Expired(Some(record));
+        self.phase = Phase::Expired(record);
         effects
     }
 
@@ -480,7 +500,15 @@ impl Machine {
     /// The session that the broker ended before its boundary: its refresh token may still renew it.
     pub fn renewable(&self, now: Now) -> Option<Arc<Record>> {
         match &self.phase {
-            Phase::Expired(Some(record)) if record.is_live(now) => Some(Arc::clone(record)),
+            Phase::Expired(record) if record.is_live(now) => Some(Arc::clone(record)),
+            _ => None,
+        }
+    }
+
+    /// The session that may be used at `now`.
+    fn live(&self, now: Now) -> Option<Arc<Record>> {
+        match &self.phase {
+            Phase::Active(record) if record.is_live(now) => Some(Arc::clone(record)),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::record::Record;
 use crate::broker::{Login, Policy, Profile, Tokens};
@@ -17,6 +18,8 @@ use crate::target::{Environment, Target};
 
 /// The format; a program refuses a newer one.
 const FORMAT: u32 = 1;
+
+const CHECK_BYTES: usize = 9;
 
 /// Which account a session belongs to, and where: a record of one is never taken by another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +61,17 @@ impl Identity {
     pub fn accepts(&self, other: &Self) -> Result<()> {
         let bad = |problem: String| Err(Error::invalid_input("record", &problem));
         if self.broker != other.broker {
-            return bad(format!("is of {}, not of {}", other.broker, self.broker));
+            return bad(format!("is of another broker than {}", self.broker));
         }
         if self.environment != other.environment {
+            // Only a name that is known is repeated: what else stands there may be anything.
+            let known =
+                [Environment::Live, Environment::Sandbox, Environment::Custom].map(Environment::as_str);
+            let theirs = known.into_iter().find(|name| *name == other.environment);
             return bad(format!(
                 "is of a {} session: it cannot be used on a {} one",
-                other.environment, self.environment
+                theirs.unwrap_or("different"),
+                self.environment
             ));
         }
         if self.account != other.account {
@@ -88,6 +96,35 @@ struct Written {
     evidence: Vec<(String, i64)>,
     addresses: Option<[Option<String>; 3]>,
     profile: WrittenProfile,
+    /// Tells a record that was cut or mistyped on its way from a whole one. It is no seal: whoever changes a record can
+    /// change this too.
+    check: String,
+}
+
+impl Written {
+    /// The check of everything else.
+    fn checked(mut self) -> serde_json::Result<Self> {
+        self.check.clear();
+        let mut hash = Hash::default();
+        serde_json::to_writer(&mut hash, &self)?;
+        self.check = URL_SAFE_NO_PAD.encode(&hash.0.finalize()[..CHECK_BYTES]);
+        Ok(self)
+    }
+}
+
+/// Hashes what is written, so that no copy of it is left in memory.
+#[derive(Default)]
+struct Hash(Sha256);
+
+impl std::io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -128,8 +165,12 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
             products: profile.products.clone(),
             order_types: profile.order_types.clone(),
         },
+        check: String::new(),
     };
-    serde_json::to_string(&written).map(Secret::new).map_err(|error| {
+    let text = written
+        .checked()
+        .and_then(|written| serde_json::to_string(&written));
+    text.map(Secret::new).map_err(|error| {
         Error::new(
             crate::ErrorKind::Internal,
             format!("the session cannot be written: {error}"),
@@ -156,8 +197,14 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
             ));
         }
     }
-    let written: Written = serde_json::from_value(value).map_err(|_| bad("is damaged: export it again"))?;
+    let damaged = || bad("is damaged: export it again");
+    let written: Written = serde_json::from_value(value).map_err(|_| damaged())?;
     identity.accepts(&written.identity)?;
+    let told = written.check.clone();
+    let written = written.checked().map_err(|_| damaged())?;
+    if written.check != told {
+        return Err(damaged());
+    }
     let mut tokens = written.tokens.into_iter();
     let Some((_, access)) = tokens
         .next()
@@ -170,17 +217,14 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
     });
     let mut login = Login::new(tokens);
     login.skew = written.clock_skew.map(Skew::from_millis);
-    login.evidence = written
-        .evidence
-        .into_iter()
-        .filter_map(|(source, at)| {
-            let source = EvidenceSource::from_text(&source)?;
-            Some(Evidence {
-                source,
-                at: Timestamp::from_millis(at),
-            })
-        })
-        .collect();
+    // Evidence that this version does not know would end the session earlier: it cannot be left out.
+    let evidence = written.evidence.into_iter().map(|(source, at)| {
+        let at = Timestamp::from_millis(at);
+        EvidenceSource::from_text(&source).map(|source| Evidence { source, at })
+    });
+    login.evidence = evidence
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad("is of another version of Preopen: use the same version"))?;
     login.addresses = written.addresses.map(|[source, primary, secondary]| {
         Addresses::new(source.as_deref(), primary.as_deref(), secondary.as_deref())
     });

@@ -1,0 +1,368 @@
+//! Plays a story with the machine and the reference side by side, and checks after every event that they agree, and
+//! what must hold whatever the reference says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use preopen_core::broker::{Login, Tokens};
+use preopen_core::error::{Advice, Error};
+use preopen_core::expiry::{Evidence, EvidenceSource, ExpiryPolicy};
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record};
+use preopen_core::skew::Skew;
+use preopen_core::static_ip::Addresses;
+use preopen_core::{Now, Timestamp};
+use proptest::prelude::*;
+
+use super::moves::{Issued, Move, Reply, Shape, Which};
+use super::reference::{Answer, At, Given, Outcome, Reference, View};
+
+type Checked<T = ()> = Result<T, TestCaseError>;
+
+pub(crate) struct Play {
+    machine: Machine,
+    reference: Reference,
+    policy: &'static ExpiryPolicy,
+    now: Now,
+    published: Option<Arc<Record>>,
+    /// Every login that was asked for, in order, and when it went on the wire.
+    logins: Vec<(FlightId, Option<Now>)>,
+    on_wire: Option<usize>,
+    /// The broker refused the credentials, and nobody has called `reset()` since.
+    refused: bool,
+    told: Vec<(&'static str, u64)>,
+    tokens: u64,
+}
+
+impl Play {
+    pub(crate) fn new(machine: Machine, reference: Reference, policy: &'static ExpiryPolicy) -> Self {
+        let start = Timestamp::parse_rfc3339("2026-11-22T12:00:00+05:30").unwrap();
+        Self {
+            machine,
+            reference,
+            policy,
+            now: Now {
+                wall: start,
+                monotonic: Duration::from_secs(100),
+            },
+            published: None,
+            logins: Vec::new(),
+            on_wire: None,
+            refused: false,
+            told: Vec::new(),
+            tokens: 0,
+        }
+    }
+
+    fn at(&self) -> At {
+        to_at(self.now)
+    }
+
+    fn given(&mut self, shape: Shape) -> Given {
+        self.tokens += 1;
+        Given {
+            token: format!("token-{}", self.tokens),
+            told_ends: shape.told.map(|off| self.now.wall.as_millis() + off),
+            skew: shape.skew,
+            wrong_address: shape.wrong_address,
+        }
+    }
+
+    pub(crate) fn play(&mut self, step: &Move) -> Checked {
+        let at = self.at();
+        match step {
+            Move::Need => {
+                let expected = self.reference.needed(at);
+                self.step(Event::Needed, &expected)
+            }
+            Move::Answer {
+                which,
+                reply,
+                sent_now,
+            } => self.answer(*which, reply, *sent_now),
+            Move::Drain { right } => {
+                let login = if *right {
+                    self.reference.leftover()
+                } else {
+                    self.logins.len().checked_sub(1)
+                };
+                let Some(login) = login else { return Ok(()) };
+                if self.reference.leftover() == Some(login) {
+                    self.on_wire = None;
+                }
+                let flight = self.logins[login].0;
+                let expected = self.reference.drained(login, at);
+                self.step(Event::Drained { flight }, &expected)
+            }
+            Move::Import {
+                issued,
+                shape,
+                same_token,
+            } => self.import(*issued, *shape, *same_token),
+            Move::Tick => self.tick(),
+            Move::TickWhenDue { off, asleep } => {
+                if let Some(due) = self.machine.wakes_at(self.now) {
+                    let wait = due.as_millis() + off - at.wall;
+                    self.pass(wait.max(0), *asleep);
+                }
+                self.tick()
+            }
+            Move::Invalidate { back } => {
+                let generation = self.machine.state(self.now).generation.saturating_sub(*back);
+                let expected = self.reference.invalidated(generation, at);
+                self.step(Event::Invalidated { generation }, &expected)
+            }
+            Move::AddressRefused => {
+                let error = Error::new(preopen_core::ErrorKind::StaticIpMismatch, "address");
+                let expected = self.reference.address_refused(at);
+                self.step(Event::AddressRefused(error), &expected)
+            }
+            Move::SignOut => {
+                let expected = self.reference.signed_out(at);
+                self.step(Event::SignedOut, &expected)
+            }
+            Move::Reset => {
+                self.refused = false;
+                let expected = self.reference.reset(at);
+                self.step(Event::Reset, &expected)
+            }
+            Move::Close => {
+                let expected = self.reference.close(at);
+                self.step(Event::Closed, &expected)
+            }
+            Move::Fork => {
+                self.on_wire = None;
+                let expected = self.reference.forked(at);
+                self.step(Event::Forked, &expected)
+            }
+            Move::Pass(millis) => {
+                self.pass(*millis, false);
+                self.look()
+            }
+            Move::Step(millis) => {
+                self.now.wall = self.now.wall.plus_millis(*millis);
+                self.look()
+            }
+            Move::PassToEnd(off) => {
+                if let Some((_, ends, _)) = self.reference.last() {
+                    self.pass((ends + off - at.wall).max(0), false);
+                }
+                self.look()
+            }
+        }
+    }
+
+    fn pass(&mut self, millis: i64, asleep: bool) {
+        self.now.wall = self.now.wall.plus_millis(millis);
+        if !asleep {
+            self.now.monotonic += Duration::from_millis(millis.unsigned_abs());
+        }
+    }
+
+    fn answer(&mut self, which: Which, reply: &Reply, sent_now: bool) -> Checked {
+        let login = match which {
+            Which::Wanted => self.reference.wanted(),
+            Which::Leftover => self.reference.leftover(),
+            Which::Old(back) => self.logins.len().checked_sub(back + 1),
+        };
+        // A queued login was not sent, so nobody answers it.
+        let Some((login, flight, began)) = login.and_then(|login| {
+            let (flight, began) = self.logins[login];
+            Some((login, flight, began?))
+        }) else {
+            return Ok(());
+        };
+        let (wanted, leftover) = (self.reference.wanted(), self.reference.leftover());
+        if wanted == Some(login) {
+            self.on_wire = None;
+        }
+        let at = self.at();
+        match reply {
+            Reply::Login(shape) => {
+                let given = self.given(*shape);
+                let sent = if sent_now { self.now } else { began };
+                let expected = self.reference.opened(login, &given, to_at(sent), at);
+                let login = Box::new(to_login(&given));
+                self.step(Event::Opened { flight, login, sent }, &expected)
+            }
+            Reply::Failure(kind, wait) => {
+                let error = Error::new(*kind, "x").with(|context| context.retry_after = *wait);
+                let heard = wanted == Some(login) || leftover == Some(login);
+                self.refused |= error.is_terminal_for_login() && heard && !self.reference.is_closed();
+                let expected = self.reference.failed(login, *kind, *wait, at);
+                self.step(Event::Failed { flight, error }, &expected)
+            }
+        }
+    }
+
+    fn import(&mut self, issued: Issued, shape: Shape, same_token: bool) -> Checked {
+        let mut given = self.given(shape);
+        let last = self.reference.last();
+        if let (true, Some((_, _, token))) = (same_token, last) {
+            token.clone_into(&mut given.token);
+        }
+        let issued = match (issued, last) {
+            (Issued::AfterMine(by), Some((mine, ..))) => mine + by,
+            (Issued::Ago(by) | Issued::AfterMine(by), _) => self.now.wall.as_millis() - by,
+        };
+        let expected = self.reference.imported(&given, issued, self.at());
+        let event = Event::Imported {
+            login: Box::new(to_login(&given)),
+            issued_at: Timestamp::from_millis(issued),
+        };
+        self.step(event, &expected)
+    }
+
+    /// A tick leaves nothing undone: the machine never asks for another one at once.
+    fn tick(&mut self) -> Checked {
+        let expected = self.reference.ticked(self.at());
+        self.step(Event::Tick, &expected)?;
+        let next = self.machine.wakes_at(self.now);
+        prop_assert!(
+            next.is_none_or(|next| next > self.now.wall),
+            "{next:?} after a tick at {:?}",
+            self.now
+        );
+        Ok(())
+    }
+
+    fn step(&mut self, event: Event, expected: &Outcome) -> Checked {
+        let (machine, effects) = std::mem::take(&mut self.machine).step(event, self.now, self.policy);
+        self.machine = machine;
+        let outcome = self.observe(effects)?;
+        prop_assert_eq!(&outcome, expected, "machine and reference, at the last move");
+        self.look()
+    }
+
+    /// What everybody can see between two events.
+    fn look(&mut self) -> Checked {
+        let state = self.machine.state(self.now);
+        let seen = self.published.as_ref().filter(|record| record.is_live(self.now));
+        let view = View {
+            state: state.name.as_str(),
+            generation: state.generation,
+            readers_see: seen.map(|record| record.generation),
+            renewable: self.machine.renewable(self.now).map(|record| record.generation),
+            wakes_at: self.machine.wakes_at(self.now).map(Timestamp::as_millis),
+        };
+        let expected = self.reference.view(self.at());
+        prop_assert_eq!(view, expected, "machine and reference, after the last move");
+        Ok(())
+    }
+
+    fn number(&mut self, flight: FlightId) -> usize {
+        let known = self.logins.iter().position(|(id, _)| *id == flight);
+        known.unwrap_or_else(|| {
+            self.logins.push((flight, None));
+            self.logins.len() - 1
+        })
+    }
+
+    fn observe(&mut self, effects: Vec<Effect>) -> Checked<Outcome> {
+        let mut out = Outcome::default();
+        for effect in effects {
+            match effect {
+                Effect::Serve(record) => {
+                    prop_assert!(record.is_live(self.now), "served past its end");
+                    out.answer = Some(Answer::Served(record.generation));
+                }
+                Effect::Refuse(error) => {
+                    let wait = match error.advice() {
+                        Advice::After(wait) => Some(wait),
+                        _ => None,
+                    };
+                    out.answer = Some(Answer::Refused(error.kind(), wait));
+                }
+                Effect::Start(flight) => {
+                    let login = self.number(flight);
+                    prop_assert!(self.on_wire.is_none(), "two logins at once");
+                    prop_assert!(!self.refused, "refused credentials were sent again");
+                    self.on_wire = Some(login);
+                    self.logins[login].1 = Some(self.now);
+                    out.answer = Some(Answer::Started(login));
+                }
+                Effect::Join(flight) => out.answer = Some(Answer::Joined(self.number(flight))),
+                Effect::Publish(record) => {
+                    let token = record.tokens.access().expose().to_owned();
+                    out.published = Some((record.generation, token, record.expiry.at().as_millis()));
+                    self.published = Some(record);
+                }
+                Effect::Withdraw => self.published = None,
+                Effect::Settle(flight, result) => {
+                    let verdict = match result {
+                        Ok(record) => {
+                            prop_assert!(record.is_live(self.now), "settled past its end");
+                            Ok(record.generation)
+                        }
+                        Err(error) => Err(error.kind()),
+                    };
+                    prop_assert!(out.settled.is_none());
+                    out.settled = Some((self.number(flight), verdict));
+                }
+                Effect::SignOut(record) => out.signed_out = Some(record.generation),
+                Effect::Discard(login) => {
+                    out.discarded = Some(login.tokens.access().expose().to_owned());
+                }
+                Effect::Announce(event) => {
+                    let news = (event.name.as_str(), event.generation);
+                    out.announced.push(news);
+                    self.told.push(news);
+                }
+                other => prop_assert!(false, "unknown effect {other:?}"),
+            }
+        }
+        Ok(out)
+    }
+
+    /// What the story told as a whole: each end at most once, in order, and nothing of a session after its logout.
+    pub(crate) fn end(&self) -> Checked {
+        let told = |name, generation| {
+            let news = self.told.iter().enumerate();
+            let places: Vec<usize> = news
+                .filter(|(_, news)| **news == (name, generation))
+                .map(|(at, _)| at)
+                .collect();
+            places
+        };
+        for generation in 1..=self.machine.state(self.now).generation {
+            let [renewed, expiring, expired] =
+                ["renewed", "expiring", "expired"].map(|name| told(name, generation));
+            prop_assert_eq!(renewed.len(), 1, "{:?}", self.told);
+            prop_assert!(expiring.len() <= 1 && expired.len() <= 1, "{:?}", self.told);
+            let order = [renewed, expiring, expired].concat();
+            prop_assert!(order.is_sorted(), "{:?}", self.told);
+            let out = told("signed_out", generation).first().copied();
+            prop_assert!(
+                out.is_none_or(|out| order.iter().all(|&at| at < out)),
+                "{:?}",
+                self.told
+            );
+            let next = told("renewed", generation + 1).first().copied();
+            prop_assert!(
+                next.is_none_or(|next| order.iter().all(|&at| at < next)),
+                "{:?}",
+                self.told
+            );
+        }
+        Ok(())
+    }
+}
+
+fn to_at(now: Now) -> At {
+    At {
+        wall: now.wall.as_millis(),
+        mono: now.monotonic,
+    }
+}
+
+fn to_login(given: &Given) -> Login {
+    let mut login = Login::new(Tokens::new(given.token.as_str()));
+    login.skew = given.skew.map(Skew::from_millis);
+    login.evidence.extend(given.told_ends.map(|at| Evidence {
+        source: EvidenceSource::ExpiresIn,
+        at: Timestamp::from_millis(at),
+    }));
+    login.addresses = given
+        .wrong_address
+        .then(|| Addresses::new(Some("192.0.2.1"), Some("192.0.2.2"), None));
+    login
+}
