@@ -17,6 +17,7 @@ use preopen_core::skew::Skew;
 use preopen_core::totp::{OneTimeCode, step_at, step_start};
 use preopen_core::wire::{BoxFuture, Request};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use tokio::sync::oneshot;
 
 use crate::ask::{ask, is_asked_by};
 use crate::session::Inner;
@@ -67,21 +68,41 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
         drop(sign_out(&inner, &record).await);
     }
-    // A login that was queued behind this one may go now.
+    drained(&inner, flight);
+}
+
+/// A login that was queued behind this flight may go now.
+fn drained(inner: &Arc<Inner>, flight: FlightId) {
     if let Some(next) = inner.apply(Event::Drained { flight }).start {
-        drop(start(&inner, next));
+        drop(start(inner, next));
     }
+}
+
+/// Ends a session that the user logged out of, apart from whoever waits for it: no login may start before. Errors: what
+/// the broker says, and `Internal`.
+pub(crate) async fn log_out(inner: &Arc<Inner>, logout: FlightId, record: Arc<Record>) -> Result<Reply> {
+    let (told, outcome) = oneshot::channel();
+    let session = Arc::clone(inner);
+    let task = async move {
+        let ended = sign_out(&session, &record).await;
+        drained(&session, logout);
+        let _ = told.send(ended);
+    };
+    if let Err(error) = inner.spawn.spawn(Box::pin(task)) {
+        drained(inner, logout);
+        return Err(error);
+    }
+    outcome.await.unwrap_or_else(|_| Err(no_result()))
 }
 
 /// Ends a session at the broker. Even an adapter that panics must not keep the next login waiting.
 async fn sign_out(inner: &Inner, record: &Record) -> Result<Reply> {
     let ended = AssertUnwindSafe(inner.send_logout(record)).catch_unwind().await;
-    ended.unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Internal,
-            "the logout ended without a result",
-        ))
-    })
+    ended.unwrap_or_else(|_| Err(no_result()))
+}
+
+fn no_result() -> Error {
+    Error::new(ErrorKind::Internal, "the logout ended without a result")
 }
 
 async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {

@@ -240,7 +240,8 @@ impl Session {
     }
 
     /// Logs the account out at the broker and forgets the token, whatever the broker answers. This is
-    /// account-wide: other programs on the same session lose it too. A login that is under way is dropped.
+    /// account-wide: other programs on the same session lose it too. A login that is under way is dropped. It is sent even
+    /// if you drop this future once it was polled, and no login starts before it has ended: it could end the new session.
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
     pub async fn logout(&self) -> Result<Logout> {
@@ -249,7 +250,7 @@ impl Session {
             return Err(error);
         }
         self.inner.derived.store(None);
-        let Some(record) = done.sign_out else {
+        let Some((logout, record)) = done.sign_out else {
             let message = "there was no session to log out".to_owned();
             return Ok(Logout {
                 acknowledged: false,
@@ -257,9 +258,7 @@ impl Session {
                 error: None,
             });
         };
-        let inner = Arc::clone(&self.inner);
-        let sent = anywhere(async move { inner.send_logout(&record).await }).await;
-        Ok(match sent {
+        Ok(match flight::log_out(&self.inner, logout, record).await {
             Ok(reply) => Logout {
                 acknowledged: true,
                 message: reply.message.unwrap_or_else(|| "logged out".to_owned()),

@@ -34,7 +34,7 @@ pub(crate) struct Todo {
     /// A login that nobody wants any more, to be ended at the broker.
     pub(crate) discard: Option<Box<Login>>,
     /// A session that the user logged out of, to be ended at the broker.
-    pub(crate) sign_out: Option<Arc<Record>>,
+    pub(crate) sign_out: Option<(FlightId, Arc<Record>)>,
     /// A login to start.
     pub(crate) start: Option<FlightId>,
     /// The event is refused.
@@ -156,7 +156,7 @@ impl State {
         for effect in self.step(&mut inside, event, now, policy) {
             match effect {
                 Effect::Discard(login) => todo.discard = Some(login),
-                Effect::SignOut(record) => todo.sign_out = Some(record),
+                Effect::SignOut(logout, record) => todo.sign_out = Some((logout, record)),
                 Effect::Start(flight) => todo.start = Some(flight),
                 Effect::Refuse(error) => todo.refused = Some(error),
                 _ => {}

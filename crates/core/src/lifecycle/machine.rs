@@ -20,7 +20,7 @@ const WARM_AFTER: Duration = Duration::from_secs(5);
 /// And up to this much later, each account at its own time: a broker should not see all of its clients at once.
 const WARM_SPREAD: Duration = Duration::from_mins(2);
 
-/// Names one login attempt. A result that names another flight than the running one is too late.
+/// Names one login attempt, or one logout. A result that names another flight than the running one is too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlightId(u64);
 
@@ -46,7 +46,7 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// An abandoned flight has ended, and whatever it opened is closed at the broker.
+    /// An abandoned flight has ended, and whatever it opened is closed at the broker; or a logout has ended.
     Drained {
         /// The flight.
         flight: FlightId,
@@ -95,8 +95,8 @@ pub enum Effect {
     Withdraw,
     /// Give everybody who waits for this flight its result.
     Settle(FlightId, Result<Arc<Record>, Error>),
-    /// The user logged out of this session: end it at the broker.
-    SignOut(Arc<Record>),
+    /// The user logged out of this session: end it at the broker, and tell of [`Event::Drained`] when that is done.
+    SignOut(FlightId, Arc<Record>),
     /// A login that nobody wants any more succeeded: end it at the broker, best effort.
     Discard(Box<Login>),
     /// Tell those who watch the session.
@@ -144,9 +144,9 @@ pub struct Machine {
     flight: Option<FlightId>,
     /// Waits between failed logins.
     back_off: BackOff,
-    /// A login that was abandoned by a logout and still runs. No other login starts before it has ended, since
-    /// its own logout at the broker could end the newer session too.
-    draining: Option<FlightId>,
+    /// Logouts on their way, and a login that was abandoned by one and still runs. No other login starts before they
+    /// have ended, since a logout at the broker could end the newer session too.
+    draining: Vec<FlightId>,
 }
 
 impl Machine {
@@ -192,7 +192,7 @@ impl Machine {
             Event::Closed => self.closed(),
             Event::Forked => {
                 self.flight = None;
-                self.draining = None;
+                self.draining.clear();
                 Vec::new()
             }
         });
@@ -204,11 +204,10 @@ impl Machine {
         let Phase::Active(record) = &self.phase else {
             return None;
         };
-        let ends = record.expiry.at().to_ist();
-        let (told, name, reason) = if !record.is_live(now) {
-            (Told::Expired, EventName::Expired, format!("ended at {ends}"))
+        let (told, name, verb) = if !record.is_live(now) {
+            (Told::Expired, EventName::Expired, "ended")
         } else if now.wall >= expiring_at(record) {
-            (Told::Expiring, EventName::Expiring, format!("ends at {ends}"))
+            (Told::Expiring, EventName::Expiring, "ends")
         } else {
             return None;
         };
@@ -216,6 +215,7 @@ impl Machine {
             return None;
         }
         self.told = told;
+        let reason = format!("{verb} at {}", record.expiry.at().to_ist());
         Some(announce(SessionEvent::of(name, now.wall, record, reason)))
     }
 
@@ -239,15 +239,19 @@ impl Machine {
 
     /// A new login, now or behind the one that drains.
     fn begin(&mut self) -> Effect {
-        self.flights += 1;
         self.resting = false;
-        let flight = FlightId(self.flights);
+        let flight = self.next_flight();
         self.flight = Some(flight);
-        if self.draining.is_some() {
-            Effect::Join(flight)
-        } else {
+        if self.draining.is_empty() {
             Effect::Start(flight)
+        } else {
+            Effect::Join(flight)
         }
+    }
+
+    fn next_flight(&mut self) -> FlightId {
+        self.flights += 1;
+        FlightId(self.flights)
     }
 
     /// When the machine wants an [`Event::Tick`], as things are at `now`; `None` when time alone changes nothing.
@@ -380,7 +384,7 @@ impl Machine {
     fn failed(&mut self, flight: FlightId, error: &Error, now: Now) -> Vec<Effect> {
         let wanted = self.flight == Some(flight);
         let closed = matches!(self.phase, Phase::Closed);
-        if closed || !(wanted || self.draining == Some(flight)) {
+        if closed || !(wanted || self.draining.contains(&flight)) {
             return Vec::new();
         }
         // Of an abandoned login, too: what the broker said of the credentials, or that it wants to be left alone, is
@@ -410,15 +414,16 @@ impl Machine {
         effects
     }
 
-    /// A login that is queued behind the one that ended goes now, if there is still a reason for it.
+    /// A login that is queued behind what ended goes now, if there is still a reason for it.
     fn drained(&mut self, flight: FlightId, now: Now) -> Vec<Effect> {
-        if self.draining != Some(flight) {
-            return Vec::new();
-        }
-        self.draining = None;
+        let before = self.draining.len();
+        self.draining.retain(|draining| *draining != flight);
         let Some(queued) = self.flight else {
             return Vec::new();
         };
+        if self.draining.len() == before || !self.draining.is_empty() {
+            return Vec::new();
+        }
         let verdict = match self.live(now) {
             Some(record) => Ok(record),
             None => match self.blocked.clone().or_else(|| self.back_off.holds(now)) {
@@ -451,11 +456,15 @@ impl Machine {
 
     fn signed_out(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = vec![Effect::Withdraw];
+        let queued = !self.draining.is_empty();
         // A refused credential stays refused: logging out must not buy another attempt.
         let idle = match &self.phase {
             Phase::Closed => return vec![Effect::Refuse(closed_error())],
             Phase::Active(record) if record.is_live(now) => {
-                effects.push(Effect::SignOut(Arc::clone(record)));
+                let record = Arc::clone(record);
+                let logout = self.next_flight();
+                self.draining.push(logout);
+                effects.push(Effect::SignOut(logout, record));
                 false
             }
             Phase::SignedOut => self.flight.is_none(),
@@ -469,8 +478,10 @@ impl Machine {
             effects.push(announce(event));
         }
         if let Some(flight) = self.flight.take() {
-            // A queued flight never ran; the one that it waited for goes on draining.
-            self.draining.get_or_insert(flight);
+            // A queued flight never ran; what it waited for goes on draining.
+            if !queued {
+                self.draining.push(flight);
+            }
             effects.push(Effect::Settle(flight, Err(signed_out_error())));
         }
         effects

@@ -67,6 +67,8 @@ pub(crate) enum Move {
     },
     AddressRefused,
     SignOut,
+    /// The broker answers a logout.
+    LoggedOut,
     Reset,
     Close,
     Fork,
@@ -165,6 +167,7 @@ pub(crate) fn stories() -> impl Strategy<Value = Vec<Move>> {
         5 => prop_oneof![3 => Just(0), 1 => 1_u64..3].prop_map(|back| Move::Invalidate { back }),
         1 => Just(Move::AddressRefused),
         4 => Just(Move::SignOut),
+        4 => Just(Move::LoggedOut),
         3 => Just(Move::Reset),
         1 => prop_oneof![1 => Just(Move::Close), 2 => Just(Move::Fork), 2 => Just(Move::Reset)],
         14 => time(),

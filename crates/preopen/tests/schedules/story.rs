@@ -84,6 +84,8 @@ pub(crate) struct Story<'a> {
     failures: Vec<ErrorKind>,
     opened: usize,
     abandoned: BTreeSet<usize>,
+    /// The tasks that send the user's logouts.
+    logouts: BTreeSet<usize>,
     withdrawn: BTreeSet<u64>,
     logged_out: BTreeSet<String>,
     generation: u64,
@@ -128,6 +130,7 @@ impl<'a> Story<'a> {
             failures: Vec::new(),
             opened: 0,
             abandoned: BTreeSet::new(),
+            logouts: BTreeSet::new(),
             withdrawn: BTreeSet::new(),
             logged_out: BTreeSet::new(),
             generation: 0,
@@ -282,6 +285,7 @@ impl<'a> Story<'a> {
         let tasks = self.tasks.all();
         let running = (0..tasks.len()).filter(|task| tasks[*task].is_running());
         self.abandoned.extend(running);
+        let known = tasks.len();
         drop(tasks);
         for sent in self.wire.sent().iter_mut() {
             sent.abandoned |=
@@ -289,6 +293,7 @@ impl<'a> Story<'a> {
         }
         self.logout = Some(Polled::new(async move { session.logout().await }));
         self.poll_logout();
+        self.logouts.extend(known..self.tasks.all().len());
     }
 
     fn poll_logout(&mut self) {
@@ -372,10 +377,23 @@ impl<'a> Story<'a> {
                 .rposition(|sent| sent.task == Some(task) && sent.ends.is_none());
             place.map(|place| (place, sent[place].said))
         };
-        if self.abandoned.contains(&task) || self.closed {
+        if self.closed || self.logouts.contains(&task) {
             return;
         }
         self.era += 1;
+        if self.abandoned.contains(&task) {
+            // Nobody waits for it, but what it learned holds for the next.
+            match login.and_then(|(_, said)| said) {
+                Some(Say::Refused) => {
+                    self.refused = true;
+                    self.failures.push(ErrorKind::CredentialsRejected);
+                }
+                Some(Say::Down) => self.failures.push(ErrorKind::BrokerUnavailable),
+                Some(Say::Panic) => self.failures.push(ErrorKind::Internal),
+                _ => {}
+            }
+            return;
+        }
         let failure = match (login, self.answer) {
             (Some((place, Some(Say::Yes))), _) => {
                 self.opened += 1;

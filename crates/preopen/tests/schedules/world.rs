@@ -233,14 +233,15 @@ const PLANNED: &str = "a panic that the test planned";
 
 /// Keeps planned panics off the terminal: there are thousands.
 pub(crate) fn hush() {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let planned = info
-            .payload()
-            .downcast_ref::<String>()
-            .is_some_and(|text| text == PLANNED);
-        if !planned {
-            before(info);
-        }
-    }));
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload().downcast_ref::<&str>().copied();
+            let owned = info.payload().downcast_ref::<String>().map(String::as_str);
+            if text.or(owned) != Some(PLANNED) {
+                before(info);
+            }
+        }));
+    });
 }
