@@ -60,6 +60,10 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
             login: Box::new(login),
             sent,
         },
+        // It was given up because of a logout: nothing was learned of the broker that could hold back the next login.
+        Err(error) if error.kind() == ErrorKind::Internal && !inner.is_current(flight) => {
+            return drained(&inner, flight);
+        }
         Err(error) => Event::Failed { flight, error },
     };
     if let Some(late) = inner.apply(event).discard {

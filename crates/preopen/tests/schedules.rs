@@ -88,21 +88,33 @@ fn run(
     story.end();
 }
 
+const FAILURES: Setup = Setup {
+    callers: 2,
+    asked: false,
+    login: &[Say::Yes, Say::Down, Say::Refused],
+    logout: &[Say::Yes],
+    also: &[
+        Logout,
+        Action::InvalidateCurrent,
+        Action::InvalidateOld,
+        Action::Reset,
+    ],
+};
+
 #[test]
-fn callers_logouts_and_failures() {
+fn two_callers_logouts_and_failures() {
+    let ran = explore("two callers, logouts and failures", FAILURES, 8);
+    assert!(ran.schedules > 10_000);
+}
+
+#[test]
+fn three_callers_logouts_and_failures() {
     let setup = Setup {
         callers: 3,
-        asked: false,
-        login: &[Say::Yes, Say::Down, Say::Refused],
-        logout: &[Say::Yes],
-        also: &[
-            Logout,
-            Action::InvalidateCurrent,
-            Action::InvalidateOld,
-            Action::Reset,
-        ],
+        ..FAILURES
     };
-    assert!(explore("logouts and failures", setup, 8).schedules > 10_000);
+    let ran = explore("three callers, logouts and failures", setup, 7);
+    assert!(ran.schedules > 5_000);
 }
 
 #[test]
@@ -220,6 +232,23 @@ fn s8_a_logout_whose_caller_gives_up_is_sent_all_the_same() {
         Fly(2),
     ];
     replay(PLAIN, &[opened.as_slice(), &left].concat());
+}
+
+#[test]
+fn s8_a_login_that_was_given_up_unsent_counts_as_no_failure() {
+    let failed = [Start(0), Fly(0), Reply(0, Say::Down), Fly(0), Poll(0)];
+    replay(PLAIN, &[failed.as_slice(), &[Start(1), Logout, Poll(1)]].concat());
+    let waiting = [
+        Start(0),
+        Fly(0),
+        Action::Leave(0),
+        Reply(0, Say::Down),
+        Fly(0),
+        Start(1),
+        Logout,
+        Start(2),
+    ];
+    replay(Setup { callers: 3, ..PLAIN }, &waiting);
 }
 
 #[test]
