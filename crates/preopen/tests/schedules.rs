@@ -93,6 +93,7 @@ const FAILURES: Setup = Setup {
         Action::InvalidateOld,
         Action::Reset,
     ],
+    before: &[],
 };
 
 #[test]
@@ -110,6 +111,36 @@ fn three_callers_logouts_and_failures() {
 }
 
 #[test]
+fn two_generations_and_refusals_of_either() {
+    let setup = Setup {
+        callers: 2,
+        asked: false,
+        login: &[Say::Yes, Say::Down],
+        logout: &[Say::Yes],
+        also: &[
+            Action::InvalidateOld,
+            Action::InvalidateCurrent,
+            Logout,
+            Action::Boundary,
+        ],
+        before: &[
+            Start(0),
+            Fly(0),
+            Reply(0, Say::Yes),
+            Fly(0),
+            Poll(0),
+            Action::InvalidateCurrent,
+            Start(1),
+            Fly(1),
+            Reply(1, Say::Yes),
+            Fly(1),
+            Poll(1),
+        ],
+    };
+    explore("two generations", setup, 6, 5_000);
+}
+
+#[test]
 fn callers_the_boundary_and_the_end_of_the_session() {
     let setup = Setup {
         callers: 2,
@@ -122,6 +153,7 @@ fn callers_the_boundary_and_the_end_of_the_session() {
             Action::Boundary,
             Action::DropHandle,
         ],
+        before: &[],
     };
     explore("boundary, close and drop", setup, 7, 5_000);
 }
@@ -134,6 +166,7 @@ fn callbacks_that_answer_and_panic() {
         login: &[Say::Yes],
         logout: &[Say::Yes],
         also: &[Logout, Action::Close, Action::DropHandle],
+        before: &[],
     };
     explore("callbacks", setup, 6, 5_000);
 }
@@ -146,6 +179,7 @@ fn brokers_and_adapters_that_panic() {
         login: &[Say::Yes, Say::Panic],
         logout: &[Say::Yes, Say::Down, Say::Panic],
         also: &[Logout, Action::InvalidateCurrent],
+        before: &[],
     };
     explore("panics", setup, 7, 2_000);
 }
@@ -177,6 +211,7 @@ const PLAIN: Setup = Setup {
         Action::Boundary,
         Action::DropHandle,
     ],
+    before: &[],
 };
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) logout: &'static [Say],
     /// What else may happen.
     pub(crate) also: &'static [Action],
+    /// What has happened before any action is chosen, by callers who are gone.
+    pub(crate) before: &'static [Action],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl<'a> Story<'a> {
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .build()
             .unwrap();
-        Self {
+        let mut story = Self {
             setup,
             time,
             clock,
@@ -139,7 +141,10 @@ impl<'a> Story<'a> {
             closed: false,
             over: false,
             answer: Say::Yes,
-        }
+        };
+        setup.before.iter().for_each(|action| story.act(*action));
+        story.callers.iter_mut().for_each(|caller| *caller = Caller::Idle);
+        story
     }
 
     /// Everything that may happen next. Callers are alike, so they come in order.
@@ -225,9 +230,18 @@ impl<'a> Story<'a> {
                     since: self.step,
                     era: self.era,
                 };
-                self.poll_caller(nth);
+                let _ = self.poll_caller(nth);
             }
-            Action::Poll(nth) => self.poll_caller(nth),
+            Action::Poll(nth) => {
+                let tasks = self.tasks.all().len();
+                let since = self.poll_caller(nth);
+                let started = self.tasks.all().len() > tasks;
+                let before = self.signed_out.is_some_and(|step| step > since);
+                assert!(
+                    !(started && before),
+                    "S8: who asked before a logout logs in after it"
+                );
+            }
             Action::Leave(nth) => self.callers[nth] = Caller::Served,
             Action::Fly(task) => self.fly(task),
             Action::Reply(place, say) => self.wire.sent()[place].answer(say),
@@ -303,7 +317,8 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn poll_caller(&mut self, nth: usize) {
+    /// Tells since when the caller has waited.
+    fn poll_caller(&mut self, nth: usize) -> usize {
         let Caller::Waiting { token, since, era } = &mut self.callers[nth] else {
             panic!("nobody to poll");
         };
@@ -328,6 +343,7 @@ impl<'a> Story<'a> {
                 }
             }
         }
+        since
     }
 
     /// Whether a token may be handed out now.
@@ -429,6 +445,7 @@ impl<'a> Story<'a> {
         let mut sent = self.wire.sent();
         for place in self.seen..sent.len() {
             sent[place].task = task;
+            sent[place].early = !self.over;
             sent[place].abandoned = task.is_some_and(|task| self.abandoned.contains(&task));
             let (before, new) = (&sent[..place], &sent[place]);
             if let Some(token) = &new.ends {
@@ -455,7 +472,9 @@ impl<'a> Story<'a> {
                     !other.is_open(),
                     "S8: a login was sent beside another request of the session"
                 );
-                let late = other.abandoned && other.said == Some(Say::Yes) && other.ends.is_none();
+                // What was opened before 08:00 ends there by itself.
+                let opened = other.ends.is_none() && other.said == Some(Say::Yes);
+                let late = opened && other.abandoned && !(other.early && self.over);
                 let ended = before.iter().any(|end| end.ends == Some(token_of(place)));
                 assert!(
                     !late || ended,

@@ -82,6 +82,8 @@ pub(crate) struct Sent {
     /// The task that sent it, and whether that is a login which the user logged out of.
     pub(crate) task: Option<usize>,
     pub(crate) abandoned: bool,
+    /// Whether it was sent before 08:00.
+    pub(crate) early: bool,
     reply: Option<oneshot::Sender<Say>>,
 }
 
@@ -138,6 +140,7 @@ impl Transport for Wire {
                     said: None,
                     task: None,
                     abandoned: false,
+                    early: false,
                     reply: Some(reply),
                 });
                 sent.len() - 1
