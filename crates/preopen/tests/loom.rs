@@ -3,7 +3,7 @@
 //!
 //! Each model names the mutation of `state.rs` that was tried against it and that it caught. `LOOM_MAX_PREEMPTIONS`
 //! sets how often a thread may be interrupted; the bound here keeps the tests quick.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[path = "../src/events.rs"]
 #[allow(
@@ -260,7 +260,7 @@ fn s1_nobody_who_joins_while_the_login_ends_is_left_behind() {
         };
         let other = session.clone();
         let other = thread::spawn(move || late(other));
-        let (_, joined) = both(&session, move |session| drop(session.opened(flight, 1)), late);
+        let ((), joined) = both(&session, move |session| drop(session.opened(flight, 1)), late);
         assert_eq!((joined, other.join().unwrap()), (1, 1));
         assert_eq!(one_login(&first.wait().unwrap().unwrap()), 1);
     });
@@ -272,7 +272,7 @@ fn s2_a_failure_reaches_everybody_and_the_slot_is_clean() {
     explore(|| {
         let session = Session::new();
         let (flight, first) = session.start();
-        let (_, (outcome, started)) = both(
+        let ((), (outcome, started)) = both(
             &session,
             move |session| drop(session.failed(flight)),
             |session| session.token(|session, flight| drop(session.opened(flight, 1))),

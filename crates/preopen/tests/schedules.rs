@@ -2,7 +2,13 @@
 //! polls, on one thread, without real time. Each schedule is then let go on to its end, where nobody may hang.
 //!
 //! `PREOPEN_SCHEDULE_DEPTH` sets the number of actions that are chosen freely; a failed schedule prints its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test"
+)]
 
 #[path = "schedules/story.rs"]
 mod story;

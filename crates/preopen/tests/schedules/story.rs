@@ -11,7 +11,7 @@ use preopen::{
 };
 use tokio::runtime::Runtime;
 
-use crate::world::{Person, Polled, Say, Tasks, Wire, token_of};
+use crate::world::{Person, Polled, Say, Sent, Tasks, Wire, token_of};
 
 /// What a set of schedules is made of.
 #[derive(Clone, Copy)]
@@ -508,7 +508,7 @@ impl<'a> Story<'a> {
         for _ in 0..200 {
             let mut polls = Vec::new();
             self.polls(&mut polls);
-            let open = self.wire.sent().iter().position(|sent| sent.is_open());
+            let open = self.wire.sent().iter().position(Sent::is_open);
             let next = match (polls.first(), open) {
                 (Some(poll), _) => *poll,
                 (None, Some(place)) => Action::Reply(place, Say::Yes),
