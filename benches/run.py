@@ -1,16 +1,20 @@
 """The driver of the benchmarks: alternating rounds, one client process at a time, counts reconciled."""
 
 import argparse
+import functools
 import http.client
 import json
 import os
 import platform
+import re
 import ssl
 import statistics
 import subprocess
 import sys
 import urllib.parse
 from pathlib import Path
+
+import many
 
 HERE = Path(__file__).resolve().parent
 PATH = "/quote/getQuote"
@@ -60,8 +64,8 @@ class Broker:
         token = self.request("POST", "/session/token", keys)["sessionToken"]
         return {"x-session-token": token, "accept": "application/json"}
 
-    def seen(self):
-        return self.control("GET", "/requests?broker=samco&limit=1&path=" + PATH)["count"]
+    def seen(self, path=PATH):
+        return self.control("GET", "/requests?broker=samco&limit=1&path=" + path)["count"]
 
     def settings(self, **more):
         return {
@@ -132,20 +136,13 @@ def versions(python, node):
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preopen-bin", required=True)
-    parser.add_argument("--node", required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--calls", type=int, default=1600, help="calls per client and round; a multiple of 16"
-    )
-    parser.add_argument("--hot-calls", type=int, default=200_000)
-    parser.add_argument("--out", help="write the tables to this Markdown file as well")
-    args = parser.parse_args()
-    python, javascript = [sys.executable, str(HERE / "client.py")], [args.node, str(HERE / "client.mjs")]
-    used = versions(sys.executable, args.node)
-    print(f"{used}\n{args.rounds} alternating rounds, {args.calls} calls each; medians, the client's CPU")
+def clients(args):
+    return [sys.executable, str(HERE / "client.py")], [args.node, str(HERE / "client.mjs")]
+
+
+def live_group(args):
+    """What a call costs that needs no request."""
+    python, javascript = clients(args)
     parts = []
     with Broker(args.preopen_bin, tls=False) as broker:
         for title, command, plain in (
@@ -155,6 +152,13 @@ def main():
             peers = [plain, "token()", "headers()"]
             found = measure(broker, command, peers, args.rounds, args.hot_calls, counted=False)
             parts.append(table(f"{title}: a live session, per call", found, "ns", 1000.0))
+    return parts
+
+
+def calls_group(args):
+    """An authenticated GET beside other clients."""
+    python, javascript = clients(args)
+    parts = []
     for scheme in ("http", "https"):
         with Broker(args.preopen_bin, tls=scheme == "https") as broker:
             for title, command, peers, workers in (
@@ -165,14 +169,57 @@ def main():
             ):
                 found = measure(broker, command, peers, args.rounds, args.calls, workers)
                 parts.append(table(f"{title}: authenticated GET over {scheme}, per call", found))
-    if args.out:
-        note = (
-            "Written by `cargo xtask bench`. Ratios within a table were measured in alternating rounds\n"
-            f"of one run on one machine with {os.cpu_count()} cores; absolute numbers are of that machine.\n"
-            "CPU is that of the client process.\n\n"
-            f"{used}. {args.rounds} rounds, {args.calls} calls per round.\n"
-        )
-        Path(args.out).write_text("# Benchmarks\n\n" + note + "\n" + "\n".join(parts), encoding="utf-8")
+    return parts
+
+
+def sessions_group(args):
+    """Many sessions in one process."""
+    start = functools.partial(Broker, args.preopen_bin, tls=False)
+    return [many.run(start, args.sessions_bin, args.sessions, workers=64, rounds=args.rounds)]
+
+
+GROUPS = {"live": live_group, "calls": calls_group, "sessions": sessions_group}
+
+
+def merged(report, parts):
+    """The report with these sections in place of those of the same titles, or at its end."""
+    head, *kept = [text.rstrip() + "\n" for text in re.split(r"^(?=### )", report, flags=re.MULTILINE)]
+    sections = {text.splitlines()[0]: text for text in [*kept, *parts]}
+    return "\n".join([head, *sections.values()])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preopen-bin", required=True)
+    parser.add_argument("--sessions-bin", required=True)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--calls", type=int, default=1600, help="calls per client and round; a multiple of 16"
+    )
+    parser.add_argument("--hot-calls", type=int, default=200_000)
+    parser.add_argument(
+        "--sessions", type=int, nargs="+", default=[1000, 2500, 5000, 10_000], help="sessions in one process"
+    )
+    parser.add_argument("--only", choices=GROUPS, help="run one group; the report keeps its other sections")
+    parser.add_argument("--out", help="write the tables to this Markdown file as well")
+    args = parser.parse_args()
+    parts = []
+    for name in [args.only] if args.only else GROUPS:
+        parts += GROUPS[name](args)
+    if not args.out:
+        return
+    report = Path(args.out)
+    if args.only:
+        report.write_text(merged(report.read_text(encoding="utf-8"), parts), encoding="utf-8")
+        return
+    note = (
+        "Written by `cargo xtask bench`. Ratios within a table were measured in alternating rounds\n"
+        f"of one run on one machine with {os.cpu_count()} cores; absolute numbers are of that machine.\n"
+        "CPU is that of the client process.\n\n"
+        f"{versions(sys.executable, args.node)}. {args.rounds} rounds, {args.calls} calls per round.\n"
+    )
+    report.write_text("# Benchmarks\n\n" + note + "\n" + "\n".join(parts), encoding="utf-8")
 
 
 if __name__ == "__main__":

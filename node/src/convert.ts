@@ -20,6 +20,7 @@ export interface NativeErrorInfo {
   readonly which: string | null;
   readonly reason: string | null;
   readonly phase: string | null;
+  readonly clock_skew: number | null;
   readonly retry_after: number | null;
   readonly source_ip: string | null;
   readonly primary_ip: string | null;
@@ -42,7 +43,7 @@ export function toError(info: NativeErrorInfo): PreopenError {
   const message =
     field !== null && info.message.startsWith(`${info.field} `)
       ? field + info.message.slice(info.field?.length)
-      : info.message;
+      : info.message.replace(/^the callback for [a-z_]+/, camelWords);
   const cause = info.causes.reduceRight<Error | undefined>(below, undefined);
   return new errorClasses[info.code](
     message,
@@ -59,6 +60,7 @@ export function toError(info: NativeErrorInfo): PreopenError {
       which: info.which,
       reason: info.reason,
       phase: info.phase,
+      clockSkew: info.clock_skew,
       retryAfter: info.retry_after,
       sourceIp: info.source_ip,
       primaryIp: info.primary_ip,
@@ -68,6 +70,10 @@ export function toError(info: NativeErrorInfo): PreopenError {
       cause,
     }),
   );
+}
+
+function camelWords(text: string): string {
+  return text.split(" ").map(camel).join(" ");
 }
 
 /** A cause of Rust's. It has no stack of its own: it did not happen in JavaScript. */

@@ -1,8 +1,12 @@
-// Credentials of the brokers. Their secrets live in the addon and cannot be read back.
+// Credentials of the brokers. Their secrets live in the addon and cannot be read back, or are asked for by callbacks.
 
+import { answerer } from "./ask.js";
+import type { SecretCallback } from "./ask.js";
 import { invalidInput, unicode } from "./convert.js";
 import { native } from "./native.js";
-import type { NativeCredentials } from "./native.js";
+import type { NativeCredentials, NativeSource } from "./native.js";
+
+export type { SecretCallback } from "./ask.js";
 
 let open: (credentials: unknown) => NativeCredentials | undefined;
 let make: (broker: BrokerName, inner: NativeCredentials) => Credentials;
@@ -56,28 +60,47 @@ export function nativeCredentials(credentials: unknown): NativeCredentials | und
 export interface SamcoCredentials {
   /** The app's API key. */
   readonly apiKey: string;
-  /** The app's API secret. */
-  readonly apiSecret: string;
+  /** The app's API secret, or a function that gives it when a login needs it. */
+  readonly apiSecret: string | SecretCallback;
 }
 
-/** Credentials of SmartAPI's direct login. */
-export interface AngelOneCredentials {
+/** Credentials of SmartAPI's direct login, with exactly one source of one-time codes: `totpSecret` or `totp`. */
+export type AngelOneCredentials = AngelOneAccess & (TotpFromSecret | TotpFromCallback);
+
+/** What SmartAPI's direct login needs beside a one-time code. */
+export interface AngelOneAccess {
   /** The app's API key. */
   readonly apiKey: string;
   /** The client code, for example `A123456`. */
   readonly clientCode: string;
-  /** The account's PIN, not the web password. */
-  readonly pin: string;
-  /** The TOTP secret as shown beside the QR code: Base32, spaces and hyphens allowed. */
-  readonly totpSecret: string;
+  /** The account's PIN, not the web password, or a function that gives it when a login needs it. */
+  readonly pin: string | SecretCallback;
+}
+
+/** One-time codes made by Preopen. */
+export interface TotpFromSecret {
+  /**
+   * The TOTP secret as shown beside the QR code: Base32, spaces and hyphens allowed; or a function that gives it when a
+   * login needs it.
+   */
+  readonly totpSecret: string | SecretCallback;
+  readonly totp?: undefined;
+}
+
+/** One-time codes that somebody reads from an authenticator app. */
+export interface TotpFromCallback {
+  /** A function that gives the six-digit code of the moment. It is called once for each login, never in the same 30 seconds. */
+  readonly totp: SecretCallback;
+  readonly totpSecret?: undefined;
 }
 
 /** Makes credentials from values, or from the environment. */
 export interface CredentialsFactory<T> {
   /**
-   * Makes credentials. They are checked in full when a session is made with them; nothing is sent.
+   * Makes credentials. They are checked in full when a session is made with them, what a callback gives when it was
+   * given; nothing is sent.
    *
-   * @throws InvalidInputError when a value is not a string or not valid Unicode, naming it.
+   * @throws InvalidInputError when a value is not a string (or a function, where one may be) or not valid Unicode, naming it.
    */
   (values: T): Credentials;
   /**
@@ -91,7 +114,7 @@ export interface CredentialsFactory<T> {
 /** Samco Trade API. From the environment: `SAMCO_API_KEY`, `SAMCO_API_SECRET`. */
 export const samco: CredentialsFactory<SamcoCredentials> = Object.assign(
   (values: SamcoCredentials): Credentials => {
-    const { apiKey, apiSecret } = texts(values, ["apiKey", "apiSecret"]);
+    const { apiKey, apiSecret } = checked(values, { apiKey: text, apiSecret: secret });
     return make("samco", native().NativeCredentials.samco(apiKey, apiSecret));
   },
   { fromEnv: (): Credentials => samco({ apiKey: variable("SAMCO_API_KEY"), apiSecret: variable("SAMCO_API_SECRET") }) },
@@ -103,8 +126,11 @@ export const samco: CredentialsFactory<SamcoCredentials> = Object.assign(
  */
 export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
   (values: AngelOneCredentials): Credentials => {
-    const { apiKey, clientCode, pin, totpSecret } = texts(values, ["apiKey", "clientCode", "pin", "totpSecret"]);
-    return make("angelone", native().NativeCredentials.angelOne(apiKey, clientCode, pin, totpSecret));
+    const typed = typeof values === "object" && values !== null && values.totp !== undefined;
+    const code = typed ? { totpSecret: absent, totp: callback } : { totpSecret: secret, totp: absent };
+    const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code });
+    const totp = (typed ? read.totp : read.totpSecret) as NativeSource;
+    return make("angelone", native().NativeCredentials.angelOne(read.apiKey, read.clientCode, read.pin, totp, typed));
   },
   {
     fromEnv: (): Credentials =>
@@ -117,15 +143,43 @@ export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
   },
 );
 
-function texts<K extends string>(values: Readonly<Record<K, string>>, names: readonly K[]): Record<K, string> {
+/** Reads one credential; throws `InvalidInputError` that names it. */
+type Read<T> = (field: string, value: unknown) => T;
+
+const text: Read<string> = (field, value) => {
+  const problem = typeof value === "string" ? unicode(value) : "must be a string";
+  if (problem !== undefined) throw invalidInput(field, problem);
+  return value as string;
+};
+
+const callback: Read<NativeSource> = (field, value) => {
+  if (typeof value !== "function") throw invalidInput(field, "must be a function that gives the six-digit code");
+  return answerer(value as SecretCallback);
+};
+
+const secret: Read<NativeSource> = (field, value) => {
+  if (typeof value === "function") return answerer(value as SecretCallback);
+  if (typeof value !== "string") throw invalidInput(field, "must be a string, or a function that gives one");
+  return text(field, value);
+};
+
+const absent: Read<undefined> = (field, value) => {
+  if (value !== undefined) throw invalidInput(field, "must not be given beside totp: give one source of one-time codes");
+  return undefined;
+};
+
+function checked<R extends Readonly<Record<string, Read<unknown>>>>(
+  values: object,
+  reads: R,
+): { [K in keyof R]: ReturnType<R[K]> } {
+  const names = Object.keys(reads);
   if (typeof values !== "object" || values === null) throw invalidInput("credentials", `must be an object with ${names.join(", ")}`);
-  const unknown = Object.keys(values).find((name) => !names.some((known) => known === name));
+  const unknown = Object.keys(values).find((name) => !names.includes(name));
   if (unknown !== undefined) throw invalidInput(unknown, `is not a credential of this broker: it takes ${names.join(", ")}`);
-  for (const name of names) {
-    const problem = typeof values[name] === "string" ? unicode(values[name]) : "must be a string";
-    if (problem !== undefined) throw invalidInput(name, problem);
-  }
-  return values;
+  const given = values as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.entries(reads).map(([name, read]) => [name, read(name, given[name])])) as {
+    [K in keyof R]: ReturnType<R[K]>;
+  };
 }
 
 // Read here and not in Rust: a worker thread has an environment of its own.

@@ -43,10 +43,18 @@ export interface ErrorFacts {
    * `AccountActionRequiredError`: `app_login`, `not_subscribed` or `blocked`.
    */
   readonly which?: string;
-  /** For `LoginRequiredError`: `signed_out`, `refresh_expired` or `refresh_rejected`. */
+  /**
+   * For `LoginRequiredError`: `signed_out`, `refresh_expired`, `refresh_rejected`, or `not_answered`: the callback for a
+   * secret gave nothing.
+   */
   readonly reason?: string;
   /** For `TimeoutError` and `NetworkError`: `lock`, `connect` (nothing was sent), `login` or `read`. */
   readonly phase?: string;
+  /**
+   * Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely cause: of a
+   * refused one-time code, for `CredentialsRejectedError`.
+   */
+  readonly clockSkew?: number;
   /** Seconds that the broker asked to wait, for `RateLimitedError`. */
   readonly retryAfter?: number;
   /** The address that the broker saw, for `StaticIpMismatchError`. */

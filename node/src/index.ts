@@ -3,9 +3,19 @@
 import "./floor.js";
 
 export { Credentials, angelOne, samco } from "./credentials.js";
-export type { AngelOneCredentials, BrokerName, CredentialsFactory, SamcoCredentials } from "./credentials.js";
+export type {
+  AngelOneAccess,
+  AngelOneCredentials,
+  BrokerName,
+  CredentialsFactory,
+  SamcoCredentials,
+  SecretCallback,
+  TotpFromCallback,
+  TotpFromSecret,
+} from "./credentials.js";
 export * from "./errors.js";
-export type { CallControl, CallOptions, ParamValue, SessionOptions } from "./options.js";
-export type { ExpiryEvidence, Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
-export { Session } from "./session.js";
+export type { SessionEvents } from "./events.js";
+export type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, ParamValue, SessionOptions } from "./options.js";
+export type { EventName, ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
+export { Session, generateKey } from "./session.js";
 export { Token } from "./token.js";

@@ -27,6 +27,7 @@ export interface NativeOptions {
   sourceIp?: string;
   proxy?: string;
   caFile?: string;
+  keepWarm?: boolean;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -43,6 +44,26 @@ export interface NativeCall {
 /** Credentials; nothing reads them back. */
 export interface NativeCredentials {
   readonly [brand]: "credentials";
+}
+
+/** A callback's question; it is answered once, and one that is dropped without an answer fails. */
+export interface NativeQuestion {
+  answer(secret: string | null): void;
+  /** `how` completes a sentence, for example `threw TypeError`. */
+  fail(how: string): void;
+}
+
+/** A secret, or a function that answers the question for it. It must not throw. */
+export type NativeSource = string | ((question: NativeQuestion) => void);
+
+/** A session's events, from the moment that it was made on. */
+export interface NativeEvents {
+  /** The next event as JSON text, `false` when there is none yet, `null` at the end. */
+  look(): string | false | null;
+  /** Calls `ready` once, when there is something to look at; keeps no process alive. */
+  wait(ready: () => void): void;
+  rest(): void;
+  close(): void;
 }
 
 /** A virtual clock; milliseconds since the Unix epoch, and times real time. */
@@ -66,6 +87,10 @@ export interface NativeSession {
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
   request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<string>>;
+  events(): NativeEvents;
+  export(key: string, cancel?: NativeCancel): Promise<Outcome<string>>;
+  exportExposed(cancel?: NativeCancel): Promise<Outcome<string>>;
+  prime(record: string, key?: string): Outcome<undefined>;
   state(): string;
   invalidate(generation: number): void;
   reset(): void;
@@ -77,13 +102,18 @@ export interface NativeSession {
 export interface Native {
   version(): string;
   errorCatalogue(): string[];
+  eventCatalogue(): string[];
+  generateKey(): Outcome<string>;
   openSession(credentials: NativeCredentials, options: NativeOptions, clock?: NativeClock): Outcome<NativeSession>;
   readonly NativeCredentials: {
-    samco(apiKey: string, apiSecret: string): NativeCredentials;
-    angelOne(apiKey: string, clientCode: string, pin: string, totpSecret: string): NativeCredentials;
+    samco(apiKey: string, apiSecret: NativeSource): NativeCredentials;
+    /** `typed` tells that `totp` is asked for the six-digit code, not for the secret. */
+    angelOne(apiKey: string, clientCode: string, pin: NativeSource, totp: NativeSource, typed: boolean): NativeCredentials;
   };
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
-  readonly NativeCancel: new () => NativeCancel;
+  readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;
+  readonly NativeEvents: abstract new () => NativeEvents;
+  readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
 }
 

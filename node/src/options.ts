@@ -23,6 +23,13 @@ export interface SessionOptions {
   readonly caFile?: string | undefined;
   /** Hosts beside the broker's own that credentials may be sent to. */
   readonly allowedHosts?: readonly string[] | undefined;
+  /**
+   * Renews the session after each daily end without being asked, so that the first order of the day waits for no login:
+   * between 5 and 125 seconds after the end, each account at its own time, never before it. It begins with the first call
+   * that needs a token, and rests while a login needs a person. It keeps neither the process nor a session that you dropped
+   * alive. `false` by default.
+   */
+  readonly keepWarm?: boolean | undefined;
 }
 
 /** How a caller may give up. */
@@ -33,6 +40,24 @@ export interface CallControl {
    */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How to listen to a session. */
+export interface EventsOptions {
+  /** Ends the listening when it is aborted: what happened before is still given, then the signal's reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a session is sealed or opened with. */
+export interface KeyOptions {
+  /**
+   * The key: 32 random bytes as base64 or hex, for example from {@link generateKey}. Without it that of the environment
+   * variable `PREOPEN_KEY`.
+   */
+  readonly key?: string | undefined;
+}
+
+/** How to export a session. */
+export interface ExportOptions extends CallControl, KeyOptions {}
 
 /** A value of a query parameter; a list repeats the parameter. */
 export type ParamValue = string | number | bigint | boolean;
@@ -86,9 +111,12 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
   caFile: text,
   allowedHosts: (value) =>
     Array.isArray(value) && value.every((host) => text(host) === undefined) ? undefined : "must be a list of strings",
+  keepWarm: flag,
 };
 
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
+const KEY: Readonly<Record<keyof KeyOptions, Check>> = { key: text };
+const EXPORT: Readonly<Record<keyof ExportOptions, Check>> = { ...KEY, signal };
 
 const CALL: Readonly<Record<keyof CallOptions, Check>> = {
   params: query,
@@ -107,6 +135,34 @@ export function sessionOptions(options: SessionOptions): NativeOptions {
 /** The signal of a call that takes nothing else. Throws `InvalidInputError`. */
 export function callControl(control: CallControl | undefined): AbortSignal | undefined {
   return control === undefined ? undefined : (given(control, CONTROL)["signal"] as AbortSignal | undefined);
+}
+
+/** The signal that ends a listening. Throws `InvalidInputError`. */
+export function eventsOptions(options: EventsOptions): AbortSignal | undefined {
+  return (given(options, CONTROL) as EventsOptions).signal;
+}
+
+/** The key of a sealed session and the signal of its export. Throws `InvalidInputError`. */
+export function exportOptions(options: ExportOptions): [string, AbortSignal | undefined] {
+  const { key = keyOfEnvironment(), signal: aborts } = given(options, EXPORT) as ExportOptions;
+  if (key === undefined) {
+    throw invalidInput("key", "is not given: pass one, or set PREOPEN_KEY; generateKey() makes one");
+  }
+  return [key, aborts];
+}
+
+/** The key to open a sealed session with, if there is one. Throws `InvalidInputError`. */
+export function primeKey(record: string, options: KeyOptions): string | undefined {
+  const { key } = given(options, KEY) as KeyOptions;
+  if (typeof record !== "string") throw invalidInput("record", "must be the text that export() gave");
+  valid("record", record);
+  // An open record needs no key, so that a bad one in the environment does no harm.
+  return key ?? (record.trimStart().startsWith("{") ? undefined : keyOfEnvironment());
+}
+
+// Read here and not in Rust: a worker thread has an environment of its own.
+function keyOfEnvironment(): string | undefined {
+  return process.env["PREOPEN_KEY"];
 }
 
 /** A call as the addon wants it, and its signal. Throws `InvalidInputError`. */

@@ -73,8 +73,53 @@ export interface SessionState {
   readonly expirySource: string | undefined;
   /** All evidence. */
   readonly expiryEvidence: readonly ExpiryEvidence[];
+  /**
+   * Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its reply told. Only
+   * what is certain counts, so that clocks within about a second of each other differ by 0; at most 900 either way.
+   */
+  readonly clockSkew: number | undefined;
   /** Why the session is blocked. */
   readonly blockedBy: PreopenError | undefined;
+  /** One line for a person. */
+  readonly reason: string;
+}
+
+/**
+ * What happened to a session:
+ *
+ * - `renewed`: a login, a refresh or an imported session gave a new token. Headers that you keep are old now.
+ * - `expiring`: the session ends within 15 minutes.
+ * - `expired`: the session is over: its time came, or the broker refused its token.
+ * - `login_needed`: only a person can log in again (`error`).
+ * - `blocked`: the broker refused the login for good (`error`); nothing is sent until `reset()`.
+ * - `ip_mismatch`: the broker saw an address that is not registered (`error`).
+ * - `signed_out`: the user logged out.
+ * - `lagged`: this listener fell behind and missed events (`missed`): read the state, then go on.
+ */
+export type EventName =
+  | "renewed"
+  | "expiring"
+  | "expired"
+  | "login_needed"
+  | "blocked"
+  | "ip_mismatch"
+  | "signed_out"
+  | "lagged";
+
+/** One event of a session. It holds no secret. */
+export interface SessionEvent {
+  /** What happened. */
+  readonly name: EventName;
+  /** When, by the session's clock. A `Date` has no time zone: print it with `timeZone: "Asia/Kolkata"` for Indian time. */
+  readonly at: Date;
+  /** The generation that it is about; 0 when there was none yet, and for `lagged`. */
+  readonly generation: number;
+  /** When that generation ends, while it is known. */
+  readonly expiresAt: Date | null;
+  /** Why, for `blocked`, `login_needed` and `ip_mismatch`. */
+  readonly error: PreopenError | null;
+  /** How many events were missed, for `lagged`; 0 otherwise. */
+  readonly missed: number;
   /** One line for a person. */
   readonly reason: string;
 }
@@ -139,7 +184,21 @@ export function toState(text: string): SessionState {
     expiresAt: date(raw["expires_at_ms"]),
     expirySource: optional<string>(raw["expiry_source"]),
     expiryEvidence: evidence.map(({ source, at_ms }) => ({ source, at: new Date(at_ms) })),
+    clockSkew: optional<number>(raw["clock_skew"]),
     blockedBy: error(raw["blocked_by"]),
+    reason: raw["reason"] as string,
+  };
+}
+
+export function toEvent(text: string): SessionEvent {
+  const raw = JSON.parse(text) as Raw;
+  return {
+    name: raw["name"] as EventName,
+    at: new Date(raw["at_ms"] as number),
+    generation: raw["generation"] as number,
+    expiresAt: date(raw["expires_at_ms"]) ?? null,
+    error: error(raw["error"]) ?? null,
+    missed: raw["missed"] as number,
     reason: raw["reason"] as string,
   };
 }

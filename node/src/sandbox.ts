@@ -4,7 +4,7 @@ import "./floor.js";
 
 import { camel, invalidInput, snake } from "./convert.js";
 import { angelOne, samco } from "./credentials.js";
-import type { BrokerName, Credentials } from "./credentials.js";
+import type { AngelOneCredentials, BrokerName, Credentials, SamcoCredentials } from "./credentials.js";
 import { clocks } from "./options.js";
 import type { SessionOptions } from "./options.js";
 import { Child } from "./sandbox/child.js";
@@ -109,15 +109,16 @@ export class Sandbox {
   }
 
   /** Credentials of its Samco account with this number, from 0; with parts replaced, for example by wrong ones. */
-  samcoCredentials(index = 0, replaced: Partial<Pick<SamcoAccount, "apiKey" | "apiSecret">> = {}): Credentials {
+  samcoCredentials(index = 0, replaced: Partial<SamcoCredentials> = {}): Credentials {
     const { apiKey, apiSecret } = this.#account("samco", index);
     return samco({ apiKey, apiSecret, ...replaced });
   }
 
-  /** Credentials of its SmartAPI account with this number, likewise. */
-  angeloneCredentials(index = 0, replaced: Partial<Omit<AngelOneAccount, "broker">> = {}): Credentials {
+  /** Credentials of its SmartAPI account with this number, likewise. `totp` takes the place of the TOTP secret. */
+  angeloneCredentials(index = 0, replaced: Partial<AngelOneCredentials> = {}): Credentials {
     const { apiKey, clientCode, pin, totpSecret } = this.#account("angelone", index);
-    return angelOne({ apiKey, clientCode, pin, totpSecret, ...replaced });
+    const code = replaced.totp === undefined ? { totpSecret } : {};
+    return angelOne({ apiKey, clientCode, pin, ...code, ...replaced } as AngelOneCredentials);
   }
 
   /**

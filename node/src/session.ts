@@ -1,12 +1,14 @@
 // The session: what users hold. Behaviour is in Rust; here are its friendly forms and the fast path of a live token.
 
+import { questionHere } from "./ask.js";
 import { invalidInput, unwrap } from "./convert.js";
 import { nativeCredentials } from "./credentials.js";
 import type { BrokerName, Credentials } from "./credentials.js";
+import { SessionEvents } from "./events.js";
 import { native } from "./native.js";
 import type { NativeCancel, NativeSession, Outcome } from "./native.js";
-import { call, callControl, clocks, sessionOptions } from "./options.js";
-import type { CallControl, CallOptions, SessionOptions } from "./options.js";
+import { call, callControl, clocks, eventsOptions, exportOptions, primeKey, sessionOptions } from "./options.js";
+import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, SessionOptions } from "./options.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
 import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
 import { Token } from "./token.js";
@@ -32,6 +34,7 @@ interface Kept<T> {
 export class Session {
   readonly #native: NativeSession;
   readonly #live: () => number;
+  readonly #listeners = new Set<SessionEvents>();
   #token: Kept<Promise<Token>> | undefined;
   #headers: Kept<Readonly<Record<string, string>>> | undefined;
 
@@ -127,6 +130,62 @@ export class Session {
     return this.#request("DELETE", path, options);
   }
 
+  /**
+   * What happens to the session from now on, for `for await`. A session that is listened to also tells of its end when
+   * nobody calls it. Leaving the loop, or an aborted `signal`, ends the listening; so does closing the session or letting
+   * it be collected.
+   *
+   * ```ts
+   * for await (const event of session.events({ signal })) {
+   *   if (event.name === "renewed") socket.reconnect(await session.headers());
+   * }
+   * ```
+   *
+   * Waiting for an event keeps no process alive: in a program that does nothing else it ends the program.
+   *
+   * @throws InvalidInputError naming the `field` that is wrong.
+   */
+  events(options: EventsOptions = {}): SessionEvents {
+    const signal = eventsOptions(options);
+    return new SessionEvents(this.#native.events(), this.#listeners, signal);
+  }
+
+  /**
+   * The live session as one line of text that only the holder of the key can read; logs in if there is none. It is bound
+   * to the account and to live or sandbox, and serves another program until the session ends.
+   *
+   * ```ts
+   * const record = await here.export(); // with the key in PREOPEN_KEY, which generateKey() made
+   * there.prime(record); // in the other program, with the same key: no login
+   * ```
+   *
+   * Rejects as {@link Session.token}, and with `InvalidInputError` (field `key`).
+   */
+  async export(options: ExportOptions = {}): Promise<string> {
+    const [key, signal] = exportOptions(options);
+    return settle(signal, (cancel) => this.#native.export(key, cancel));
+  }
+
+  /**
+   * The live session as JSON text with its tokens in clear, for a program that you trust over a channel that you trust;
+   * logs in if there is none. Rejects as {@link Session.token}.
+   */
+  async exportExposed(control?: CallControl): Promise<string> {
+    return settle(callControl(control), (cancel) => this.#native.exportExposed(cancel));
+  }
+
+  /**
+   * Takes over a session that another program exported, so that nobody logs in twice. Nothing is sent; the token is the
+   * next one that this session hands out. A login that is under way goes on, and replaces it.
+   *
+   * @throws InvalidInputError with the field `record` when it is damaged, sealed with another key, of another account, of
+   * the sandbox on a live host or the reverse, over already, or older than the session that is live here; with the field
+   * `key` when it is sealed and there is no key.
+   */
+  prime(record: string, options: KeyOptions = {}): void {
+    unwrap(this.#native.prime(record, primeKey(record, options)));
+  }
+
   /** What the session is doing. No side effect. */
   state(): SessionState {
     return toState(this.#native.state());
@@ -162,11 +221,13 @@ export class Session {
 
   /**
    * Forgets the token in this process. Nothing is sent and nothing is logged out; calls that wait for a login, and later
-   * ones, reject with `InvalidInputError` (field `session`), and the state is `closed`.
+   * ones, reject with `InvalidInputError` (field `session`), the state is `closed`, and `events()` ends.
    */
   close(): void {
     this.#forget();
     this.#native.close();
+    // At once: waiting for events keeps no process alive, and this may be the last that the program does.
+    for (const listener of [...this.#listeners]) listener.look();
   }
 
   /** Closes the session; it never logs out. */
@@ -225,14 +286,21 @@ export class Session {
   }
 }
 
+/** A new random key for `export` and `prime`, as text: 43 characters of base64url. Keep it where you keep secrets. */
+export function generateKey(): string {
+  return unwrap(native().generateKey());
+}
+
 /** Waits for a call of the addon; an aborted signal rejects at once and stops the call, not its login. */
 async function settle<T>(
   signal: AbortSignal | undefined,
   start: (cancel?: NativeCancel) => Promise<Outcome<T>>,
 ): Promise<T> {
-  if (signal === undefined) return unwrap(await start());
-  signal.throwIfAborted();
-  const cancel = new (native().NativeCancel)();
+  signal?.throwIfAborted();
+  const question = questionHere();
+  if (signal === undefined && question === undefined) return unwrap(await start());
+  const cancel = new (native().NativeCancel)(question);
+  if (signal === undefined) return unwrap(await start(cancel));
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => {
     reject(signal.reason);

@@ -3,61 +3,115 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { generateKey } from "preopen";
 import { Sandbox } from "preopen/sandbox";
 
-import { assertHas, camel, cases, count, errorFields, settled } from "./support.mjs";
+import { assertHas, camel, cases, collect, count, errorFields, eventFields, settled, totp, untilSeen } from "./support.mjs";
 
 const SESSION_STEPS = {
-  token: (session) => session.token(),
-  state: (session) => session.state(),
-  whoami: (session) => session.whoami(),
-  profile: (session) => session.profile(),
-  logout: (session) => session.logout(),
-  invalidate: (session, generation) => session.invalidate(generation),
-  reset: (session) => session.reset(),
-  close: (session) => session.close(),
-  herd: async (session, callers) => {
+  token: ({ session }) => session.token(),
+  state: ({ session }) => {
+    const { clockSkew, ...state } = session.state();
+    return { ...state, clockSkew: clockSkew === undefined ? undefined : Math.trunc(clockSkew) };
+  },
+  whoami: ({ session }) => session.whoami(),
+  profile: ({ session }) => session.profile(),
+  logout: ({ session }) => session.logout(),
+  invalidate: ({ session }, generation) => session.invalidate(generation),
+  reset: ({ session }) => session.reset(),
+  close: ({ session }) => session.close(),
+  herd: async ({ session }, callers) => {
     const results = await Promise.all(Array.from({ length: callers }, () => settled(session.token())));
     const key = ({ ok, error }) => (error ? `${error.code} ${error.message}` : ok.generation);
     assert.deepEqual(new Set(results.map(key)).size, 1, "all callers get the same");
     if (results[0].error) throw results[0].error;
     return { generation: results[0].ok.generation };
   },
+  asked: ({ asked }) => camel(asked),
 };
 
-const BROKER_STEPS = {
-  advance: (broker, { to, seconds }) => (to ? broker.clock.advanceTo(to) : broker.clock.advance(seconds)),
-  fault: (broker, { path, ...spec }, name) => broker.fault(name, path, camel(spec)),
-  source_ip: (broker, ip) => broker.setSourceIp(ip),
-  switch: (broker, values) => broker.switch(values),
+const OTHER_STEPS = {
+  advance: async (story, { to, seconds }) => story.follow(await (to ? story.broker.clock.advanceTo(to) : story.broker.clock.advance(seconds))),
+  set_clock: async (story, at) => story.follow(await story.broker.clock.set(at)),
+  fault: ({ broker, name }, { path, ...spec }) => broker.fault(name, path, camel(spec)),
+  source_ip: ({ broker }, ip) => broker.setSourceIp(ip),
+  switch: ({ broker }, values) => broker.switch(values),
   wrong: () => undefined,
+  watch: (story) => {
+    story.events = collect(story.session);
+  },
+  events: async (story, expected) => {
+    const seen = await story.events.take(expected.length);
+    for (const [n, fields] of expected.entries()) {
+      assertHas(eventFields(seen[n]), typeof fields === "string" ? { name: fields } : fields, `event ${n + 1}`);
+    }
+  },
+  wait_calls: async ({ broker, name }, calls) => {
+    for (const [path, times] of Object.entries(calls)) await untilSeen(broker, name, path, times);
+  },
+  hand_over: async (story, { sealed }) => {
+    const next = story.open();
+    const key = generateKey();
+    if (sealed) next.prime(await story.session.export({ key }), { key });
+    else next.prime(await story.session.exportExposed());
+    story.session = next;
+  },
 };
 
-async function run(broker, session, name, step) {
+async function run(story, step) {
   const [[what, value]] = Object.entries(step);
   if (what === "call") {
     const [method, path] = value.split(" ");
     const { params, json, replay_safe: replaySafe } = step;
-    return (await session[method.toLowerCase()](path, { params, json, replaySafe })).data;
+    return (await story.session[method.toLowerCase()](path, { params, json, replaySafe })).data;
   }
-  if (what in SESSION_STEPS) return SESSION_STEPS[what](session, value);
-  await BROKER_STEPS[what](broker, value, name);
+  if (what in SESSION_STEPS) return SESSION_STEPS[what](story, value);
+  await OTHER_STEPS[what](story, value);
 }
 
-function credentials(broker, name, wrong) {
-  const replaced = camel(wrong ?? {});
-  return name === "samco" ? broker.samcoCredentials(0, replaced) : broker.angeloneCredentials(0, replaced);
+/** A callback that behaves as the scenario says, at once or later. */
+function callback(story, field, behaviour, right, asynchronous) {
+  story.asked[field] = 0;
+  const answer = () => {
+    story.asked[field] += 1;
+    if (behaviour === "right") return right();
+    if (behaviour === "nothing") return null;
+    if (behaviour === "fails") throw new Error(`the answer is ${right()}`);
+    assert.equal(typeof behaviour.says, "string", `no callback ${JSON.stringify(behaviour)}`);
+    return behaviour.says;
+  };
+  return asynchronous ? () => new Promise((resolve) => setImmediate(resolve)).then(answer) : answer;
 }
 
-async function tell(scenario) {
+function credentials(story, { callbacks = {}, steps }, asynchronous) {
+  const own = story.broker.accounts.find(({ broker }) => broker === story.name);
+  const values = camel(steps[0].wrong ?? {});
+  for (const [field, behaviour] of Object.entries(callbacks)) {
+    const [name] = Object.keys(camel({ [field]: 0 }));
+    const given = values[name] ?? own[name];
+    const right = field === "totp" ? () => totp(own.totpSecret, story.now()) : () => given;
+    values[name] = callback(story, field, behaviour, right, asynchronous);
+  }
+  return story.name === "samco" ? story.broker.samcoCredentials(0, values) : story.broker.angeloneCredentials(0, values);
+}
+
+async function tell(scenario, asynchronous) {
   const broker = await Sandbox.start();
+  const rate = scenario.rate ?? 0;
+  const story = { broker, name: scenario.broker, asked: {} };
+  // The session's clock, for callbacks that must answer at once.
+  story.follow = (date) => {
+    const since = performance.now();
+    story.now = () => date.getTime() + (performance.now() - since) * rate;
+  };
   try {
-    await broker.clock.setRate(scenario.rate ?? 0);
-    await broker.clock.set(scenario.at);
-    const wrong = scenario.steps[0].wrong;
-    const session = broker.session(scenario.broker, { credentials: credentials(broker, scenario.broker, wrong) });
+    await broker.clock.setRate(rate);
+    story.follow(await broker.clock.set(scenario.at));
+    const own = credentials(story, scenario, asynchronous);
+    story.open = () => broker.session(scenario.broker, { credentials: own, keepWarm: scenario.keep_warm ?? false });
+    story.session = story.open();
     for (const [number, step] of scenario.steps.entries()) {
-      await check(broker, session, scenario.broker, step, `step ${number + 1}: ${JSON.stringify(step)}`);
+      await check(story, step, `step ${number + 1}: ${JSON.stringify(step)}`);
     }
     for (const [path, calls] of Object.entries(scenario.calls)) {
       assert.equal(await count(broker, scenario.broker, path), calls, `calls of ${path}`);
@@ -67,8 +121,8 @@ async function tell(scenario) {
   }
 }
 
-async function check(broker, session, name, step, where) {
-  const { ok, error } = await settled(run(broker, session, name, step));
+async function check(story, step, where) {
+  const { ok, error } = await settled(run(story, step));
   if (step.error) {
     assert.ok(error, `${where}: must fail`);
     return assertHas(errorFields(error), step.error, where);
@@ -82,5 +136,9 @@ async function check(broker, session, name, step, where) {
 const scenarios = cases("tests/scenarios");
 assert.ok(scenarios.length >= 30);
 for (const [name, scenario] of scenarios) {
-  test(`${name}: ${scenario.about}`, () => tell(scenario));
+  if (scenario.callbacks === undefined) test(`${name}: ${scenario.about}`, () => tell(scenario, false));
+  else {
+    test(`${name}, answered at once: ${scenario.about}`, () => tell(scenario, false));
+    test(`${name}, answered later: ${scenario.about}`, () => tell(scenario, true));
+  }
 }

@@ -17,6 +17,7 @@ pub(crate) struct NativeOptions {
     pub source_ip: Option<String>,
     pub proxy: Option<String>,
     pub ca_file: Option<String>,
+    pub keep_warm: Option<bool>,
 }
 
 impl NativeOptions {
@@ -29,6 +30,7 @@ impl NativeOptions {
             source_ip: self.source_ip,
             proxy: self.proxy,
             ca_file: self.ca_file,
+            keep_warm: self.keep_warm.unwrap_or_default(),
             clock: None,
         }
     }

@@ -1,8 +1,11 @@
 //! Credentials, kept on the Rust side of the border.
 
+use napi::Either;
 use napi_derive::napi;
 use preopen_ffi::Credentials;
-use preopen_ffi::preopen::{AngelOne, Samco};
+use preopen_ffi::preopen::{AngelOne, Samco, TotpSource};
+
+use crate::ask::{Answerer, ask, source};
 
 /// Credentials of one account; nothing reads them back.
 #[napi]
@@ -15,17 +18,29 @@ pub struct NativeCredentials {
 impl NativeCredentials {
     /// Samco's direct login.
     #[napi(factory)]
-    pub fn samco(api_key: String, api_secret: String) -> Self {
-        Self {
+    pub fn samco(api_key: String, api_secret: Either<String, Answerer<'_>>) -> napi::Result<Self> {
+        let api_secret = source("api_secret", api_secret)?;
+        Ok(Self {
             inner: Credentials::Samco(Samco::new(api_key, api_secret)),
-        }
+        })
     }
 
-    /// SmartAPI's direct login.
+    /// SmartAPI's direct login. `typed` tells that `totp` is asked for the six-digit code, not for the secret.
     #[napi(factory)]
-    pub fn angel_one(api_key: String, client_code: String, pin: String, totp_secret: String) -> Self {
-        Self {
-            inner: Credentials::AngelOne(AngelOne::new(api_key, client_code, pin, totp_secret)),
-        }
+    pub fn angel_one(
+        api_key: String,
+        client_code: String,
+        pin: Either<String, Answerer<'_>>,
+        totp: Either<String, Answerer<'_>>,
+        typed: bool,
+    ) -> napi::Result<Self> {
+        let pin = source("pin", pin)?;
+        let totp = match totp {
+            Either::B(function) if typed => TotpSource::Typed(ask("totp", &function)?),
+            secret => TotpSource::Secret(source("totp_secret", secret)?),
+        };
+        Ok(Self {
+            inner: Credentials::AngelOne(AngelOne::new(api_key, client_code, pin, totp)),
+        })
     }
 }

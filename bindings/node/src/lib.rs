@@ -8,9 +8,11 @@
 )]
 #![cfg_attr(test, allow(dead_code, reason = "napi registers nothing in test builds"))]
 
+mod ask;
 mod call;
 mod clock;
 mod credentials;
+mod events;
 mod outcome;
 mod session;
 
@@ -20,6 +22,12 @@ use napi_derive::napi;
 #[napi]
 pub fn error_catalogue() -> Vec<&'static str> {
     preopen_ffi::error_catalogue()
+}
+
+/// The names of all session events.
+#[napi]
+pub fn event_catalogue() -> Vec<&'static str> {
+    preopen_ffi::event_catalogue()
 }
 
 /// The version of this addon, which must be that of the TypeScript around it.

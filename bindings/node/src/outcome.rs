@@ -4,12 +4,15 @@ use napi::bindgen_prelude::{Object, ToNapiValue};
 use napi::{Env, JsDeferred, sys};
 use napi_derive::napi;
 use preopen_ffi::ErrorInfo;
-use preopen_ffi::preopen::{Error, ErrorKind, Headers, Result, Session, Token};
+use preopen_ffi::preopen::runtime::Asking;
+use preopen_ffi::preopen::{Error, ErrorKind, Headers, Result, Secret, Session, Token};
 use preopen_ffi::runtime::{self, Task};
 use serde::Serialize;
 
+use crate::ask::NativeQuestion;
+
 /// `{ok}` or `{error}`, where `error` is an `ErrorInfo` as JSON text.
-pub(crate) struct Outcome<T>(pub(crate) Result<T>);
+pub struct Outcome<T>(pub(crate) Result<T>);
 
 impl<T: ToNapiValue> ToNapiValue for Outcome<T> {
     #[allow(unsafe_code, reason = "the trait's only method is unsafe")]
@@ -42,6 +45,17 @@ impl ToNapiValue for TokenRecord {
         object.set("generation", number(token.generation()))?;
         // SAFETY: `env` is the environment that this call was given.
         unsafe { Object::to_napi_value(env, object) }
+    }
+}
+
+/// A secret on its way out, likewise.
+pub(crate) struct SecretText(pub(crate) Secret);
+
+impl ToNapiValue for SecretText {
+    #[allow(unsafe_code, reason = "the trait's only method is unsafe")]
+    unsafe fn to_napi_value(env: sys::napi_env, secret: Self) -> napi::Result<sys::napi_value> {
+        // SAFETY: `env` is the environment that this call was given.
+        unsafe { <&str>::to_napi_value(env, secret.0.expose()) }
     }
 }
 
@@ -116,14 +130,18 @@ impl<T: ToNapiValue + 'static> Drop for Pending<T> {
 #[derive(Debug, Default)]
 pub struct NativeCancel {
     task: Option<Task>,
+    asking: Asking,
 }
 
 #[napi]
 impl NativeCancel {
-    /// A handle that belongs to no call yet.
+    /// A handle that belongs to no call yet; `question` is the one whose callback makes the call, if one does.
     #[napi(constructor)]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(question: Option<&NativeQuestion>) -> Self {
+        Self {
+            task: None,
+            asking: question.map_or_else(Asking::default, |question| question.asking),
+        }
     }
 
     /// Stops the call.
@@ -143,6 +161,8 @@ pub(crate) fn run<'env, T: ToNapiValue + Send + 'static>(
 ) -> napi::Result<Object<'env>> {
     let (deferred, promise) = env.create_deferred()?;
     let pending = Pending(Some(deferred));
+    let asking = cancel.as_ref().map(|cancel| cancel.asking).unwrap_or_default();
+    let future = asking.carry(future);
     if let Ok(task) = runtime::spawn(future, move |result| pending.settle(result))
         && let Some(cancel) = cancel
     {

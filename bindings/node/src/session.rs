@@ -3,14 +3,15 @@
 use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Function, Object};
 use napi_derive::napi;
-use preopen_ffi::preopen::{Result, Session};
+use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
 use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
 use serde::Serialize;
 
 use crate::call::{NativeCall, NativeOptions};
 use crate::clock::NativeClock;
 use crate::credentials::NativeCredentials;
-use crate::outcome::{HeadersRecord, NativeCancel, Outcome, TokenRecord, json, number, run};
+use crate::events::NativeEvents;
+use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, number, run};
 
 /// A broker session.
 #[napi]
@@ -41,6 +42,12 @@ pub(crate) fn open_session(
             .build(credentials.inner.clone())
             .map(|inner| NativeSession { inner }),
     )
+}
+
+/// A new key to seal sessions with.
+#[napi]
+pub(crate) fn generate_key() -> Outcome<SecretText> {
+    Outcome(SealKey::generate().map(|key| SecretText(key.to_text())))
 }
 
 #[napi]
@@ -134,6 +141,46 @@ impl NativeSession {
                 info: ReplyInfo::from(&reply),
             }))
         })
+    }
+
+    /// A listener of what happens from now on.
+    #[napi]
+    pub fn events(&self) -> NativeEvents {
+        NativeEvents::new(self.inner.events())
+    }
+
+    /// The live session, sealed with `key`.
+    #[napi]
+    pub fn export<'env>(
+        &self,
+        env: &'env Env,
+        key: String,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        let key = SealKey::from_text(key);
+        run(env, cancel, async move { session.export(&key?).await })
+    }
+
+    /// The live session as JSON text with its tokens in clear.
+    #[napi]
+    pub fn export_exposed<'env>(
+        &self,
+        env: &'env Env,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            session.export_exposed().await.map(SecretText)
+        })
+    }
+
+    /// Takes over an exported session.
+    #[napi]
+    pub fn prime(&self, record: String, key: Option<String>) -> Outcome<()> {
+        let record = Secret::new(record);
+        let key = key.map(SealKey::from_text).transpose();
+        Outcome(key.and_then(|key| self.inner.prime(record.expose(), key.as_ref())))
     }
 
     /// What the session is doing, as JSON text.

@@ -1,10 +1,14 @@
 //! What both brokers' replies have in common: is this JSON at all, and what do the shapes that are not say.
 //! The brokers' own envelopes are in `brokers/*/replies.rs`, what their codes mean in `brokers/*/faults.rs`.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::error::{AccountAction, Cause, Credential, Error, ErrorKind, LoginReason, Redactor, safe_text};
+use crate::secret::Text;
+use crate::tree::Tree;
 use crate::wire::{CallClass, Endpoint, RawReply};
 
 /// A broker's answer to one call, unwrapped.
@@ -46,46 +50,65 @@ impl Reply {
 
 /// A body by its form, before any broker's envelope is looked for.
 #[derive(Debug)]
-pub(crate) enum Body {
-    Json(Value),
-    Text(String),
+enum Body<'a> {
+    Json(Tree),
+    Text(&'a str),
+}
+
+/// Reads the body as a JSON object. Short text is classified by what a gateway can know of the table.
+pub(crate) fn object(rows: &[Row], endpoint: &Endpoint, raw: &RawReply) -> Result<Tree, Error> {
+    match body(endpoint, raw)? {
+        Body::Json(tree) if tree.is_object() => Ok(tree),
+        Body::Json(_) => Err(unknown_shape(
+            endpoint,
+            raw,
+            "the reply is JSON but not an object",
+        )),
+        Body::Text(text) => Err(plain_text(rows, endpoint, raw, text)),
+    }
 }
 
 /// Reads the body as JSON or short text. What can be neither is an error of the right kind already.
-pub(crate) fn body(endpoint: &Endpoint, raw: &RawReply) -> Result<Body, Error> {
+fn body<'a>(endpoint: &Endpoint, raw: &'a RawReply) -> Result<Body<'a>, Error> {
     if (300..400).contains(&raw.status) {
         let to = raw.redirect_host.as_deref().unwrap_or("another address");
         return Err(unavailable(
             raw,
-            &format!("answered with a redirect to {to}, which is not followed"),
+            format_args!("answered with a redirect to {to}, which is not followed"),
         ));
     }
     let start = raw.body.iter().position(|byte| !byte.is_ascii_whitespace());
     let Some(start) = start else {
-        return Err(unavailable(raw, "answered with an empty body"));
+        return Err(unavailable(raw, format_args!("answered with an empty body")));
     };
     let html_type = raw
         .content_type
         .as_deref()
         .is_some_and(|t| t.to_ascii_lowercase().contains("html"));
     if raw.body[start] == b'<' || (html_type && raw.body[start] != b'{') {
-        return Err(unavailable(raw, "answered with a web page instead of data"));
+        return Err(unavailable(
+            raw,
+            format_args!("answered with a web page instead of data"),
+        ));
     }
     if matches!(raw.body[start], b'{' | b'[') {
-        return serde_json::from_slice(&raw.body)
+        return Tree::read(&raw.body, endpoint.sensitive)
             .map(Body::Json)
             .map_err(|error| malformed(endpoint, raw, &error));
     }
     match std::str::from_utf8(&raw.body) {
-        Ok(text) if text.len() <= 4096 => Ok(Body::Text(text.trim().to_owned())),
-        _ => Err(unavailable(raw, "answered with data that is not JSON")),
+        Ok(text) if text.len() <= 4096 => Ok(Body::Text(text.trim())),
+        _ => Err(unavailable(
+            raw,
+            format_args!("answered with data that is not JSON"),
+        )),
     }
 }
 
 /// `BrokerUnavailable` for an answer of a gateway rather than of the broker's service.
-pub(crate) fn unavailable(raw: &RawReply, what: &str) -> Error {
-    Error::new(ErrorKind::BrokerUnavailable, format!("the broker {what}"))
-        .with(|context| context.http_status = Some(raw.status))
+fn unavailable(raw: &RawReply, what: fmt::Arguments<'_>) -> Error {
+    let message = Text::format(format_args!("the broker {what}"));
+    Error::new(ErrorKind::BrokerUnavailable, message).with(|context| context.http_status = Some(raw.status))
 }
 
 fn malformed(endpoint: &Endpoint, raw: &RawReply, error: &serde_json::Error) -> Error {
@@ -107,29 +130,30 @@ pub(crate) fn unknown_shape(endpoint: &Endpoint, raw: &RawReply, what: &str) -> 
 
 /// Reads a reply that is neither JSON nor a web page: a gateway's word. Of the table only what a gateway can
 /// know applies, the rate limit and the address; no text of unknown origin ends in a terminal verdict.
-pub(crate) fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text: String) -> Error {
+pub(crate) fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text: &str) -> Error {
     let refusal = Refusal {
         text,
         ..Refusal::default()
     };
     let row = listed(rows, endpoint, &refusal).map(|row| row.verdict);
     match row {
-        Some(verdict @ (Verdict::RateLimited | Verdict::StaticIp)) => into_error(verdict, raw, refusal),
-        _ if raw.status == 429 => into_error(Verdict::RateLimited, raw, refusal),
-        _ => unavailable(
-            raw,
-            &format!("answered with text instead of data: {}", refusal.text),
-        ),
+        Some(verdict @ (Verdict::RateLimited | Verdict::StaticIp)) => into_error(verdict, raw, &refusal),
+        _ if raw.status == 429 => into_error(Verdict::RateLimited, raw, &refusal),
+        // A success that is nothing but text may be the token itself.
+        _ if endpoint.sensitive && (200..300).contains(&raw.status) => {
+            unavailable(raw, format_args!("answered with text instead of data"))
+        }
+        _ => unavailable(raw, format_args!("answered with text instead of data: {text}")),
     }
 }
 
 /// What a broker's refusal says, drawn from whatever envelope it came in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refusal {
-    pub(crate) code: Option<String>,
-    pub(crate) text: String,
-    pub(crate) validation_errors: Vec<String>,
-    pub(crate) message_id: Option<String>,
+pub(crate) struct Refusal<'a> {
+    pub(crate) code: Option<&'a str>,
+    pub(crate) text: &'a str,
+    pub(crate) validation_errors: Vec<&'a str>,
+    pub(crate) message_id: Option<&'a str>,
     pub(crate) server_time: Option<Timestamp>,
 }
 
@@ -175,25 +199,30 @@ pub(crate) const fn row(on: On, code: &'static str, text: &'static str, verdict:
     }
 }
 
-fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal) -> Option<&'a Row> {
-    let code = refusal.code.as_deref().unwrap_or_default();
-    let text = refusal.text.trim_start().to_lowercase();
+/// The row of the table that decides about a refusal.
+pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal<'_>) -> Option<&'a Row> {
+    let code = refusal.code.unwrap_or_default();
+    let text = refusal.text.trim_start().as_bytes();
+    let begins_with = |start: &str| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    };
     rows.iter().find(|row| {
         let here = match row.on {
             On::Any => true,
             On::Login => endpoint.class == CallClass::Login,
             On::Session => endpoint.class != CallClass::Login,
         };
-        here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && text.starts_with(row.text)
+        here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && begins_with(row.text)
     })
 }
 
 /// Classifies a refusal by the broker's table, then by the HTTP status. Only a listed row gives a terminal
 /// verdict, and none does with a 5xx; an unknown refusal of a login can be tried again.
-pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: Refusal) -> Error {
+pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: &Refusal<'_>) -> Error {
     let login = endpoint.class == CallClass::Login;
     let faulty = (500..600).contains(&raw.status);
-    let verdict = match listed(rows, endpoint, &refusal).map(|row| row.verdict) {
+    let verdict = match listed(rows, endpoint, refusal).map(|row| row.verdict) {
         Some(verdict) if !(faulty && matches!(verdict, Verdict::Credentials(_) | Verdict::Account(_))) => {
             verdict
         }
@@ -207,7 +236,7 @@ pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusa
     into_error(verdict, raw, refusal)
 }
 
-fn into_error(verdict: Verdict, raw: &RawReply, refusal: Refusal) -> Error {
+fn into_error(verdict: Verdict, raw: &RawReply, refusal: &Refusal<'_>) -> Error {
     let kind = match verdict {
         Verdict::Credentials(_) => ErrorKind::CredentialsRejected,
         Verdict::Account(_) => ErrorKind::AccountActionRequired,
@@ -218,49 +247,47 @@ fn into_error(verdict: Verdict, raw: &RawReply, refusal: Refusal) -> Error {
         Verdict::Unavailable => ErrorKind::BrokerUnavailable,
         Verdict::Rejected => ErrorKind::BrokerRejected,
     };
-    let text = if refusal.text.is_empty() {
-        refusal.validation_errors.join("; ")
-    } else {
-        refusal.text
-    };
-    let text = if text.is_empty() {
-        "no reason given".to_owned()
-    } else {
-        text
-    };
-    let message = match verdict {
-        Verdict::Credentials(Credential::ApiKey) => format!("the API key was refused: {text}"),
-        Verdict::Credentials(Credential::ApiSecret) => format!("the API secret was refused: {text}"),
-        Verdict::Credentials(Credential::Pin) => format!("the client code or PIN was refused: {text}"),
-        Verdict::Credentials(Credential::Totp) => {
-            format!(
-                "the one-time code was refused (check the TOTP secret, the PIN and this machine's clock): {text}"
-            )
+    let mut text = Text::default();
+    text.push(refusal.text);
+    if text.is_empty() {
+        for (at, problem) in refusal.validation_errors.iter().enumerate() {
+            text.push(if at == 0 { "" } else { "; " });
+            text.push(problem);
         }
-        Verdict::Credentials(Credential::Unknown) => format!("the credentials were refused: {text}"),
+    }
+    if text.is_empty() {
+        text.push("no reason given");
+    }
+    let meaning = match verdict {
+        Verdict::Credentials(Credential::ApiKey) => "the API key was refused: ",
+        Verdict::Credentials(Credential::ApiSecret) => "the API secret was refused: ",
+        Verdict::Credentials(Credential::Pin) => "the client code or PIN was refused: ",
+        Verdict::Credentials(Credential::Totp) => {
+            "the one-time code was refused (check the TOTP secret, the PIN and this machine's clock): "
+        }
+        Verdict::Credentials(Credential::Unknown) => "the credentials were refused: ",
         Verdict::Account(AccountAction::AppLogin) => {
-            format!("log in to the broker's own app or website once, then call reset(): {text}")
+            "log in to the broker's own app or website once, then call reset(): "
         }
         Verdict::Account(AccountAction::NotSubscribed) => {
-            format!("subscribe to the broker's API, then call reset(): {text}")
+            "subscribe to the broker's API, then call reset(): "
         }
         Verdict::Account(AccountAction::Blocked) => {
-            format!("the account is blocked; get it unblocked at the broker, then call reset(): {text}")
+            "the account is blocked; get it unblocked at the broker, then call reset(): "
         }
         Verdict::StaticIp => {
-            format!(
-                "this host's address is not registered with the broker; register it or use a registered host: {text}"
-            )
+            "this host's address is not registered with the broker; register it or use a registered host: "
         }
-        Verdict::SessionExpired => format!("the broker ended the session: {text}"),
-        Verdict::RateLimited => format!("too many calls: {text}"),
-        Verdict::Login(_) | Verdict::Unavailable | Verdict::Rejected => text,
+        Verdict::SessionExpired => "the broker ended the session: ",
+        Verdict::RateLimited => "too many calls: ",
+        Verdict::Login(_) | Verdict::Unavailable | Verdict::Rejected => "",
     };
+    let message = Text::format(format_args!("{meaning}{}", &*text));
     let retry_after = raw.wait();
     let error = Error::new(kind, message).with(|context| {
         context.http_status = Some(raw.status);
-        context.broker_code = refusal.code.map(|code| safe_text(&code));
-        context.message_id = refusal.message_id.map(|id| safe_text(&id));
+        context.broker_code = refusal.code.map(safe_text);
+        context.message_id = refusal.message_id.map(safe_text);
         context.server_time = refusal.server_time;
         context.validation_errors = refusal
             .validation_errors
@@ -317,9 +344,11 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, body, list};
-    use crate::error::ErrorKind;
+    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, row};
+    use crate::error::{Advice, Credential, ErrorKind};
+    use crate::secret::Secret;
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
+    use std::time::Duration;
 
     #[test]
     fn what_is_not_json_has_a_kind() {
@@ -352,5 +381,64 @@ mod tests {
         assert_eq!(list(&value, "a"), ["x", "y"]);
         assert_eq!(list(&value, "b"), ["x", "y"]);
         assert!(list(&value, "c").is_empty() && list(&value, "d").is_empty() && list(&value, "e").is_empty());
+    }
+
+    #[test]
+    fn a_web_page_is_known_by_its_type_unless_it_is_an_object() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let html = |text: &str| {
+            let mut raw = RawReply::new(200, text);
+            raw.content_type = Some("Text/HTML; charset=utf-8".to_owned());
+            raw
+        };
+        for page in ["Service down", "[maintenance]"] {
+            let error = body(&read, &html(page)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::BrokerUnavailable);
+            assert!(error.message().ends_with("a web page instead of data"), "{error}");
+        }
+        assert!(
+            matches!(body(&read, &html("{\"a\":1}")), Ok(Body::Json(_))),
+            "a gateway's wrong label"
+        );
+    }
+
+    #[test]
+    fn text_has_a_limit() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let text = |length: usize| RawReply::new(200, "x".repeat(length));
+        assert!(matches!(body(&read, &text(4096)), Ok(Body::Text(text)) if text.len() == 4096));
+        assert_eq!(
+            body(&read, &text(4097)).unwrap_err().kind(),
+            ErrorKind::BrokerUnavailable
+        );
+    }
+
+    #[test]
+    fn only_a_limit_and_an_outage_advise_the_wait_that_was_asked_for() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let wait = Duration::from_secs(9);
+        for (verdict, waits) in [
+            (Verdict::RateLimited, true),
+            (Verdict::Unavailable, true),
+            (Verdict::Rejected, false),
+            (Verdict::Credentials(Credential::ApiKey), false),
+            (Verdict::SessionExpired, false),
+        ] {
+            let mut raw = RawReply::new(400, "");
+            raw.retry_after = Some(wait);
+            let error = classify(&[row(On::Any, "", "", verdict)], &read, &raw, &Refusal::default());
+            assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn known_secrets_leave_the_texts_beside_the_data_and_not_the_data() {
+        let mut reply = Reply::new(serde_json::json!({"token": "secret-key"}), 200);
+        reply.message = Some("welcome secret-key".to_owned());
+        reply.message_id = Some("id-secret-key".to_owned());
+        reply.clean(&Redactor::new([Secret::new("secret-key")]));
+        assert_eq!(reply.message.as_deref(), Some("welcome **redacted**"));
+        assert_eq!(reply.message_id.as_deref(), Some("id-**redacted**"));
+        assert_eq!(reply.data["token"], "secret-key");
     }
 }

@@ -6,9 +6,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroize;
+
 use crate::clock::Timestamp;
 use crate::redact::cap;
 pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
+use crate::secret::Text;
 use crate::skew::Skew;
 
 /// A result with Preopen's [`Error`].
@@ -217,6 +220,30 @@ struct Inner {
     source: Option<Cause>,
 }
 
+impl Inner {
+    /// Every text that may have come from a broker.
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let context = &mut self.context;
+        let options = [
+            &mut context.broker_code,
+            &mut context.message_id,
+            &mut context.body,
+        ];
+        options
+            .into_iter()
+            .flatten()
+            .chain(&mut context.validation_errors)
+            .chain(std::iter::once(&mut self.message))
+    }
+}
+
+impl Drop for Inner {
+    /// An error that fails on its way out was not redacted yet.
+    fn drop(&mut self) {
+        self.texts().for_each(String::zeroize);
+    }
+}
+
 /// A lower-level cause, kept as text so that no third-party type and no secret travels with an error.
 #[derive(Clone)]
 pub struct Cause {
@@ -236,7 +263,7 @@ impl Cause {
     /// Copies the messages of an error chain.
     pub fn from_chain(error: &(dyn StdError + 'static)) -> Self {
         Self {
-            message: safe_text(&error.to_string()),
+            message: safe_text(&Text::format(format_args!("{error}"))),
             source: error.source().map(|below| Box::new(Self::from_chain(below))),
         }
     }
@@ -247,6 +274,12 @@ impl Cause {
         if let Some(below) = &mut self.source {
             below.clean(redactor);
         }
+    }
+}
+
+impl Drop for Cause {
+    fn drop(&mut self) {
+        self.message.zeroize();
     }
 }
 
@@ -322,24 +355,17 @@ impl Error {
 
     /// Replaces the message; it is cleaned and capped.
     pub fn with_message(self, message: impl AsRef<str>) -> Self {
-        self.edit(|inner| inner.message = safe_text(message.as_ref()))
+        self.edit(|inner| {
+            inner.message.zeroize();
+            inner.message = safe_text(message.as_ref());
+        })
     }
 
     /// Makes every text of this error fit to leave: values of known secrets removed, then cut to
     /// [`MESSAGE_LIMIT`].
     pub fn redacted(self, redactor: &Redactor) -> Self {
         self.edit(|inner| {
-            let context = &mut inner.context;
-            let options = [
-                &mut context.broker_code,
-                &mut context.message_id,
-                &mut context.body,
-            ];
-            let texts = options
-                .into_iter()
-                .flatten()
-                .chain(context.validation_errors.iter_mut());
-            for text in texts.chain(std::iter::once(&mut inner.message)) {
+            for text in inner.texts() {
                 redactor.clean(text);
                 cap(text, MESSAGE_LIMIT);
             }
@@ -369,12 +395,10 @@ impl Error {
             return self;
         }
         let cause = Cause::from_chain(&self);
-        let outcome = Self::new(
-            ErrorKind::OutcomeUnknown,
-            format!(
-                "the request may have reached the broker: look at the order book before repeating it ({self})"
-            ),
-        );
+        let message = Text::format(format_args!(
+            "the request may have reached the broker: look at the order book before repeating it ({self})"
+        ));
+        let outcome = Self::new(ErrorKind::OutcomeUnknown, message);
         let context = context.clone();
         outcome.with(|c| *c = context).with_source(cause)
     }
@@ -458,19 +482,17 @@ impl fmt::Display for Error {
         }
         f.write_str(&self.0.message)?;
         let status = context.http_status.map(|status| format!("HTTP {status}"));
-        let facts: Vec<&str> = [
+        let facts = [
             context.endpoint.as_deref(),
             status.as_deref(),
             context.broker_code.as_deref(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if facts.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " [{}]", facts.join(", "))
+        ];
+        let mut before = " [";
+        for fact in facts.into_iter().flatten() {
+            write!(f, "{before}{fact}")?;
+            before = ", ";
         }
+        f.write_str(if before == " [" { "" } else { "]" })
     }
 }
 

@@ -253,6 +253,46 @@ mod tests {
     }
 
     #[test]
+    fn t2_all_that_was_told_counts_and_the_first_of_equals_decides() {
+        let issued = ist("2026-11-22 12:00:00");
+        let eight = ist("2026-11-23 08:00:00");
+        let told = |at| Evidence {
+            source: EvidenceSource::ExpiresIn,
+            at,
+        };
+        let aged = ExpiryPolicy {
+            maximum_age: Some(Duration::from_hours(1)),
+            ..SAMCO
+        };
+        let by = |policy: &ExpiryPolicy, evidence: &[Evidence]| {
+            let decisive = policy.expiry(issued, Skew::default(), evidence).decisive();
+            (decisive.source, decisive.at)
+        };
+        assert_eq!(by(&SAMCO, &[told(eight)]), (EvidenceSource::DailyBoundary, eight));
+        let soon = issued.plus_millis(60_000);
+        assert_eq!(by(&SAMCO, &[told(soon)]), (EvidenceSource::ExpiresIn, soon));
+        let hour = ist("2026-11-22 13:00:00");
+        assert_eq!(by(&aged, &[told(hour)]), (EvidenceSource::MaximumAge, hour));
+        let all = aged.expiry(issued, Skew::default(), &[told(soon)]);
+        assert_eq!(all.evidence().len(), 3);
+    }
+
+    #[test]
+    fn rules_and_sources_have_stable_texts() {
+        assert_eq!(DailyBoundary::at(8, 5).to_string(), "08:05 IST");
+        let texts = [
+            (EvidenceSource::DailyBoundary, "daily_boundary"),
+            (EvidenceSource::MaximumAge, "maximum_age"),
+            (EvidenceSource::ExpiresIn, "expires_in"),
+            (EvidenceSource::JwtExpiry, "jwt_exp"),
+            (EvidenceSource::ServerClock, "server_clock"),
+        ];
+        for (source, text) in texts {
+            assert_eq!(source.as_str(), text);
+        }
+    }
+
+    #[test]
     fn t6_the_boundary_comes_by_the_broker_s_clock_when_that_is_earlier() {
         let end = |issued: &str, skew: i64| {
             let expiry = SAMCO.expiry(ist(issued), Skew::from_millis(skew), &[]);
@@ -292,11 +332,18 @@ mod tests {
     #[test]
     fn a_jwt_is_read_opportunistically() {
         use base64::Engine as _;
-        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(br#"{"exp":1800000000}"#);
+        let read = |claims: &str| {
+            let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+            jwt_expiry(&format!("h.{payload}.s"))
+        };
         assert_eq!(
-            jwt_expiry(&format!("h.{payload}.s")),
+            read(r#"{"exp":1800000000}"#),
             Some(Timestamp::from_seconds(1_800_000_000))
         );
+        assert_eq!(read(r#"{"exp":1}"#), Some(Timestamp::from_seconds(1)));
+        for no_moment in [r#"{"exp":0}"#, r#"{"exp":-1}"#, r#"{"exp":"1800000000"}"#] {
+            assert_eq!(read(no_moment), None, "{no_moment}");
+        }
         for not_jwt in [
             "",
             "abc",
@@ -323,11 +370,15 @@ mod tests {
         fn t2_more_evidence_never_moves_expiry_later(ms in 0_i64..4_102_444_800_000, offsets in prop::collection::vec(-100_000_000_i64..100_000_000, 0..8)) {
             let issued = Timestamp::from_millis(ms);
             let mut expiry = SAMCO.expiry(issued, Skew::default(), &[]);
+            let mut given = expiry.evidence().to_vec();
             for offset in offsets {
+                let evidence = Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) };
                 let before = expiry.at();
-                expiry.add(Evidence { source: EvidenceSource::ExpiresIn, at: issued.plus_millis(offset) });
+                expiry.add(evidence);
+                given.push(evidence);
                 prop_assert!(expiry.at() <= before);
-                prop_assert_eq!(expiry.at(), expiry.evidence().iter().map(|e| e.at).min().unwrap());
+                prop_assert_eq!(expiry.evidence(), given.as_slice());
+                prop_assert_eq!(expiry.at(), given.iter().map(|e| e.at).min().unwrap());
             }
         }
 

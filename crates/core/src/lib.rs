@@ -20,6 +20,7 @@ pub mod skew;
 pub mod static_ip;
 pub mod target;
 pub mod totp;
+mod tree;
 pub mod wire;
 
 pub use clock::{Clock, Now, SystemClock, Timestamp, VirtualClock};

@@ -1,6 +1,8 @@
 //! Making text fit to leave the core: one printable line, known secrets removed by value, then cut.
 
-use crate::secret::Secret;
+use zeroize::Zeroize as _;
+
+use crate::secret::{Secret, Text};
 
 /// The longest message, validation error or body excerpt that an error carries when it leaves, in characters.
 pub const MESSAGE_LIMIT: usize = 512;
@@ -30,10 +32,10 @@ impl Redactor {
         for secret in secrets {
             let secret = secret.trimmed();
             let text = secret.expose();
-            let quoted = serde_json::Value::from(text).to_string();
-            let escaped = quoted.trim_matches('"');
-            let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            let others = [escaped, encoded.as_str()];
+            let (mut quoted, mut encoded) = (Text::default(), Text::default());
+            quoted.push_json(text);
+            url::form_urlencoded::byte_serialize(text.as_bytes()).for_each(|part| encoded.push(part));
+            let others = [quoted.trim_matches('"'), &*encoded];
             known.extend(others.into_iter().filter(|other| *other != text).map(Secret::new));
             known.push(secret);
         }
@@ -42,61 +44,68 @@ impl Redactor {
         Self(known)
     }
 
-    /// Replaces every known secret in `text`.
+    /// Replaces every known secret in `text`, and wipes what `text` was.
     pub fn clean(&self, text: &mut String) {
         for secret in &self.0 {
             let secret = secret.expose();
-            if !text.contains(secret) {
-                continue;
+            if text.contains(secret) {
+                let cleaned = replace(text, secret, secret.chars().count() < Self::WORD);
+                text.zeroize();
+                *text = cleaned.into_string();
             }
-            *text = if secret.chars().count() < Self::WORD {
-                replace_word(text, secret)
-            } else {
-                text.replace(secret, Self::PLACEHOLDER)
-            };
         }
     }
 }
 
-fn replace_word(text: &str, word: &str) -> String {
-    let mut cleaned = String::new();
+/// `text` without `secret`; with `words`, only where it stands as a word.
+fn replace(text: &str, secret: &str, words: bool) -> Text {
+    let mut cleaned = Text::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(word) {
+    while let Some(at) = rest.find(secret) {
         let (before, found) = rest.split_at(at);
-        let (word, after) = found.split_at(word.len());
-        cleaned.push_str(before);
+        let (found, after) = found.split_at(secret.len());
+        cleaned.push(before);
         let joins = |c: char| c.is_alphanumeric();
         let inside =
             cleaned.chars().next_back().is_some_and(joins) || after.chars().next().is_some_and(joins);
-        cleaned.push_str(if inside { word } else { Redactor::PLACEHOLDER });
+        cleaned.push(if words && inside {
+            found
+        } else {
+            Redactor::PLACEHOLDER
+        });
         rest = after;
     }
-    cleaned + rest
+    cleaned.push(rest);
+    cleaned
 }
 
 /// One line of printable text, not yet at its final length: brokers are known to send stack traces.
 pub fn safe_text(text: &str) -> String {
-    let mut line = String::new();
+    let mut line = Text::default();
     for word in text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
     {
         if !line.is_empty() {
-            line.push(' ');
+            line.push(" ");
         }
-        line.push_str(word);
+        line.push(word);
         if line.len() > UNREDACTED_LIMIT * 4 {
             break;
         }
     }
+    let mut line = line.into_string();
     cap(&mut line, UNREDACTED_LIMIT);
     line
 }
 
+/// Cuts `text` to so many characters, and wipes what `text` was.
 pub(crate) fn cap(text: &mut String, limit: usize) {
-    if text.chars().count() > limit {
-        *text = text.chars().take(limit - 1).collect();
-        text.push('…');
+    let mut ends = text.char_indices().map(|(at, _)| at).skip(limit - 1);
+    if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
+        let cut = Text::format(format_args!("{}…", &text[..end]));
+        text.zeroize();
+        *text = cut.into_string();
     }
 }
 

@@ -98,11 +98,8 @@ impl Target {
     }
 
     /// Host and, if it is named, port.
-    pub fn authority(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        self.base
-            .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    pub fn authority(&self) -> &str {
+        self.base.authority()
     }
 
     /// The host as an address, when it is one.
@@ -211,5 +208,7 @@ mod tests {
             "http://127.0.0.1:8800/base/quote/getQuote?symbolName=M%26M+%3D+x"
         );
         assert_eq!(target.authority(), "127.0.0.1:8800");
+        let named = resolve(Some("https://TradeAPI.samco.in:443/"), &[]).unwrap();
+        assert_eq!(named.authority(), "tradeapi.samco.in");
     }
 }

@@ -2,11 +2,14 @@
 //! brokers'.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
+
+use zeroize::Zeroize as _;
 
 use crate::clock::Timestamp;
 use crate::error::{Cause, Error, ErrorKind, Phase, Result};
-use crate::secret::Secret;
+use crate::secret::{Secret, Text};
 use crate::target::Target;
 
 /// An HTTP method.
@@ -133,7 +136,21 @@ impl Request {
 
     /// Sets the JSON body.
     pub fn json(mut self, body: &serde_json::Value) -> Self {
-        self.body = Some(Secret::new(body.to_string()));
+        self.body = Some(Secret::format(format_args!("{body}")));
+        self
+    }
+
+    /// Sets the body to a JSON object of texts. For secrets: a `Value` that holds them would leave them in memory.
+    pub fn json_texts(mut self, fields: &[(&str, &str)]) -> Self {
+        let mut body = Text::default();
+        for (at, (name, value)) in fields.iter().enumerate() {
+            body.push(if at == 0 { "{" } else { "," });
+            body.push_json(name);
+            body.push(":");
+            body.push_json(value);
+        }
+        body.push("}");
+        self.body = Some(body.into());
         self
     }
 }
@@ -212,12 +229,85 @@ pub struct RawReply {
     /// Host of `Location`, if this is a redirect. Redirects are never followed.
     pub redirect_host: Option<String>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+/// The bytes of a reply. Those of a sensitive reply are wiped when they are dropped, and so is the block that they
+/// leave when they outgrow it.
+#[derive(Clone)]
+pub struct Body {
+    bytes: Vec<u8>,
+    sensitive: bool,
+}
+
+impl Body {
+    /// No bytes yet, with room for so many.
+    pub fn with_capacity(bytes: usize, sensitive: bool) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            sensitive,
+        }
+    }
+
+    /// Adds `more`.
+    pub fn push(&mut self, more: &[u8]) {
+        let needed = self.bytes.len() + more.len();
+        if self.sensitive && needed > self.bytes.capacity() {
+            let mut larger = Vec::with_capacity(needed.max(self.bytes.capacity() * 2));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes.zeroize();
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(more);
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.sensitive {
+            self.bytes.zeroize();
+        }
+    }
+}
+
+impl std::ops::Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Body {
+    /// Bytes of which nothing is known are sensitive.
+    fn from(bytes: T) -> Self {
+        Self {
+            bytes: bytes.into(),
+            sensitive: true,
+        }
+    }
+}
+
+impl io::Write for Body {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.push(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.len())
+    }
 }
 
 impl RawReply {
     /// A reply of `status` with `body` and no headers.
-    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub fn new(status: u16, body: impl Into<Body>) -> Self {
         Self {
             status,
             content_type: None,

@@ -11,8 +11,8 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use preopen_core::error::{Advice, Error, ErrorKind};
-use preopen_core::lifecycle::{Effect, Event, StateName};
+use preopen_core::error::{Advice, Credential, Error, ErrorKind};
+use preopen_core::lifecycle::{Effect, Event, StateName, retries_in_next_totp_step};
 
 use common::{Run, down, ist, later, login, login_until, noon, refused, stepped, until};
 
@@ -164,6 +164,23 @@ fn f4_a_wrong_secret_costs_one_login_even_if_a_session_was_imported_meanwhile() 
     let day = later(over, Duration::from_hours(30));
     assert_eq!((run.tick(over), run.tick(day)), (None, None), "nor by itself");
     assert_eq!(run.news(), [("renewed", 1), ("blocked", 1), ("expired", 1)]);
+}
+
+#[test]
+fn f4_only_a_refused_code_is_made_once_more_and_only_once() {
+    let refused = |which| refused().with(|context| context.credential = Some(which));
+    assert!(retries_in_next_totp_step(0, &refused(Credential::Totp)));
+    assert!(!retries_in_next_totp_step(1, &refused(Credential::Totp)));
+    for which in [
+        Credential::Pin,
+        Credential::ApiKey,
+        Credential::ApiSecret,
+        Credential::Unknown,
+    ] {
+        assert!(!retries_in_next_totp_step(0, &refused(which)), "{which}");
+    }
+    let slow = limited(1).with(|context| context.credential = Some(Credential::Totp));
+    assert!(!retries_in_next_totp_step(0, &slow));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use preopen_core::Now;
 use preopen_core::error::{Advice, Credential, Error, ErrorKind};
 use preopen_core::lifecycle::{Effect, Event, StateName};
 
-use common::{Run, later, login, noon};
+use common::{Run, later, login, login_until, noon};
 
 #[test]
 fn s1_many_cold_callers_share_one_flight() {
@@ -78,6 +78,47 @@ fn s7_an_old_generation_invalidates_nothing() {
             .is_some_and(|r| r.generation == second.generation)
     );
     assert_eq!(run.name(noon()), StateName::Active);
+}
+
+#[test]
+fn s7_two_refusals_of_one_generation_cost_one_login() {
+    let mut run = Run::default();
+    run.open(noon());
+    run.step(Event::Invalidated { generation: 1 }, noon());
+    let flight = run.start(noon());
+    run.step(Event::Invalidated { generation: 1 }, noon());
+    assert!(
+        matches!(run.step(Event::Needed, noon()).as_slice(), [Effect::Join(joined)] if *joined == flight)
+    );
+    run.finish(flight, login("second"), noon(), noon());
+    run.step(Event::Invalidated { generation: 1 }, noon());
+    assert!(
+        matches!(run.step(Event::Needed, noon()).as_slice(), [Effect::Serve(record)] if record.generation == 2)
+    );
+}
+
+#[test]
+fn s6_a_record_never_changes_under_its_reader() {
+    let mut run = Run::default();
+    let mut read = Vec::new();
+    for day in 0..5 {
+        let now = later(noon(), Duration::from_hours(24 * day));
+        let end = now.wall.plus(Duration::from_hours(day + 1));
+        read.push((
+            now,
+            end,
+            run.open_with(login_until(&format!("token {day}"), end), now),
+        ));
+    }
+    for (nth, (now, end, record)) in read.iter().enumerate() {
+        assert_eq!(record.generation, u64::try_from(nth).unwrap() + 1);
+        assert_eq!(record.tokens.access().expose(), format!("token {nth}"));
+        assert_eq!((record.issued_at, record.expiry.at()), (now.wall, *end));
+        assert!(record.is_live(*now) && !record.is_live(later(noon(), Duration::from_hours(200))));
+    }
+    let state = run.machine.state(read[4].0);
+    assert_eq!((state.generation, state.issued_at), (5, Some(read[4].0.wall)));
+    assert_eq!(state.expiry.unwrap().at(), read[4].1);
 }
 
 #[test]

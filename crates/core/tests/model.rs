@@ -106,7 +106,7 @@ fn play(moves: &[Move], seed: u64, keep_warm: bool, smart_api: bool) -> Result<(
 }
 
 proptest! {
-    #![proptest_config(cases(2000))]
+    #![proptest_config(cases(5000))]
 
     #[test]
     fn the_machine_does_what_the_reference_says(

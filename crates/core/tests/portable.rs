@@ -214,7 +214,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn s6_what_is_exported_comes_back_whole(login in logins(), issued in any::<i64>(), smart_api in any::<bool>()) {

@@ -80,7 +80,7 @@ fn t3_neither_clock_can_lengthen_a_session() {
     assert!(!served(&mut open(), back));
     assert!(served(
         &mut open(),
-        stepped(later(noon(), life - Duration::from_millis(1)), -hour)
+        stepped(until(noon(), end.plus_millis(-1)), -hour)
     ));
     // Set forward, or slept until the boundary: the wall clock does.
     let forward = stepped(noon(), i64::try_from(life.as_millis()).unwrap());

@@ -1,128 +1,90 @@
-//! Clients and their pools: shared by all sessions of the process that want the same network path, and never
-//! carried over a fork or from one async runtime to another.
+//! Clients and their pools: shared by all sessions of the process that reach the same host over the same network
+//! path, and never carried over a fork or from one async runtime to another.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use preopen_core::target::Target;
-use preopen_core::{Error, ErrorKind, Secret};
+use preopen_core::target::{Environment, Target};
+use preopen_core::{Error, ErrorKind};
 use reqwest::{Client, Proxy, redirect, retry};
+use tokio::runtime;
+use tokio::sync::Semaphore;
 
+use crate::names::Names;
+use crate::options::{HttpOptions, IpVersion};
 use crate::tls;
 
-/// Clients kept for reuse; runtimes that have gone push theirs out.
-const KEPT_CLIENTS: usize = 256;
+/// Pools kept for reuse; runtimes that have gone push theirs out.
+const KEPT_POOLS: usize = 256;
 
-/// Which address family to leave by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum IpVersion {
-    /// IPv4: the one that brokers register. The default, because a host with both families otherwise leaves by
-    /// IPv6 and fails the broker's address check.
-    #[default]
-    V4,
-    /// IPv6.
-    V6,
-    /// Whatever the system prefers.
-    Any,
-}
-
-/// The network path of a session. `Default` is: IPv4, any source address, the system's proxy settings (none
-/// for loopback), public authorities, 8 MiB per reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HttpOptions {
-    /// The local address to send from, for hosts with several.
-    pub source_ip: Option<IpAddr>,
-    /// The address family, when `source_ip` does not decide it.
-    pub ip_version: IpVersion,
-    /// The proxy for all requests, for example `http://10.0.0.1:3128`. A secret, since it may hold a password.
-    pub proxy: Option<Secret>,
-    /// A PEM file with further certificate authorities to trust.
-    pub ca_file: Option<PathBuf>,
-    /// The longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// The largest reply in bytes, compressed and decompressed.
-    pub max_body: usize,
-}
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self {
-            source_ip: None,
-            ip_version: IpVersion::V4,
-            proxy: None,
-            ca_file: None,
-            connect_timeout: Duration::from_secs(5),
-            max_body: 8 * 1024 * 1024,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
+/// A client for one host, and the room in its pool.
+pub(crate) struct Pool {
     process: u32,
-    runtime: tokio::runtime::Id,
-    local_address: Option<IpAddr>,
-    proxy: Option<Secret>,
-    direct: bool,
-    ca_file: Option<PathBuf>,
-    connect_timeout: Duration,
-}
-
-/// A kept client and when it was last asked for, counted in requests.
-struct Kept {
-    key: Key,
-    client: Client,
+    runtime: runtime::Id,
+    options: Arc<HttpOptions>,
+    authority: String,
+    pub(crate) client: Client,
+    /// A request holds one permit from before it connects until its reply is read.
+    pub(crate) room: Semaphore,
+    /// When it was last asked for, counted in requests.
     used: AtomicU64,
 }
 
-/// Every client of the process. Read without a lock: it is on the way of every request, and a process may be
-/// forked while another of its threads is in here.
-static CLIENTS: LazyLock<ArcSwap<Vec<Arc<Kept>>>> = LazyLock::new(ArcSwap::default);
-
-/// The client for this path on the current runtime, made on first use. Errors: `InvalidInput` (`proxy`,
-/// `ca_file`), `Internal`.
-pub(crate) fn client(options: &HttpOptions, target: &Target) -> Result<Client, Error> {
-    let loopback = target.environment() == preopen_core::target::Environment::Sandbox;
-    let key = Key {
-        process: std::process::id(),
-        runtime: tokio::runtime::Handle::current().id(),
-        local_address: local_address(options, target),
-        proxy: options.proxy.clone(),
-        direct: loopback && options.proxy.is_none(),
-        ca_file: options.ca_file.clone(),
-        connect_timeout: options.connect_timeout,
-    };
-    if let Some(client) = find(&CLIENTS.load(), &key) {
-        return Ok(client);
+impl Pool {
+    fn serves(
+        &self,
+        process: u32,
+        runtime: runtime::Id,
+        options: &Arc<HttpOptions>,
+        target: &Target,
+    ) -> bool {
+        self.process == process
+            && self.runtime == runtime
+            && self.authority == target.authority()
+            && (Arc::ptr_eq(&self.options, options) || self.options == *options)
     }
-    let client = build(&key)?;
-    let made = Arc::new(Kept {
-        key,
-        client,
-        used: AtomicU64::new(next_use()),
-    });
-    CLIENTS.rcu(|clients| {
-        let mut clients = Vec::clone(clients);
-        if find(&clients, &made.key).is_none() {
-            drop_least_used(&mut clients, made.key.process);
-            clients.push(Arc::clone(&made));
-        }
-        clients
-    });
-    // When two threads made one at the same time, both use the one that is kept.
-    Ok(find(&CLIENTS.load(), &made.key).unwrap_or_else(|| made.client.clone()))
 }
 
-fn find(clients: &[Arc<Kept>], key: &Key) -> Option<Client> {
-    let kept = clients.iter().find(|kept| kept.key == *key)?;
-    kept.used.store(next_use(), Ordering::Relaxed);
-    Some(kept.client.clone())
+/// Every pool of the process. Read without a lock: it is on the way of every request, and a process may be
+/// forked while another of its threads is in here.
+static POOLS: LazyLock<ArcSwap<Vec<Arc<Pool>>>> = LazyLock::new(ArcSwap::default);
+
+/// The pool for this host and path on the current runtime, made on first use. Errors: `InvalidInput` (`proxy`,
+/// `ca_file`), `Internal`.
+pub(crate) fn pool(options: &Arc<HttpOptions>, target: &Target) -> Result<Arc<Pool>, Error> {
+    let (process, runtime) = (std::process::id(), runtime::Handle::current().id());
+    let find = |pools: &[Arc<Pool>]| {
+        let pool = pools
+            .iter()
+            .find(|pool| pool.serves(process, runtime, options, target))?;
+        pool.used.store(next_use(), Ordering::Relaxed);
+        Some(Arc::clone(pool))
+    };
+    if let Some(pool) = find(&POOLS.load()) {
+        return Ok(pool);
+    }
+    let made = Arc::new(Pool {
+        process,
+        runtime,
+        options: Arc::clone(options),
+        authority: target.authority().to_owned(),
+        client: build(options, target)?,
+        room: Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)),
+        used: AtomicU64::new(next_use()),
+    });
+    POOLS.rcu(|pools| {
+        let mut pools = Vec::clone(pools);
+        if find(&pools).is_none() {
+            drop_least_used(&mut pools, process);
+            pools.push(Arc::clone(&made));
+        }
+        pools
+    });
+    // When two threads made one at the same time, both use the one that is kept.
+    Ok(find(&POOLS.load()).unwrap_or(made))
 }
 
 fn next_use() -> u64 {
@@ -131,15 +93,15 @@ fn next_use() -> u64 {
 }
 
 /// Makes room. The pool of a parent process must not be closed here: that would end the parent's connections.
-fn drop_least_used(clients: &mut Vec<Arc<Kept>>, process: u32) {
-    if clients.len() < KEPT_CLIENTS {
+fn drop_least_used(pools: &mut Vec<Arc<Pool>>, process: u32) {
+    if pools.len() < KEPT_POOLS {
         return;
     }
-    let least = (0..clients.len()).min_by_key(|at| clients[*at].used.load(Ordering::Relaxed));
-    if let Some(kept) = least.map(|at| clients.remove(at))
-        && kept.key.process != process
+    let least = (0..pools.len()).min_by_key(|at| pools[*at].used.load(Ordering::Relaxed));
+    if let Some(pool) = least.map(|at| pools.remove(at))
+        && pool.process != process
     {
-        std::mem::forget(kept);
+        std::mem::forget(pool);
     }
 }
 
@@ -159,18 +121,20 @@ fn local_address(options: &HttpOptions, target: &Target) -> Option<IpAddr> {
     }
 }
 
-fn build(key: &Key) -> Result<Client, Error> {
+fn build(options: &HttpOptions, target: &Target) -> Result<Client, Error> {
     let mut builder = Client::builder()
-        .tls_backend_preconfigured(tls::config(key.ca_file.as_deref())?)
+        .tls_backend_preconfigured(tls::config(options.ca_file.as_deref())?)
         .redirect(redirect::Policy::none())
         // What is repeated is decided in one place, by what the call does: a write is sent at most once.
         .retry(retry::never())
+        .dns_resolver(Arc::new(Names::default()))
         .http1_only()
-        .connect_timeout(key.connect_timeout)
+        .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(Duration::from_secs(55))
-        .local_address(key.local_address)
+        .pool_max_idle_per_host(options.max_connections)
+        .local_address(local_address(options, target))
         .user_agent(concat!("preopen/", env!("CARGO_PKG_VERSION")));
-    if let Some(proxy) = &key.proxy {
+    if let Some(proxy) = &options.proxy {
         let proxy = Proxy::all(proxy.expose()).map_err(|_| {
             Error::invalid_input(
                 "proxy",
@@ -178,7 +142,7 @@ fn build(key: &Key) -> Result<Client, Error> {
             )
         })?;
         builder = builder.proxy(proxy);
-    } else if key.direct {
+    } else if target.environment() == Environment::Sandbox {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| {

@@ -2,8 +2,10 @@
 
 mod body;
 mod client;
+mod names;
+mod options;
 mod tls;
 mod transport;
 
-pub use client::{HttpOptions, IpVersion};
+pub use options::{HttpOptions, IpVersion};
 pub use transport::HttpTransport;

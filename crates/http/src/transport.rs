@@ -2,36 +2,106 @@
 //! left.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use preopen_core::error::Cause;
 use preopen_core::target::Target;
-use preopen_core::wire::{BoxFuture, FailureCause, Method, RawReply, Request, Transport, TransportFailure};
-use preopen_core::{Error, Timestamp};
+use preopen_core::wire::{
+    BoxFuture, CallClass, FailureCause, Method, RawReply, Request, Transport, TransportFailure,
+};
+use preopen_core::{Error, Secret, Timestamp};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Response, Url};
 
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, timeout};
+
 use crate::body;
-use crate::client::{HttpOptions, client};
+use crate::client::{Pool, pool};
+use crate::options::HttpOptions;
 
 /// The real transport. Making one does no I/O; the client behind it is made on first use and shared.
 ///
 /// It must be used inside a tokio runtime with I/O and time enabled.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HttpTransport {
-    options: HttpOptions,
+    options: Arc<HttpOptions>,
+}
+
+impl Default for HttpTransport {
+    fn default() -> Self {
+        Self::new(HttpOptions::default())
+    }
 }
 
 impl HttpTransport {
     /// A transport over this network path.
     pub fn new(options: HttpOptions) -> Self {
+        let options = options.shared();
         Self { options }
     }
 
-    async fn exchange(&self, target: &Target, request: &Request) -> Result<RawReply, Broken> {
-        let client = client(&self.options, target).map_err(Broken::refused)?;
+    /// Waits for a turn, and exchanges the request for its reply within what is left of `deadline` then.
+    async fn take_turn(
+        &self,
+        target: &Target,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<RawReply, Broken> {
+        let pool = pool(&self.options, target).map_err(Broken::refused)?;
+        let (_turn, rest) = match pool.room.try_acquire() {
+            Ok(turn) => (turn, deadline),
+            Err(_) => self.queue(&pool, target, request, deadline).await?,
+        };
+        let exchange = self.exchange(&pool, target, request);
+        let done = timeout(rest, exchange).await;
+        if pool.room.available_permits() == 0 {
+            // Two tasks give the connection back; whoever is next would open another one before they have run.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+        }
+        done.unwrap_or_else(|_| {
+            let seconds = deadline.as_secs_f64();
+            let problem = format!("no whole reply from {} within {seconds} s", target.authority());
+            Err(Broken::new(FailureCause::Deadline, problem))
+        })
+    }
+
+    /// A turn, and the time that is left after it. Whoever does not get one has sent nothing.
+    ///
+    /// The wait is part of the deadline, but never more than half of it: a request that is sent with a moment
+    /// left would only leave doubts about what came of it. A login is sent with its whole deadline, and waits for
+    /// as long at most: after 08:00 IST all of them queue at once, and none belongs to one caller.
+    async fn queue<'a>(
+        &self,
+        pool: &'a Pool,
+        target: &Target,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<(SemaphorePermit<'a>, Duration), Broken> {
+        let login = request.endpoint.class == CallClass::Login;
+        let patience = if login { deadline } else { deadline / 2 };
+        let began = Instant::now();
+        match timeout(patience, pool.room.acquire()).await {
+            Ok(Ok(turn)) if login => Ok((turn, deadline)),
+            Ok(Ok(turn)) => Ok((turn, deadline.saturating_sub(began.elapsed()))),
+            _ => Err(Broken::new(
+                FailureCause::ConnectTimeout,
+                format!(
+                    "no free connection to {} within {} s: {} requests are under way to it",
+                    target.authority(),
+                    patience.as_secs_f64(),
+                    self.options.max_connections
+                ),
+            )),
+        }
+    }
+
+    async fn exchange(&self, pool: &Pool, target: &Target, request: &Request) -> Result<RawReply, Broken> {
         let url = target.url(request).map_err(Broken::refused)?;
         let method = match request.endpoint.method {
             Method::Get => reqwest::Method::GET,
@@ -39,17 +109,17 @@ impl HttpTransport {
             Method::Put => reqwest::Method::PUT,
             _ => reqwest::Method::DELETE,
         };
-        let mut call = client.request(method, url).headers(headers(request)?);
+        let mut call = pool.client.request(method, url).headers(headers(request)?);
         if let Some(json) = &request.body {
-            call = call.body(json.expose().to_owned());
+            call = call.body(lent(json));
         }
         let response = call.send().await.map_err(Broken::from_reqwest)?;
-        let mut reply = RawReply::new(response.status().as_u16(), Vec::new());
+        let mut reply = RawReply::new(response.status().as_u16(), "");
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
         reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
         reply.date = text(&response, DATE).and_then(Timestamp::parse_http_date);
         reply.redirect_host = text(&response, LOCATION).and_then(|to| redirect_host(target, to));
-        reply.body = body::read(response, self.options.max_body).await?;
+        reply.body = body::read(response, self.options.max_body, request.endpoint.sensitive).await?;
         Ok(reply)
     }
 }
@@ -62,19 +132,8 @@ impl Transport for HttpTransport {
         deadline: Duration,
     ) -> BoxFuture<'a, Result<RawReply, TransportFailure>> {
         Box::pin(async move {
-            let broken = match tokio::time::timeout(deadline, self.exchange(target, request)).await {
-                Ok(Ok(reply)) => return Ok(reply),
-                Ok(Err(broken)) => broken,
-                Err(_) => Broken::new(
-                    FailureCause::Deadline,
-                    format!(
-                        "no whole reply from {} within {} s",
-                        target.authority(),
-                        deadline.as_secs_f64()
-                    ),
-                ),
-            };
-            Err(broken.into_failure(target))
+            let sent = self.take_turn(target, request, deadline).await;
+            sent.map_err(|broken| broken.into_failure(target))
         })
     }
 }
@@ -176,7 +235,13 @@ fn deepest(cause: &Cause) -> String {
 
 fn headers(request: &Request) -> Result<HeaderMap, Broken> {
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 1);
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    // A decompressor keeps what it unpacked in a window that nobody can wipe.
+    let encoding = if request.endpoint.sensitive {
+        "identity"
+    } else {
+        "gzip"
+    };
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding));
     for (name, value) in &request.headers {
         let bad = |what: &str| {
             Broken::refused(Error::invalid_input(
@@ -185,12 +250,23 @@ fn headers(request: &Request) -> Result<HeaderMap, Broken> {
             ))
         };
         let key = HeaderName::try_from(name.as_str()).map_err(|_| bad("a name that cannot be sent"))?;
-        let mut value = HeaderValue::try_from(value.expose())
+        let mut value = HeaderValue::from_maybe_shared(lent(value))
             .map_err(|_| bad("a value that cannot be sent in a header"))?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }
     Ok(headers)
+}
+
+/// The bytes of a secret, lent to the HTTP client without a copy.
+fn lent(secret: &Secret) -> Bytes {
+    struct Lent(Secret);
+    impl AsRef<[u8]> for Lent {
+        fn as_ref(&self) -> &[u8] {
+            self.0.expose().as_bytes()
+        }
+    }
+    Bytes::from_owner(Lent(secret.clone()))
 }
 
 fn text(response: &Response, name: HeaderName) -> Option<&str> {

@@ -73,7 +73,7 @@ async fn connections_are_reused() {
             .send(&target, &get(), LONG)
             .await
             .unwrap();
-        assert_eq!((reply.status, reply.body.as_slice()), (200, b"{}".as_slice()));
+        assert_eq!((reply.status, &*reply.body), (200, b"{}".as_slice()));
     }
     assert_eq!(requests.load(Ordering::SeqCst), 20);
     assert_eq!(connections.load(Ordering::SeqCst), 1);

@@ -22,6 +22,26 @@ tokio::task_local! {
     static ASKING: usize;
 }
 
+/// The session whose login waits for the callback that runs here, if there is one. A callback that goes on elsewhere (on
+/// a thread or an event loop of another language) takes it along, so that it is told when it waits for itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asking(Option<usize>);
+
+impl Asking {
+    /// What runs here.
+    pub fn here() -> Self {
+        Self(ASKING.try_with(|asking| *asking).ok())
+    }
+
+    /// Runs `future` as a part of that callback.
+    pub async fn carry<T>(self, future: impl Future<Output = T>) -> T {
+        match self.0 {
+            Some(session) => ASKING.scope(session, future).await,
+            None => future.await,
+        }
+    }
+}
+
 /// Whether a callback of the session with this address runs here.
 pub(crate) fn is_asked_by(session: usize) -> bool {
     ASKING.try_with(|asking| *asking == session).unwrap_or(false)

@@ -61,7 +61,8 @@ impl SessionBuilder {
     }
 
     /// The longest that one request to the broker may take, from connecting to the last byte; a login counts
-    /// on its own. 10 seconds by default, at most 10 minutes.
+    /// on its own. 10 seconds by default, at most 10 minutes. A call that waits for its turn because 256 others are
+    /// under way to the same host spends at most half of it waiting, and has sent nothing when it gets none.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -61,7 +61,7 @@ impl Call {
 
     /// Sets the JSON body.
     pub fn json(self, body: &impl serde::Serialize) -> Self {
-        let text = serde_json::to_string(body)
+        let text = Secret::json(body)
             .map_err(|error| Error::invalid_input("json", &format!("cannot be written as JSON: {error}")));
         self.body(text)
     }
@@ -71,11 +71,11 @@ impl Call {
         let body = body.into();
         let checked = serde_json::from_str::<serde::de::IgnoredAny>(&body)
             .map_err(|error| Error::invalid_input("json", &format!("is not valid JSON: {error}")));
-        self.body(checked.map(|_| body))
+        self.body(checked.map(|_| Secret::new(body)))
     }
 
-    fn body(mut self, body: Result<String>) -> Self {
-        self.body = Some(body.map(Secret::new));
+    fn body(mut self, body: Result<Secret>) -> Self {
+        self.body = Some(body);
         self
     }
 

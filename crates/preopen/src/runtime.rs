@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::alarm::Alarms;
+pub use crate::ask::Asking;
 use preopen_core::error::Cause;
 use preopen_core::wire::BoxFuture;
 use preopen_core::{Error, ErrorKind, Result};

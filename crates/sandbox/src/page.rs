@@ -17,6 +17,8 @@ const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How many requests are shown.
 const SHOWN: usize = 50;
+/// How many accounts the page shows.
+const SHOWN_ACCOUNTS: usize = 50;
 
 /// Answers requests for the page and its stylesheet; `None` for all others.
 pub(crate) fn answer(state: &State, request: &Request) -> Option<Reply> {
@@ -124,11 +126,13 @@ fn accounts(page: &mut String, state: &State) {
     page.push_str(
         "<section aria-labelledby=\"accounts\"><h2 id=\"accounts\">Accounts</h2><div class=\"cards\">",
     );
-    for account in state.accounts() {
-        let (name, live, rows) = match &account {
+    let mut live = state.samco().live_sessions(now);
+    live.extend(state.angelone().live_sessions(now));
+    let accounts = state.accounts();
+    for (account, live) in accounts.iter().zip(live).take(SHOWN_ACCOUNTS) {
+        let (name, rows) = match account {
             Account::Samco(a) => (
                 "Samco",
-                state.samco().live_sessions(&a.account, now),
                 [
                     ("API key", &a.api_key),
                     ("API secret", &a.api_secret),
@@ -139,7 +143,6 @@ fn accounts(page: &mut String, state: &State) {
             ),
             Account::AngelOne(a) => (
                 "Angel One",
-                state.angelone().live_sessions(&a.client_code, now),
                 [
                     ("API key", &a.api_key),
                     ("PIN", &a.pin),
@@ -170,7 +173,11 @@ fn accounts(page: &mut String, state: &State) {
         }
         page.push_str("</dl></article>");
     }
-    page.push_str("</div></section>");
+    page.push_str("</div>");
+    if let more @ 1.. = accounts.len().saturating_sub(SHOWN_ACCOUNTS) {
+        let _ = write!(page, "<p>{more} more: see <code>GET /accounts</code>.</p>");
+    }
+    page.push_str("</section>");
 }
 
 fn requests(page: &mut String, state: &State) {

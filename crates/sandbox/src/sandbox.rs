@@ -8,7 +8,7 @@ use preopen_core::{Timestamp, VirtualClock};
 use serde_json::{Value, json};
 
 use crate::account::{Account, Broker};
-use crate::control::next_occurrence;
+use crate::control::{add_made_up, next_occurrence};
 use crate::error::{ControlError, StartError};
 use crate::fault::{Fault, FaultRecord};
 use crate::options::Options;
@@ -85,6 +85,11 @@ impl Sandbox {
     /// The accounts that the sandbox started with.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
+    }
+
+    /// Adds this many accounts at a broker, with made-up ids and credentials.
+    pub fn add_accounts(&self, broker: Broker, count: usize) -> Result<Vec<Account>, ControlError> {
+        add_made_up(&self.state, broker, count)
     }
 
     /// The clock that sessions on this sandbox follow.

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
 use preopen_core::{Clock as _, Timestamp, VirtualClock};
 
 use crate::account::{Account, Broker, seeds};
@@ -14,6 +13,9 @@ use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::source::SourceIp;
 use crate::switch::{Switch, Switches};
+
+/// The most accounts. Half of the sessions that each broker remembers, so that none is forgotten while it lives.
+pub(crate) const ACCOUNTS: usize = 20_000;
 
 #[derive(Debug)]
 pub(crate) struct State {
@@ -107,28 +109,39 @@ impl State {
                 "{what} is taken by another account"
             )))
         };
-        for known in self.accounts() {
-            if known.id() == account.id() {
-                return taken(account.id());
-            }
-            let same_key = match (&known, account) {
-                (Account::Samco(a), Account::Samco(b)) => a.api_key == b.api_key,
-                (Account::AngelOne(a), Account::AngelOne(b)) => a.api_key == b.api_key,
-                _ => false,
-            };
-            if same_key {
-                return taken("api_key");
-            }
+        if self.has_account(account.id()) {
+            return taken(account.id());
         }
-        if self.accounts().len() >= 1000 {
-            return Err(ControlError::new(
-                StatusCode::CONFLICT,
-                "conflict",
-                "there are 1000 accounts already",
-            ));
+        let key_taken = match account {
+            Account::Samco(account) => self.samco().owner_of(&account.api_key).is_some(),
+            Account::AngelOne(account) => self.angelone().owner_of(&account.api_key).is_some(),
+        };
+        if key_taken {
+            return taken("api_key");
         }
+        self.check_room(1)?;
         self.insert(account);
         Ok(())
+    }
+
+    /// Whether an account of either broker has this id.
+    pub(crate) fn has_account(&self, id: &str) -> bool {
+        self.samco().has_account(id) || self.angelone().has_account(id)
+    }
+
+    /// How many accounts there are.
+    pub(crate) fn account_count(&self) -> usize {
+        self.samco().members().len() + self.angelone().members().len()
+    }
+
+    /// Checks that this many accounts can be added.
+    pub(crate) fn check_room(&self, more: usize) -> Result<(), ControlError> {
+        if self.account_count() + more <= ACCOUNTS {
+            return Ok(());
+        }
+        Err(ControlError::conflict(format!(
+            "there would be more than {ACCOUNTS} accounts"
+        )))
     }
 
     fn insert(&self, account: &Account) {

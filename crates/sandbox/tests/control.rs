@@ -230,6 +230,62 @@ async fn accounts_can_be_added_and_used() {
 }
 
 #[tokio::test]
+async fn ten_thousand_accounts_are_added_at_once_and_each_logs_in() {
+    let h = start().await;
+    let (status, added) = h
+        .control("POST", "/accounts", json!({"broker": "samco", "count": 10_000}))
+        .await;
+    assert_eq!(status, 201);
+    let added = added["accounts"].as_array().unwrap();
+    let keys: std::collections::HashSet<_> = added.iter().map(|a| a["api_key"].as_str()).collect();
+    assert_eq!(keys.len(), 10_000, "every account has a key of its own");
+    for account in [&added[0], &added[9_999]] {
+        let body = json!({"apiKey": account["api_key"], "apiSecret": account["api_secret"]});
+        let (status, login) = h.post("/session/token", &body).await;
+        assert_eq!((status, &login["accountID"]), (200, &account["account"]));
+    }
+    for (wrong, field) in [
+        (json!({"broker": "samco", "count": 0}), "count"),
+        (
+            json!({"broker": "samco", "count": 2, "api_key": "same"}),
+            "api_key",
+        ),
+        (
+            json!({"broker": "angelone", "count": 2, "client_code": "SAME"}),
+            "client_code",
+        ),
+    ] {
+        let (status, refused) = h.control("POST", "/accounts", wrong).await;
+        assert_eq!(status, 400);
+        assert!(
+            refused["error"]["message"].as_str().unwrap().starts_with(field),
+            "{refused}"
+        );
+    }
+    let too_many = json!({"broker": "angelone", "count": 10_001});
+    assert_eq!(h.control("POST", "/accounts", too_many).await.0, 409);
+    let (_, list) = h.control("GET", "/accounts", Value::Null).await;
+    let list = list["accounts"].as_array().unwrap();
+    assert_eq!(list.len(), 10_004, "what does not fit adds nothing");
+    assert_eq!(list[2]["live_sessions"], 1);
+}
+
+#[tokio::test]
+async fn a_changed_key_is_the_one_that_logs_in() {
+    let h = start().await;
+    let change = json!({"api_key": "sandbox-changed"});
+    assert_eq!(h.control("PATCH", "/accounts/SBX001", change).await.0, 200);
+    let (_, list) = h.control("GET", "/accounts", Value::Null).await;
+    let secret = &list["accounts"][0]["api_secret"];
+    for (key, expected) in [("sandbox-samco-key-1", 401), ("sandbox-changed", 200)] {
+        let body = json!({"apiKey": key, "apiSecret": secret});
+        assert_eq!(h.post("/session/token", &body).await.0, expected, "{key}");
+    }
+    let taken = json!({"api_key": "sandbox-changed"});
+    assert_eq!(h.control("PATCH", "/accounts/SBX002", taken).await.0, 409);
+}
+
+#[tokio::test]
 async fn the_ready_line_is_the_contract() {
     let h = start().await;
     let line = h.sandbox.ready_line();

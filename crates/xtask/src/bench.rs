@@ -25,12 +25,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let peers = Venv::provide(&workspace, "bench-py", &newest, "benches/requirements.txt")?;
     let chosen = node::for_builds(&workspace)?;
 
-    process::run(
-        workspace
-            .cargo()
-            .args(["build", "--release", "--package", "preopen-cli"]),
-    )?;
+    process::run(workspace.cargo().args([
+        "build",
+        "--release",
+        "--package",
+        "preopen-cli",
+        "--package",
+        "preopen-bench",
+    ]))?;
     let command = workspace.program("release", "preopen");
+    let sessions = workspace.program("release", "preopen-bench");
     let wheel = python::build_wheel(&workspace, &dev, "release", "wheels-bench")?;
     peers.install_wheel(&wheel)?;
     node::install(&workspace, &chosen, "")?;
@@ -44,6 +48,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         .args(["--out", "docs/benchmarks.md"])
         .arg("--preopen-bin")
         .arg(&command)
+        .arg("--sessions-bin")
+        .arg(&sessions)
         .arg("--node")
         .arg(&chosen.program)
         .args(&args.rest);

@@ -1,4 +1,5 @@
-//! `cargo xtask`: the one entry point for the demo, the quick check, the tests of every language and the benchmarks.
+//! `cargo xtask`: the one entry point for the demo, the quick check, the tests of every language, the benchmarks and the
+//! long runs.
 //!
 //! Only the command line lives here; each subcommand has a file or folder of its own.
 #![allow(
@@ -14,6 +15,7 @@ mod demo;
 mod package;
 mod process;
 mod report;
+mod soak;
 mod test;
 mod tools;
 mod workspace;
@@ -40,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
     Bench(bench::Args),
+    /// Run what is too long for every change, and record it in `docs/soak.md`.
+    Soak(soak::Args),
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
 }
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Package(args) => package::run(&args),
     };
     outcome.unwrap_or_else(|error| {

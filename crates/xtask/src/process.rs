@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// No single program may hold up the tests for longer than this.
+/// No single program may hold up the tests for longer than this; a soak gives its own limit.
 const LIMIT: Duration = Duration::from_mins(20);
 
 /// The cargo that runs this program.
@@ -42,7 +42,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a program with our own output and returns how it ended.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
     let child = spawn(command.stdin(Stdio::null()))?;
-    wait(child, command)
+    wait(child, command, LIMIT, Instant::now() + LIMIT)
 }
 
 /// Runs a program and returns its standard output; anything but success is an error with its complaint.
@@ -65,7 +65,16 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 }
 
 /// Runs a program, prints each line of its standard output as it comes, and hands the line to `read`.
-pub(crate) fn tee(command: &mut Command, mut read: impl FnMut(&str)) -> Result<ExitStatus> {
+pub(crate) fn tee(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
+    tee_within(LIMIT, command, read)
+}
+
+/// The same, for a program that may take as long as `limit`.
+pub(crate) fn tee_within(
+    limit: Duration,
+    command: &mut Command,
+    mut read: impl FnMut(&str),
+) -> Result<ExitStatus> {
     let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("no standard output")?;
     let (sender, lines) = mpsc::channel();
@@ -77,15 +86,15 @@ pub(crate) fn tee(command: &mut Command, mut read: impl FnMut(&str)) -> Result<E
             }
         }
     });
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(line) => {
                 println!("{line}");
                 read(&line);
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return wait(child, command),
-            Err(mpsc::RecvTimeoutError::Timeout) => return Err(give_up(&mut child, command)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return wait(child, command, limit, deadline),
+            Err(mpsc::RecvTimeoutError::Timeout) => return Err(give_up(&mut child, command, limit)),
         }
     }
 }
@@ -106,33 +115,32 @@ fn spawn(command: &mut Command) -> Result<Child> {
         .with_context(|| format!("cannot start `{}`", shown(command)))
 }
 
-fn wait(mut child: Child, command: &Command) -> Result<ExitStatus> {
-    let deadline = Instant::now() + LIMIT;
+fn wait(mut child: Child, command: &Command, limit: Duration, deadline: Instant) -> Result<ExitStatus> {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
         if Instant::now() >= deadline {
-            return Err(give_up(&mut child, command));
+            return Err(give_up(&mut child, command, limit));
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 
-fn give_up(child: &mut Child, command: &Command) -> anyhow::Error {
+fn give_up(child: &mut Child, command: &Command, limit: Duration) -> anyhow::Error {
     let _ = child.kill();
     let _ = child.wait();
     anyhow::anyhow!(
         "`{}` was stopped after {} minutes",
         shown(command),
-        LIMIT.as_secs() / 60
+        limit.as_secs() / 60
     )
 }
 
 /// The command as a person would type it, with the program's name instead of its path.
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());

@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every member of the workspace with the members it may depend on. Arrows never turn back.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("preopen-core", &[]),
     ("preopen-http", &["preopen-core"]),
     ("preopen-store", &["preopen-core"]),
@@ -23,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("preopen-python", &["preopen-ffi", "preopen"]),
     ("preopen-node", &["preopen-ffi", "preopen"]),
     ("preopen-uniffi", &["preopen-ffi", "preopen"]),
+    ("preopen-bench", &["preopen"]),
     ("xtask", &[]),
 ];
 

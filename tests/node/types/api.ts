@@ -1,12 +1,46 @@
 // Compiled, never run: what users may write, and what the compiler must refuse.
 
-import { CredentialsRejectedError, InvalidInputError, PreopenError, Session, angelOne, samco } from "preopen";
-import type { Advice, Credentials, ErrorCode, Logout, Profile, Reply, SessionState, Token, WhoAmI } from "preopen";
+import { CredentialsRejectedError, InvalidInputError, LoginRequiredError, PreopenError, Session, angelOne, generateKey, samco } from "preopen";
+import type {
+  Advice,
+  AngelOneCredentials,
+  Credentials,
+  ErrorCode,
+  EventName,
+  Logout,
+  Profile,
+  Reply,
+  SecretCallback,
+  SessionEvent,
+  SessionEvents,
+  SessionState,
+  Token,
+  WhoAmI,
+} from "preopen";
 import { Sandbox, SandboxError } from "preopen/sandbox";
 
 const credentials: Credentials = samco({ apiKey: "key", apiSecret: "secret" });
 const account: Credentials = angelOne({ apiKey: "key", clientCode: "A1", pin: "0000", totpSecret: "JBSWY3DP" });
 samco.fromEnv() satisfies Credentials;
+
+const prompt: SecretCallback = async () => (process.stdin.isTTY ? "typed" : null);
+samco({ apiKey: "key", apiSecret: prompt });
+samco({ apiKey: "key", apiSecret: () => process.env["SECRET"] });
+angelOne({ apiKey: "key", clientCode: "A1", pin: () => "0000", totpSecret: prompt });
+angelOne({ apiKey: "key", clientCode: "A1", pin: "0000", totp: () => "123456" });
+const typed: AngelOneCredentials = { apiKey: "key", clientCode: "A1", pin: "0000", totp: prompt };
+// @ts-expect-error a code is used once: it must be asked for
+angelOne({ apiKey: "key", clientCode: "A1", pin: "0000", totp: "123456" });
+// @ts-expect-error one source of codes, not two
+angelOne({ apiKey: "key", clientCode: "A1", pin: "0000", totp: prompt, totpSecret: "JBSWY3DP" });
+// @ts-expect-error one source of codes, not none
+angelOne({ apiKey: "key", clientCode: "A1", pin: "0000" });
+// @ts-expect-error a secret is text
+samco({ apiKey: "key", apiSecret: () => 4711 });
+// @ts-expect-error a callback gets nothing
+samco({ apiKey: "key", apiSecret: (field: string) => field });
+// @ts-expect-error the key is no secret to ask for
+samco({ apiKey: prompt, apiSecret: "secret" });
 
 // @ts-expect-error a secret is missing
 samco({ apiKey: "key" });
@@ -22,6 +56,8 @@ new Session(credentials, { timeout: "10" });
 new Session(credentials, { ipVersion: 5 });
 // @ts-expect-error the token's constructor is not public
 new (null as unknown as typeof Token)();
+
+void typed;
 
 export async function use(signal: AbortSignal): Promise<void> {
   using session = new Session(account, { baseUrl: "http://127.0.0.1:8800", timeout: 5, ipVersion: 6, allowedHosts: ["proxy.example"] });
@@ -44,18 +80,49 @@ export async function use(signal: AbortSignal): Promise<void> {
   await session.delete("/x");
   // @ts-expect-error no such option
   await session.get("/x", { retries: 3 });
+  const record: string = await session.export({ key: generateKey(), signal });
+  session.prime(record, { key: "key" });
+  session.prime(await session.exportExposed({ signal }));
+  await session.export();
+  // @ts-expect-error a record is text
+  session.prime(new Uint8Array());
   const state: SessionState = session.state();
+  const skew: number | undefined = state.clockSkew;
   const name: "signed_out" | "opening" | "active" | "expired" | "blocked" | "closed" = state.name;
   const logout: Logout = await session.logout();
   session.invalidate(token.generation);
   session.reset();
   session.close();
-  void [text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+  void [skew, text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+}
+
+export async function listen(session: Session, signal: AbortSignal): Promise<void> {
+  await using events: SessionEvents = session.events({ signal });
+  const first: IteratorResult<SessionEvent, undefined> = await events.next();
+  for await (const event of session.events()) {
+    const name: EventName = event.name;
+    const at: Date = event.at;
+    const ends: Date | null = event.expiresAt;
+    const error: PreopenError | null = event.error;
+    const numbers: number[] = [event.generation, event.missed];
+    // @ts-expect-error not the name of an event
+    if (event.name === "renewal") return;
+    // @ts-expect-error it may not be known
+    event.expiresAt.getTime();
+    // @ts-expect-error read-only
+    event.missed = 1;
+    void [name, at, ends, error, numbers, event.reason];
+  }
+  // @ts-expect-error no such option
+  session.events({ limit: 3 });
+  void first;
 }
 
 export async function sandbox(): Promise<void> {
   await using broker = await Sandbox.start({ tls: true });
-  const session: Session = broker.session("samco", { account: 1, timeout: 2 });
+  const session: Session = broker.session("samco", { account: 1, timeout: 2, keepWarm: true });
+  broker.samcoCredentials(0, { apiSecret: prompt });
+  broker.angeloneCredentials(0, { totp: () => "123456" });
   // @ts-expect-error no such broker
   broker.session("kite");
   await broker.fault("samco", "/session/token", { status: 503, times: 2, bodyKind: "html", delayMs: 5 });
@@ -72,6 +139,7 @@ export function handle(error: unknown): string {
   const code: ErrorCode = error.code;
   const advice: Advice = error.advice;
   if (error instanceof CredentialsRejectedError) return `${error.which ?? "?"} ${error.retryable}`;
+  if (error instanceof LoginRequiredError) return `${error.reason ?? ""} ${(error.clockSkew ?? 0).toFixed(0)}`;
   if (error instanceof InvalidInputError) return error.field ?? "";
   // @ts-expect-error not a code
   if (error.code === "nonsense") return "";

@@ -9,31 +9,175 @@ pub use samco::Samco;
 
 #[cfg(test)]
 mod tests {
-    use super::{angel_one, samco};
+    use super::{AngelOne, Samco, angel_one, samco};
+    use crate::broker::{Adapter, ProfileSource};
+    use crate::envelope::{On, Refusal, Row, Verdict, classify, listed, plain_text};
+    use crate::error::{AccountAction, Credential, LoginReason};
+    use crate::wire::{Endpoint, Method, RawReply};
+    use serde_json::Value;
     use std::path::Path;
 
-    /// Every row of the fault tables is proven by a vector that all languages run.
-    #[test]
-    fn every_fault_row_has_a_vector() {
-        for (broker, rows) in [
-            ("samco", samco::faults::ROWS),
-            ("angelone", angel_one::faults::ROWS),
-        ] {
+    struct Broker {
+        name: &'static str,
+        adapter: Box<dyn Adapter>,
+        rows: &'static [Row],
+        refusal: for<'a> fn(&'a Value) -> Refusal<'a>,
+    }
+
+    fn brokers() -> [Broker; 2] {
+        [
+            Broker {
+                name: "samco",
+                adapter: Box::new(Samco::new("k", "s")),
+                rows: samco::faults::ROWS,
+                refusal: samco::replies::refusal,
+            },
+            Broker {
+                name: "angelone",
+                adapter: Box::new(AngelOne::new("k", "C1", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH")),
+                rows: angel_one::faults::ROWS,
+                refusal: angel_one::replies::refusal,
+            },
+        ]
+    }
+
+    impl Broker {
+        /// The refusals among the vectors.
+        fn refusals(&self) -> Vec<Refused> {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("../../tests/vectors")
-                .join(broker);
-            let replies: Vec<String> = std::fs::read_dir(folder)
+                .join(self.name);
+            std::fs::read_dir(folder)
                 .unwrap()
                 .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-                .map(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).unwrap())
-                .map(|vector| vector["reply"].to_string().to_lowercase())
-                .collect();
-            for row in rows {
-                let code = row.code.to_lowercase();
-                let has = replies.iter().any(|reply| {
-                    (code.is_empty() || reply.contains(&format!("\"{code}\""))) && reply.contains(row.text)
-                });
-                assert!(has, "{broker}: no vector for {row:?}");
+                .filter_map(|bytes| self.refused(&serde_json::from_slice(&bytes).unwrap()))
+                .collect()
+        }
+
+        fn refused(&self, vector: &Value) -> Option<Refused> {
+            let expected = vector["expect"].get("error")?.clone();
+            let endpoint = self.endpoint(vector["call"].as_str().unwrap());
+            let reply = &vector["reply"];
+            let status = u16::try_from(reply["status"].as_u64().unwrap()).unwrap();
+            let text = reply["text"].as_str().map(str::to_owned);
+            let body = text.as_ref().map_or_else(
+                || Some(reply["body"].clone()),
+                |text| serde_json::from_str(text).ok(),
+            );
+            let said = match (body, &text) {
+                (Some(body), _) if body.is_object() => Said::Json(body),
+                (None, Some(text)) if text.starts_with(char::is_alphabetic) => Said::Text(text.clone()),
+                _ => return None,
+            };
+            let raw = RawReply::new(status, text.unwrap_or_else(|| reply["body"].to_string()));
+            Some(Refused {
+                endpoint,
+                raw,
+                said,
+                refusal: self.refusal,
+                expected,
+            })
+        }
+
+        fn endpoint(&self, call: &str) -> Endpoint {
+            match call {
+                "login" => self.adapter.login(None).endpoint,
+                "whoami" => self.adapter.whoami().unwrap().endpoint,
+                "profile" => match self.adapter.profile() {
+                    ProfileSource::Call(request) => request.endpoint,
+                    ProfileSource::Login => panic!("no profile call"),
+                },
+                call => {
+                    let (method, path) = call.split_once(' ').unwrap();
+                    self.adapter.endpoint(Method::parse(method).unwrap(), path)
+                }
+            }
+        }
+    }
+
+    /// A vector that expects an error, read up to where the fault table is asked.
+    struct Refused {
+        endpoint: Endpoint,
+        raw: RawReply,
+        said: Said,
+        refusal: for<'a> fn(&'a Value) -> Refusal<'a>,
+        expected: Value,
+    }
+
+    enum Said {
+        Json(Value),
+        Text(String),
+    }
+
+    impl Refused {
+        fn decided_by(&self, rows: &[Row]) -> Option<usize> {
+            let refusal = match &self.said {
+                Said::Json(body) => (self.refusal)(body),
+                Said::Text(text) => Refusal {
+                    text,
+                    ..Refusal::default()
+                },
+            };
+            let row = listed(rows, &self.endpoint, &refusal)?;
+            rows.iter().position(|one| std::ptr::eq(one, row))
+        }
+
+        /// Whether these rows make the error of it that the vector expects, by all that a row decides.
+        fn is_as_expected(&self, rows: &[Row]) -> bool {
+            let error = match &self.said {
+                Said::Json(body) => classify(rows, &self.endpoint, &self.raw, &(self.refusal)(body)),
+                Said::Text(text) => plain_text(rows, &self.endpoint, &self.raw, text),
+            };
+            let context = error.context();
+            let which = context.credential.map(Credential::as_str);
+            let found = [
+                ("code", Some(error.code())),
+                (
+                    "which",
+                    which.or(context.account_action.map(AccountAction::as_str)),
+                ),
+                ("reason", context.login_reason.map(LoginReason::as_str)),
+            ];
+            found.into_iter().all(|(name, text)| {
+                self.expected
+                    .get(name)
+                    .is_none_or(|wanted| wanted.as_str() == text)
+            })
+        }
+    }
+
+    /// Every row of the fault tables is proven by a vector that all languages run: without the row, that vector
+    /// would become another error than it expects.
+    #[test]
+    fn every_fault_row_decides_a_vector() {
+        let mut unproven = Vec::new();
+        for broker in brokers() {
+            let mut proven = vec![false; broker.rows.len()];
+            for refused in broker.refusals() {
+                let Some(nth) = refused.decided_by(broker.rows) else {
+                    continue;
+                };
+                let mut without = broker.rows.to_vec();
+                without.remove(nth);
+                proven[nth] |= refused.is_as_expected(broker.rows) && !refused.is_as_expected(&without);
+            }
+            let rows = broker.rows.iter().zip(proven).filter(|(_, proven)| !proven);
+            unproven.extend(rows.map(|(row, _)| format!("{}: {row:?}", broker.name)));
+        }
+        assert!(unproven.is_empty(), "no vector needs\n{}", unproven.join("\n"));
+    }
+
+    /// The same code may mean something else on another call: a refused PIN is terminal, and only a login sends one.
+    #[test]
+    fn rows_hold_only_on_calls_that_can_get_them() {
+        for broker in brokers() {
+            for row in broker.rows {
+                let on = match row.verdict {
+                    Verdict::Credentials(Credential::Pin | Credential::Totp) => On::Login,
+                    Verdict::SessionExpired => On::Session,
+                    _ => continue,
+                };
+                assert_eq!(row.on, on, "{}: {row:?}", broker.name);
             }
         }
     }

@@ -23,7 +23,7 @@ pub enum EventName {
     Expired,
     /// Only a person can log in again.
     LoginNeeded,
-    /// The broker refused the login for good; nothing is sent until `reset()`.
+    /// The broker refused the login for good; no login is sent until `reset()`.
     Blocked,
     /// The broker saw an address that is not registered.
     IpMismatch,

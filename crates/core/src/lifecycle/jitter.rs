@@ -31,4 +31,24 @@ mod tests {
         assert!(quarters.iter().all(|&n| (900..1100).contains(&n)), "{quarters:?}");
         assert_ne!(share_of(span, 1, 1), share_of(span, 1, 2));
     }
+
+    /// The published outputs of `SplitMix64` for the seed 1234567; their last four digits are the share.
+    #[test]
+    fn the_spread_is_that_of_the_published_generator() {
+        let outputs: [u64; 5] = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        for (turn, output) in (1..).zip(outputs) {
+            let share = Duration::from_micros(output % 10_000);
+            assert_eq!(
+                share_of(Duration::from_millis(10), 1_234_567, turn),
+                share,
+                "{output}"
+            );
+        }
+    }
 }

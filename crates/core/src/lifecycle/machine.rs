@@ -449,7 +449,6 @@ impl Machine {
             let expired = SessionEvent::of(EventName::Expired, now.wall, &record, reason);
             effects.push(announce(expired));
         }
-        self.told = Told::Expired;
         self.phase = Phase::Expired(record);
         effects
     }

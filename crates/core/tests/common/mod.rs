@@ -11,13 +11,15 @@ use preopen_core::error::{Error, ErrorKind};
 use preopen_core::expiry::{Evidence, EvidenceSource, ExpiryPolicy};
 use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, SessionEvent, StateName};
 use preopen_core::{Now, Timestamp};
-use proptest::test_runner::{Config, FileFailurePersistence};
+use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm};
 
 /// As many cases as `PROPTEST_CASES` says, else `usual`. What failed once is kept beside the test and tried first.
 pub(crate) fn cases(usual: u32) -> Config {
     let persistence = FileFailurePersistence::WithSource("proptest-regressions");
     let mut config = Config {
         failure_persistence: Some(Box::new(persistence)),
+        // Without optimisation the default generator takes most of the time of a test.
+        rng_algorithm: RngAlgorithm::XorShift,
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {

@@ -21,6 +21,9 @@ pub(crate) use envelope::refuse;
 #[derive(Debug, Default)]
 pub(crate) struct AngelOne {
     members: Vec<Member>,
+    /// Which member has a client code or an API key.
+    by_client_code: HashMap<String, usize>,
+    by_api_key: HashMap<String, usize>,
     /// Sessions by number.
     sessions: HashMap<u64, Session>,
     /// Which session an access token belongs to.
@@ -57,7 +60,7 @@ struct Session {
 
 /// How many tokens are remembered before those that are over are forgotten; all of them, when half this many
 /// are alive.
-const TOKENS: usize = 40_000;
+const TOKENS: usize = 100_000;
 
 impl AngelOne {
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &AngelOneAccount> {
@@ -69,6 +72,9 @@ impl AngelOne {
     }
 
     pub(crate) fn add(&mut self, account: AngelOneAccount) {
+        let at = self.members.len();
+        self.by_client_code.insert(account.client_code.clone(), at);
+        self.by_api_key.insert(account.api_key.clone(), at);
         self.members.push(Member {
             account,
             blocked: false,
@@ -88,21 +94,30 @@ impl AngelOne {
     }
 
     fn position(&self, client_code: &str) -> Option<usize> {
-        self.members
-            .iter()
-            .position(|member| member.account.client_code == client_code)
+        self.by_client_code.get(client_code).copied()
+    }
+
+    /// Whether an account has this client code.
+    pub(crate) fn has_account(&self, client_code: &str) -> bool {
+        self.by_client_code.contains_key(client_code)
+    }
+
+    /// The client code whose app has this key.
+    pub(crate) fn owner_of(&self, api_key: &str) -> Option<&str> {
+        let at = self.by_api_key.get(api_key)?;
+        Some(&self.members[*at].account.client_code)
     }
 
     /// Changes the account of that client code; ends its sessions when `edit` says so. `None` when there is
     /// none.
     pub(crate) fn edit(&mut self, client_code: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
-        let member = self
-            .members
-            .iter_mut()
-            .find(|member| member.account.client_code == client_code)?;
+        let at = *self.by_client_code.get(client_code)?;
+        let member = &mut self.members[at];
+        self.by_api_key.remove(&member.account.api_key);
         if edit(member) {
             member.end_sessions();
         }
+        self.by_api_key.insert(member.account.api_key.clone(), at);
         Some(())
     }
 
@@ -120,11 +135,11 @@ impl AngelOne {
         count
     }
 
-    /// How many sessions of an account are alive.
-    pub(crate) fn live_sessions(&self, client_code: &str, now: Timestamp) -> usize {
-        self.live(now)
-            .filter(|session| self.members[session.member].account.client_code == client_code)
-            .count()
+    /// How many sessions of each member are alive, in the order of the members.
+    pub(crate) fn live_sessions(&self, now: Timestamp) -> Vec<usize> {
+        let mut counts = vec![0; self.members.len()];
+        self.live(now).for_each(|session| counts[session.member] += 1);
+        counts
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {

@@ -6,17 +6,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, broker_of, ok, read};
-use crate::account::{Account, AngelOneAccount, Broker, SamcoAccount, fake_secret};
+use crate::account::{Account, AngelOneAccount, Broker, SamcoAccount, fake_secret, seeds};
 use crate::error::ControlError;
 use crate::samco::has_secret_format;
-use crate::state::State;
+use crate::state::{ACCOUNTS, State};
 use crate::wire::Request;
 
 /// A new account. What is left out is made up, visibly fake and unique.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewAccount {
     broker: Broker,
+    /// How many to add; nothing may be named then that only one account can have.
+    #[serde(default)]
+    count: Option<usize>,
     #[serde(default)]
     account: Option<String>,
     #[serde(default)]
@@ -26,7 +29,7 @@ struct NewAccount {
 }
 
 /// What both a new account and a change may name.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 struct Details {
     #[serde(default)]
     password: Option<String>,
@@ -126,11 +129,55 @@ impl Details {
 pub(super) fn add(state: &State, request: &Request) -> Answer {
     let new: NewAccount = read(request)?;
     new.details.check(new.broker)?;
-    let number = (1..=2000).find(|n| {
-        let id = format!("SBX9{n:02}");
-        state.accounts().iter().all(|account| account.id() != id)
-    });
-    let id = format!("SBX9{:02}", number.unwrap_or_default());
+    let Some(count) = new.count else {
+        return Ok((StatusCode::CREATED, add_one(state, new)?.to_json()));
+    };
+    let unique = [
+        ("account", &new.account),
+        ("client_code", &new.client_code),
+        ("api_key", &new.details.api_key),
+    ];
+    if let Some((name, _)) = unique.iter().find(|(_, value)| value.is_some()) {
+        return Err(ControlError::field(
+            name,
+            "cannot be given to many accounts: leave it out",
+        ));
+    }
+    if count == 0 {
+        return Err(ControlError::field("count", "must be at least 1"));
+    }
+    let added: Vec<Value> = add_many(state, &new, count)?
+        .iter()
+        .map(Account::to_json)
+        .collect();
+    Ok((StatusCode::CREATED, json!({"accounts": added})))
+}
+
+/// Adds `count` accounts with made-up ids and credentials.
+pub(crate) fn add_made_up(state: &State, broker: Broker, count: usize) -> Result<Vec<Account>, ControlError> {
+    let new = NewAccount {
+        broker,
+        count: None,
+        account: None,
+        client_code: None,
+        details: Details::default(),
+    };
+    add_many(state, &new, count)
+}
+
+/// All of them, or none when there is no room.
+fn add_many(state: &State, new: &NewAccount, count: usize) -> Result<Vec<Account>, ControlError> {
+    state.check_room(count)?;
+    (0..count).map(|_| add_one(state, new.clone())).collect()
+}
+
+/// Adds one account, with the first made-up id that is free.
+fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
+    let first = state.account_count().saturating_sub(seeds().len()) + 1;
+    let id = (first..=first + ACCOUNTS)
+        .map(|number| format!("SBX9{number:02}"))
+        .find(|id| !state.has_account(id))
+        .unwrap_or_default();
     let details = new.details;
     let given = |name: &str, id: Option<String>| match id {
         Some(id) if id.trim().is_empty() || id.len() > 40 || id.contains('/') => {
@@ -179,31 +226,31 @@ pub(super) fn add(state: &State, request: &Request) -> Answer {
         }
     };
     state.add_account(&account)?;
-    Ok((StatusCode::CREATED, account.to_json()))
+    Ok(account)
 }
 
 pub(super) fn list(state: &State) -> Value {
     let now = state.now();
     let mut all = Vec::new();
     let samco = state.samco();
-    for member in samco.members() {
+    for (member, live) in samco.members().iter().zip(samco.live_sessions(now)) {
         let mut shown = Account::Samco(member.account.clone()).to_json();
         shown["subscribed"] = member.standing.subscribed.into();
         shown["blocked"] = member.standing.blocked.into();
         shown["app_active"] = member.app_active.into();
         shown["needs_app_login"] = member.standing.needs_app_login.into();
-        shown["live_sessions"] = samco.live_sessions(&member.account.account, now).into();
+        shown["live_sessions"] = live.into();
         all.push(shown);
     }
     drop(samco);
     let angelone = state.angelone();
-    for member in angelone.members() {
+    for (member, live) in angelone.members().iter().zip(angelone.live_sessions(now)) {
         let mut shown = Account::AngelOne(member.account.clone()).to_json();
         shown["primary_ip"] = member.account.primary_ip.as_str().into();
         shown["secondary_ip"] = member.account.secondary_ip.as_str().into();
         shown["blocked"] = member.blocked.into();
         shown["app_active"] = member.app_active.into();
-        shown["live_sessions"] = angelone.live_sessions(&member.account.client_code, now).into();
+        shown["live_sessions"] = live.into();
         all.push(shown);
     }
     json!({"accounts": all})
@@ -211,20 +258,20 @@ pub(super) fn list(state: &State) -> Value {
 
 pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
     let change: Change = read(request)?;
-    let accounts = state.accounts();
-    let Some(account) = accounts.iter().find(|account| account.id() == id) else {
+    let broker = if state.samco().has_account(id) {
+        Broker::Samco
+    } else if state.angelone().has_account(id) {
+        Broker::AngelOne
+    } else {
         return Err(ControlError::not_found(format!("there is no account {id}")));
     };
-    let broker = account.broker();
     change.details.check(broker)?;
     if let Some(key) = &change.details.api_key {
-        let others = accounts
-            .iter()
-            .filter(|other| other.broker() == broker && other.id() != id);
-        if others
-            .filter_map(|other| other.to_json()["api_key"].as_str().map(str::to_owned))
-            .any(|k| k == *key)
-        {
+        let taken = match broker {
+            Broker::Samco => state.samco().owner_of(key).is_some_and(|owner| owner != id),
+            Broker::AngelOne => state.angelone().owner_of(key).is_some_and(|owner| owner != id),
+        };
+        if taken {
             return Err(ControlError::conflict("api_key is taken by another account"));
         }
     }
@@ -289,7 +336,7 @@ pub(super) fn end_sessions(state: &State, request: &Request) -> Answer {
     let broker = broker_of(request)?;
     let account = request.query("account").filter(|account| !account.is_empty());
     if let Some(id) = &account
-        && state.accounts().iter().all(|known| known.id() != id)
+        && !state.has_account(id)
     {
         return Err(ControlError::not_found(format!("there is no account {id}")));
     }

@@ -11,7 +11,7 @@
 //! | `GET` / `DELETE /requests` | `?broker=&path=&limit=`: count and last requests; forgets them |
 //! | `GET` / `PATCH /switches` | shows all with default, values and reason; sets some |
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
-//! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds, changes standing or credentials |
+//! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
@@ -29,6 +29,7 @@ use crate::source::SourceIp;
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
+pub(crate) use accounts::add_made_up;
 pub(crate) use clock::next_occurrence;
 pub(crate) use guard::is_own_host;
 

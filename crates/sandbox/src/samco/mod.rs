@@ -21,6 +21,9 @@ pub(crate) use session::has_secret_format;
 #[derive(Debug, Default)]
 pub(crate) struct Samco {
     members: Vec<Member>,
+    /// Which member has an account id or an API key.
+    by_account: HashMap<String, usize>,
+    by_api_key: HashMap<String, usize>,
     sessions: HashMap<String, Session>,
     orders_placed: u64,
 }
@@ -54,7 +57,7 @@ struct Session {
 
 /// How many sessions are remembered before those that are over are forgotten; all of them, when half this
 /// many are alive.
-const SESSIONS: usize = 20_000;
+const SESSIONS: usize = 50_000;
 
 impl Samco {
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &SamcoAccount> {
@@ -66,6 +69,9 @@ impl Samco {
     }
 
     pub(crate) fn add(&mut self, account: SamcoAccount) {
+        let at = self.members.len();
+        self.by_account.insert(account.account.clone(), at);
+        self.by_api_key.insert(account.api_key.clone(), at);
         self.members.push(Member {
             account,
             standing: Standing {
@@ -80,24 +86,32 @@ impl Samco {
     }
 
     pub(crate) fn primary_ip(&self, account: &str) -> String {
-        let member = self
-            .members
-            .iter()
-            .find(|member| member.account.account == account);
-        member
-            .map(|member| member.account.primary_ip.clone())
+        self.by_account
+            .get(account)
+            .map(|at| self.members[*at].account.primary_ip.clone())
             .unwrap_or_default()
+    }
+
+    /// Whether an account has this id.
+    pub(crate) fn has_account(&self, account: &str) -> bool {
+        self.by_account.contains_key(account)
+    }
+
+    /// The account whose app has this key.
+    pub(crate) fn owner_of(&self, api_key: &str) -> Option<&str> {
+        let at = self.by_api_key.get(api_key)?;
+        Some(&self.members[*at].account.account)
     }
 
     /// Changes the account of that id; ends its sessions when `edit` says so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
-        let member = self
-            .members
-            .iter_mut()
-            .find(|member| member.account.account == account)?;
+        let at = *self.by_account.get(account)?;
+        let member = &mut self.members[at];
+        self.by_api_key.remove(&member.account.api_key);
         if edit(member) {
             member.end_sessions();
         }
+        self.by_api_key.insert(member.account.api_key.clone(), at);
         Some(())
     }
 
@@ -115,11 +129,11 @@ impl Samco {
         count
     }
 
-    /// How many sessions of an account are alive.
-    pub(crate) fn live_sessions(&self, account: &str, now: Timestamp) -> usize {
-        self.live(now)
-            .filter(|session| self.members[session.member].account.account == account)
-            .count()
+    /// How many sessions of each member are alive, in the order of the members.
+    pub(crate) fn live_sessions(&self, now: Timestamp) -> Vec<usize> {
+        let mut counts = vec![0; self.members.len()];
+        self.live(now).for_each(|session| counts[session.member] += 1);
+        counts
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {

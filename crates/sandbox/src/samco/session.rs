@@ -29,11 +29,7 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     };
     let now = state.now();
     let mut samco = state.samco();
-    let Some(index) = samco
-        .members
-        .iter()
-        .position(|member| member.account.api_key == key)
-    else {
+    let Some(&index) = samco.by_api_key.get(&key) else {
         return bare_failure(StatusCode::UNAUTHORIZED, "Invalid API key", Some("EOAUTH001"));
     };
     let member = &samco.members[index];

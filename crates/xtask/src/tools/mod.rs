@@ -1,6 +1,7 @@
-//! Providing the tools that a machine may lack: Python environments and Node. Nothing is installed system-wide.
+//! Providing the tools that a machine may lack: Python environments, Node, programs of cargo. Nothing is installed system-wide.
 
 pub(crate) mod node;
+pub(crate) mod programs;
 pub(crate) mod python;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 pub(super) mod faults;
 mod policy;
-mod replies;
+pub(super) mod replies;
 mod requests;
 
 use std::fmt;
@@ -216,6 +216,6 @@ impl Adapter for AngelOne {
 
     fn logout(&self) -> Request {
         Request::new(requests::endpoint(Method::Post, requests::LOGOUT))
-            .json(&serde_json::json!({"clientcode": self.client_code}))
+            .json_texts(&[("clientcode", &self.client_code)])
     }
 }

@@ -2,22 +2,23 @@
 //! `success`/`errorCode` and no `status`, the rate limit is plain text, and flags may be quoted (documented
 //! and observed).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::faults;
 use super::requests::without_bearer;
 use crate::broker::{Login, Profile, Tokens};
-use crate::envelope::{self, Body, Refusal, Reply, classify, list, text};
+use crate::envelope::{self, Refusal, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
 use crate::secret::Secret;
+use crate::tree::Tree;
 use crate::wire::{Endpoint, RawReply};
 
 pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which address it sees: only an order shows whether this host is registered";
 
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-    let reply = read(endpoint, raw)?;
-    let Some(access) = token(&reply.data, "jwtToken") else {
+    let data = success(endpoint, raw)?.remove("data");
+    let Some(access) = token(&data, "jwtToken") else {
         return Err(envelope::unknown_shape(
             endpoint,
             raw,
@@ -30,8 +31,8 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
         at,
     });
     let tokens = Tokens::new(access)
-        .with("refresh", token(&reply.data, "refreshToken"))
-        .with("feed", token(&reply.data, "feedToken"));
+        .with("refresh", token(&data, "refreshToken"))
+        .with("feed", token(&data, "feedToken"));
     let mut login = Login::new(tokens);
     login.evidence.extend(evidence);
     Ok(login)
@@ -43,38 +44,32 @@ fn token(data: &Value, key: &str) -> Option<Secret> {
         Value::String(text) => Some(without_bearer(text))
             .filter(|text| envelope::is_token(text))
             .map(Secret::new),
-        Value::Number(number) => Some(Secret::new(number.to_string())),
+        Value::Number(number) => Some(Secret::format(format_args!("{number}"))),
         _ => None,
     }
 }
 
-/// Reads any reply. HTTP 200 is not success: the gateway's failures come with it (observed).
+/// Reads any reply.
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let mut body = match envelope::body(endpoint, raw)? {
-        Body::Json(Value::Object(body)) => body,
-        Body::Json(_) => {
-            return Err(envelope::unknown_shape(
-                endpoint,
-                raw,
-                "the reply is JSON but not an object",
-            ));
-        }
-        Body::Text(text) => return Err(envelope::plain_text(faults::ROWS, endpoint, raw, text)),
-    };
+    let mut body = success(endpoint, raw)?;
+    let mut reply = Reply::new(body.remove("data").into_value(), raw.status);
+    reply.message = string(body.get("message")).map(str::to_owned);
+    Ok(reply)
+}
+
+/// The envelope of a success. HTTP 200 is none: the gateway's failures come with it (observed).
+fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
     let ok = flag(body.get("status")).or_else(|| flag(body.get("success")));
     let success_status = (200..300).contains(&raw.status);
     match ok {
-        Some(true) if success_status => {
-            let mut reply = Reply::new(body.remove("data").unwrap_or(Value::Null), raw.status);
-            reply.message = string(body.get("message"));
-            Ok(reply)
-        }
+        Some(true) if success_status => Ok(body),
         None if success_status => Err(envelope::unknown_shape(
             endpoint,
             raw,
             "the reply says neither that it succeeded nor that it failed",
         )),
-        _ => Err(classify(faults::ROWS, endpoint, raw, refusal(&body))),
+        _ => Err(classify(faults::ROWS, endpoint, raw, &refusal(&body))),
     }
 }
 
@@ -88,7 +83,7 @@ fn flag(value: Option<&Value>) -> Option<bool> {
     }
 }
 
-fn refusal(body: &Map<String, Value>) -> Refusal {
+pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     Refusal {
         code: first(&["errorcode", "errorCode"]),
@@ -97,12 +92,11 @@ fn refusal(body: &Map<String, Value>) -> Refusal {
     }
 }
 
-fn string(value: Option<&Value>) -> Option<String> {
+fn string(value: Option<&Value>) -> Option<&str> {
     value?
         .as_str()
         .map(str::trim)
         .filter(|text| !text.is_empty() && *text != "null")
-        .map(str::to_owned)
 }
 
 pub(super) fn profile(data: &Value) -> Profile {

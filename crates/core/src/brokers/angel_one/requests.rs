@@ -1,7 +1,5 @@
 //! SmartAPI's requests: the login body, the common headers, and which calls only read.
 
-use serde_json::json;
-
 use crate::broker::Tokens;
 use crate::secret::Secret;
 use crate::totp::OneTimeCode;
@@ -48,7 +46,11 @@ pub(super) fn login(api_key: &Secret, client_code: &str, pin: &Secret, code: Opt
     let code = code.map_or_else(|| Secret::new(""), OneTimeCode::spend);
     Request::new(endpoint(Method::Post, LOGIN))
         .headers(common_headers(api_key))
-        .json(&json!({"clientcode": client_code, "password": pin.expose(), "totp": code.expose()}))
+        .json_texts(&[
+            ("clientcode", client_code),
+            ("password", pin.expose()),
+            ("totp", code.expose()),
+        ])
 }
 
 /// Renews within the day (documented; staff say that the next day needs a login). The documents' sample sends the
@@ -56,7 +58,7 @@ pub(super) fn login(api_key: &Secret, client_code: &str, pin: &Secret, code: Opt
 pub(super) fn refresh(api_key: &Secret, tokens: &Tokens) -> Option<Request> {
     let token = tokens.get("refresh")?;
     let request = Request::new(endpoint(Method::Post, REFRESH)).headers(headers(api_key, tokens));
-    Some(request.json(&json!({"refreshToken": token.expose()})))
+    Some(request.json_texts(&[("refreshToken", token.expose())]))
 }
 
 /// The common headers and the bearer. A `Bearer ` that is already there is dropped: doubled, it is a well
@@ -66,7 +68,7 @@ pub(super) fn headers(api_key: &Secret, tokens: &Tokens) -> Vec<(String, Secret)
     let access = tokens.access();
     headers.push((
         "Authorization".to_owned(),
-        Secret::new(format!("Bearer {}", without_bearer(access.expose()))),
+        Secret::format(format_args!("Bearer {}", without_bearer(access.expose()))),
     ));
     headers
 }

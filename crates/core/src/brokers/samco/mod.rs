@@ -2,7 +2,7 @@
 
 pub(super) mod faults;
 mod policy;
-mod replies;
+pub(super) mod replies;
 mod requests;
 
 use std::fmt;

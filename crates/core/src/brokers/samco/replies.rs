@@ -1,15 +1,16 @@
 //! Samco's envelope: payload keys at the top beside `serverTime`, `msgId`, `status`, `statusMessage`
 //! (documented), and the irregular shapes that the documentation itself shows.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::faults;
 use crate::broker::{Login, Profile, Tokens};
 use crate::clock::Timestamp;
-use crate::envelope::{self, Body, Refusal, Reply, classify, list, text};
+use crate::envelope::{self, Refusal, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
 use crate::static_ip::{Addresses, WhoAmI};
+use crate::tree::Tree;
 use crate::wire::{Endpoint, RawReply};
 
 /// Envelope keys that are taken out of the payload.
@@ -26,8 +27,8 @@ const ABOUT: [&str; 6] = [
 ];
 
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-    let reply = read(endpoint, raw)?;
-    let Some(token) = text(&reply.data, "sessionToken").filter(|token| envelope::is_token(token)) else {
+    let body = success(endpoint, raw)?;
+    let Some(token) = text(&body, "sessionToken").filter(|token| envelope::is_token(token)) else {
         let what = "the login succeeded but its reply holds no usable sessionToken";
         return Err(envelope::unknown_shape(endpoint, raw, what));
     };
@@ -36,26 +37,21 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
         source: EvidenceSource::JwtExpiry,
         at,
     }));
-    login.addresses = addresses(&reply.data);
-    login.profile = profile(&reply.data);
-    login.server_time = reply.server_time;
+    login.addresses = addresses(&body);
+    login.profile = profile(&body);
+    login.server_time = server_time(body.get("serverTime"));
     Ok(login)
 }
 
-/// Reads any reply. Success needs a 2xx status and no failure in the envelope: a business failure may come
-/// with HTTP 200 (observed by third parties), and some success bodies carry no `status` at all (documented).
+/// Reads any reply.
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let body = match envelope::body(endpoint, raw)? {
-        Body::Json(Value::Object(body)) => body,
-        Body::Json(_) => {
-            return Err(envelope::unknown_shape(
-                endpoint,
-                raw,
-                "the reply is JSON but not an object",
-            ));
-        }
-        Body::Text(text) => return Err(envelope::plain_text(faults::ROWS, endpoint, raw, text)),
-    };
+    Ok(unwrap(success(endpoint, raw)?, raw.status))
+}
+
+/// The envelope of a success. It needs a 2xx status and no failure inside: a business failure may come with HTTP
+/// 200 (observed by third parties), and some success bodies carry no `status` at all (documented).
+fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
     let said = match body.get("status") {
         Some(Value::String(status)) if status.eq_ignore_ascii_case("success") => Some(true),
         Some(Value::String(status))
@@ -75,46 +71,42 @@ pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
             ));
         }
     };
-    let blamed = body.contains_key("errorCode") || body.contains_key("validationErrors");
+    let blamed = body.get("errorCode").is_some() || body.get("validationErrors").is_some();
     if said == Some(false) || (said.is_none() && blamed) || !(200..300).contains(&raw.status) {
-        return Err(classify(faults::ROWS, endpoint, raw, refusal(&body)));
+        return Err(classify(faults::ROWS, endpoint, raw, &refusal(&body)));
     }
     // A payload key is proof enough for the shapes that are documented without a `status`.
     let payload = |key: &String| !ENVELOPE.contains(&key.as_str()) && !ABOUT.contains(&key.as_str());
-    if said.is_none() && !body.keys().any(payload) {
+    if said.is_none() && !body.as_object().is_some_and(|body| body.keys().any(payload)) {
         return Err(envelope::unknown_shape(
             endpoint,
             raw,
             "the reply has neither a status nor a payload",
         ));
     }
-    Ok(unwrap(body, raw.status))
+    Ok(body)
 }
 
-fn unwrap(mut body: Map<String, Value>, http_status: u16) -> Reply {
+fn unwrap(mut body: Tree, http_status: u16) -> Reply {
     let mut reply = Reply::new(Value::Null, http_status);
     reply.server_time = server_time(body.get("serverTime"));
-    reply.message_id = string(body.get("msgId"));
+    reply.message_id = string(body.get("msgId")).map(str::to_owned);
     let message = body
         .get("statusMessage")
         .or_else(|| body.get("statusMsg"))
         .or_else(|| body.get("message"));
-    reply.message = string(message);
+    reply.message = string(message).map(str::to_owned);
     for key in ENVELOPE {
-        body.shift_remove(key);
+        drop(body.remove(key));
     }
-    reply.data = Value::Object(body);
+    reply.data = body.into_value();
     reply
 }
 
-fn refusal(body: &Map<String, Value>) -> Refusal {
+pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
     let first = |keys: &[&str]| keys.iter().find_map(|key| string(body.get(*key)));
     let validation_errors = match body.get("validationErrors") {
-        Some(Value::Array(items)) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
     Refusal {
@@ -126,12 +118,8 @@ fn refusal(body: &Map<String, Value>) -> Refusal {
     }
 }
 
-fn string(value: Option<&Value>) -> Option<String> {
-    value?
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+fn string(value: Option<&Value>) -> Option<&str> {
+    value?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// `dd/MM/yy HH:mm:ss` without a zone, in Indian time (documented, and proven by a sample that pairs it with

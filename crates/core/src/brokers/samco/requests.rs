@@ -1,7 +1,5 @@
 //! Samco's requests: the login body, the session header, and which calls only read.
 
-use serde_json::json;
-
 use crate::broker::Tokens;
 use crate::secret::Secret;
 use crate::wire::{CallClass, Endpoint, Method, Request, same_path};
@@ -46,7 +44,7 @@ pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
 pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
     Request::new(endpoint(Method::Post, LOGIN))
         .headers(content_headers())
-        .json(&json!({"apiKey": api_key.expose(), "apiSecret": api_secret.expose()}))
+        .json_texts(&[("apiKey", api_key.expose()), ("apiSecret", api_secret.expose())])
 }
 
 /// The session header is `x-session-token` (documented, and in every official SDK); there is no bearer.
