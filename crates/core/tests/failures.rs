@@ -192,7 +192,7 @@ fn f4_logging_out_of_a_blocked_session_buys_no_login() {
         assert!(
             !run.step(Event::SignedOut, noon())
                 .iter()
-                .any(|effect| matches!(effect, Effect::SignOut(_) | Effect::Start(_)))
+                .any(|effect| matches!(effect, Effect::SignOut(..) | Effect::Start(_)))
         );
         assert!(matches!(
             run.step(Event::Needed, noon()).as_slice(),

@@ -247,13 +247,33 @@ fn s8_a_logout_gives_up_the_session_that_is_live_now() {
     assert!(
         effects
             .iter()
-            .any(|e| matches!(e, Effect::SignOut(ended) if Arc::ptr_eq(ended, &record)))
+            .any(|e| matches!(e, Effect::SignOut(_, ended) if Arc::ptr_eq(ended, &record)))
     );
     assert!(
         !run.step(Event::SignedOut, noon())
             .iter()
-            .any(|e| matches!(e, Effect::SignOut(_)))
+            .any(|e| matches!(e, Effect::SignOut(..)))
     );
+}
+
+#[test]
+fn s8_no_login_starts_beside_a_logout() {
+    let mut run = Run::default();
+    run.open(noon());
+    let logout = run
+        .step(Event::SignedOut, noon())
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::SignOut(logout, _) => Some(logout),
+            _ => None,
+        })
+        .expect("the session is ended at the broker");
+    let Some(Effect::Join(queued)) = run.step(Event::Needed, noon()).pop() else {
+        panic!("a login started beside the logout")
+    };
+    let freed = run.step(Event::Drained { flight: logout }, noon());
+    assert!(matches!(freed.as_slice(), [Effect::Start(flight)] if *flight == queued));
+    assert!(run.step(Event::Drained { flight: logout }, noon()).is_empty());
 }
 
 #[test]
@@ -272,7 +292,7 @@ fn closing_sends_nothing_and_is_for_good() {
         assert!(
             !effects
                 .iter()
-                .any(|e| matches!(e, Effect::Start(_) | Effect::Serve(_) | Effect::SignOut(_)))
+                .any(|e| matches!(e, Effect::Start(_) | Effect::Serve(_) | Effect::SignOut(..)))
         );
         assert_eq!(run.name(noon()), StateName::Closed);
     }

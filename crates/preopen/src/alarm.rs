@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use preopen_core::clock::{Clock, Now, Timestamp};
+use preopen_core::wire::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use crate::session::Inner;
 
@@ -127,7 +127,7 @@ impl Ring {
 }
 
 async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
-    let mut warming: FuturesUnordered<JoinHandle<()>> = FuturesUnordered::new();
+    let mut warming: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
     let mut swept = Instant::now();
     let mut last = ring.clock.now();
     loop {
@@ -151,7 +151,7 @@ async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
         tokio::select! {
             () = tokio::time::sleep(ring.clock.nap(next)) => {}
             () = ring.added.notified() => {}
-            Some(_) = warming.next() => {}
+            Some(()) = warming.next() => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use preopen_core::wire::Transport;
 use preopen_core::{Error, Result, Secret};
 use preopen_http::{HttpOptions, HttpTransport, IpVersion};
 
+use crate::runtime::{Background, Spawn};
 use crate::session::{Session, Settings};
 
 /// Settings of a [`Session`]. [`SessionBuilder::build`] checks all of them and does no I/O.
@@ -27,6 +28,7 @@ pub struct SessionBuilder {
     clock: Arc<dyn Clock>,
     keep_warm: bool,
     transport: Option<Arc<dyn Transport>>,
+    spawn: Arc<dyn Spawn>,
 }
 
 impl SessionBuilder {
@@ -41,6 +43,7 @@ impl SessionBuilder {
             clock: system_clock(),
             keep_warm: false,
             transport: None,
+            spawn: Arc::new(Background),
         }
     }
 
@@ -110,6 +113,13 @@ impl SessionBuilder {
         self
     }
 
+    /// Another place for logins to run, for tests.
+    #[doc(hidden)]
+    pub fn spawn(mut self, spawn: Arc<dyn Spawn>) -> Self {
+        self.spawn = spawn;
+        self
+    }
+
     /// Checks everything and makes the session. Nothing is sent, opened or started.
     ///
     /// Errors: `InvalidInput` with the field that is wrong.
@@ -157,6 +167,7 @@ impl SessionBuilder {
             clock: self.clock,
             timeout: self.timeout,
             keep_warm: self.keep_warm,
+            spawn: self.spawn,
         }))
     }
 }

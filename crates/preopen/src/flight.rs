@@ -10,25 +10,26 @@ use futures_util::FutureExt as _;
 use preopen_core::ask::Question;
 use preopen_core::broker::{Adapter, Login};
 use preopen_core::clock::{Now, Timestamp};
+use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
 use preopen_core::skew::Skew;
 use preopen_core::totp::{OneTimeCode, step_at, step_start};
-use preopen_core::wire::Request;
+use preopen_core::wire::{BoxFuture, Request};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::ask::{ask, is_asked_by};
-use crate::runtime;
 use crate::session::Inner;
 
 /// The longest wait for a TOTP step whose code was not sent yet, in real time: two steps and a little.
 const STEP_PATIENCE: Duration = Duration::from_secs(65);
 
-/// Starts the flight. When the background thread cannot be made, the flight fails at once and its slot is free.
-pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<JoinHandle<()>> {
-    match runtime::worker() {
-        Ok(worker) => Some(worker.spawn(fly(Arc::downgrade(inner), flight))),
+/// Starts the flight, and gives what ends with it. When there is no place for it to run, it fails at once and its slot is
+/// free.
+pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<BoxFuture<'static, ()>> {
+    match inner.spawn.spawn(Box::pin(fly(Arc::downgrade(inner), flight))) {
+        Ok(running) => Some(running),
         Err(error) => {
             drop(inner.apply(Event::Failed { flight, error }));
             None
@@ -59,18 +60,53 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
             login: Box::new(login),
             sent,
         },
+        // It was given up because of a logout: nothing was learned of the broker that could hold back the next login.
+        Err(error) if error.kind() == ErrorKind::Internal && !inner.is_current(flight) => {
+            return drained(&inner, flight);
+        }
         Err(error) => Event::Failed { flight, error },
     };
     if let Some(late) = inner.apply(event).discard {
         // The user logged out meanwhile: the broker's side of this login is ended too, best effort.
         let now = inner.clock.now();
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
-        let _ = inner.send_logout(&record).await;
+        drop(sign_out(&inner, &record).await);
     }
-    // A login that was queued behind this one may go now.
+    drained(&inner, flight);
+}
+
+/// A login that was queued behind this flight may go now.
+fn drained(inner: &Arc<Inner>, flight: FlightId) {
     if let Some(next) = inner.apply(Event::Drained { flight }).start {
-        drop(start(&inner, next));
+        drop(start(inner, next));
     }
+}
+
+/// Ends a session that the user logged out of, apart from whoever waits for it: no login may start before. Errors: what
+/// the broker says, and `Internal`.
+pub(crate) async fn log_out(inner: &Arc<Inner>, logout: FlightId, record: Arc<Record>) -> Result<Reply> {
+    let (told, outcome) = oneshot::channel();
+    let session = Arc::clone(inner);
+    let task = async move {
+        let ended = sign_out(&session, &record).await;
+        drained(&session, logout);
+        let _ = told.send(ended);
+    };
+    if let Err(error) = inner.spawn.spawn(Box::pin(task)) {
+        drained(inner, logout);
+        return Err(error);
+    }
+    outcome.await.unwrap_or_else(|_| Err(no_result()))
+}
+
+/// Ends a session at the broker. Even an adapter that panics must not keep the next login waiting.
+async fn sign_out(inner: &Inner, record: &Record) -> Result<Reply> {
+    let ended = AssertUnwindSafe(inner.send_logout(record)).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(no_result()))
+}
+
+fn no_result() -> Error {
+    Error::new(ErrorKind::Internal, "the logout ended without a result")
 }
 
 async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {

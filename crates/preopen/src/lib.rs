@@ -24,6 +24,7 @@ mod flight;
 mod handover;
 mod session;
 mod state;
+mod sync;
 mod token;
 
 #[doc(hidden)]

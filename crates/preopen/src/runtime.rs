@@ -1,6 +1,7 @@
 //! The one background thread: made on first use, once per process, for logins that must outlive their callers
 //! and for callers that have no async runtime of their own.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -9,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::alarm::Alarms;
 pub use crate::ask::Asking;
 use preopen_core::error::Cause;
+use preopen_core::wire::BoxFuture;
 use preopen_core::{Error, ErrorKind, Result};
 
 /// The background runtime, what waits on it, and the process that it belongs to.
@@ -63,6 +65,23 @@ fn build() -> Result<Runtime> {
             Error::new(ErrorKind::Internal, "the background thread cannot be started")
                 .with_source(Cause::from_chain(&error))
         })
+}
+
+/// Where logins run, apart from whoever asked for them.
+pub trait Spawn: Send + Sync + fmt::Debug {
+    /// Runs `task` to its end; what is given back ends with it. Errors: `Internal` when there is no place to run.
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<BoxFuture<'static, ()>>;
+}
+
+/// The one background thread.
+#[derive(Debug)]
+pub(crate) struct Background;
+
+impl Spawn for Background {
+    fn spawn(&self, task: BoxFuture<'static, ()>) -> Result<BoxFuture<'static, ()>> {
+        let running = worker()?.spawn(task);
+        Ok(Box::pin(async move { drop(running.await) }))
+    }
 }
 
 /// Runs `future` on the caller's tokio runtime, or on the background one when there is none, so that Preopen

@@ -15,15 +15,14 @@ use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, m
 use preopen_core::static_ip::{Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
-use preopen_core::wire::{CallClass, Endpoint, Method, RawReply, Request, Transport};
+use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
-use tokio::task::JoinHandle;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
-use crate::runtime::{self, anywhere};
+use crate::runtime::{self, Spawn, anywhere};
 use crate::state::{Next, Outcome, State, Todo};
 use crate::token::{Headers, Token};
 
@@ -45,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
     pub(crate) keep_warm: bool,
+    pub(crate) spawn: Arc<dyn Spawn>,
 }
 
 pub(crate) struct Inner {
@@ -52,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) adapter: Arc<dyn Adapter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
+    pub(crate) spawn: Arc<dyn Spawn>,
     target: Target,
     transport: Arc<dyn Transport>,
     state: State,
@@ -93,6 +94,7 @@ impl Session {
                 adapter: settings.adapter,
                 clock: settings.clock,
                 timeout: settings.timeout,
+                spawn: settings.spawn,
                 target: settings.target,
                 transport: settings.transport,
                 state,
@@ -238,7 +240,8 @@ impl Session {
     }
 
     /// Logs the account out at the broker and forgets the token, whatever the broker answers. This is
-    /// account-wide: other programs on the same session lose it too. A login that is under way is dropped.
+    /// account-wide: other programs on the same session lose it too. A login that is under way is dropped. It is sent even
+    /// if you drop this future once it was polled, and no login starts before it has ended: it could end the new session.
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
     pub async fn logout(&self) -> Result<Logout> {
@@ -247,7 +250,7 @@ impl Session {
             return Err(error);
         }
         self.inner.derived.store(None);
-        let Some(record) = done.sign_out else {
+        let Some((logout, record)) = done.sign_out else {
             let message = "there was no session to log out".to_owned();
             return Ok(Logout {
                 acknowledged: false,
@@ -255,9 +258,7 @@ impl Session {
                 error: None,
             });
         };
-        let inner = Arc::clone(&self.inner);
-        let sent = anywhere(async move { inner.send_logout(&record).await }).await;
-        Ok(match sent {
+        Ok(match flight::log_out(&self.inner, logout, record).await {
             Ok(reply) => Logout {
                 acknowledged: true,
                 message: reply.message.unwrap_or_else(|| "logged out".to_owned()),
@@ -297,11 +298,8 @@ impl Session {
                 "is called by the callback that its own login waits for: answer without it",
             ));
         }
-        // A result can be dead by the time that a slow caller looks at it; the second look starts a new login.
+        // A session can be over by the time that a slow caller looks at it; the second look starts a new login.
         for _ in 0..2 {
-            if let Some(record) = self.inner.live() {
-                return Ok(record);
-            }
             let mut result = match self.inner.need() {
                 Next::Use(outcome) => return outcome,
                 Next::Wait(result) => result,
@@ -314,9 +312,12 @@ impl Session {
                 Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
                 Err(_) => Err(flight::lost()),
             };
-            match settled {
-                Ok(record) if !record.is_live(self.inner.clock.now()) => {}
-                outcome => return outcome,
+            let generation = settled?.generation;
+            if let Some(record) = self.inner.live() {
+                return Ok(record);
+            }
+            if let Some(error) = self.inner.state.machine().signed_out_of(generation) {
+                return Err(error);
             }
         }
         Err(Error::new(
@@ -418,7 +419,7 @@ impl Inner {
     }
 
     /// The alarm that was set to `at` has gone off, or the clock was stepped. Gives the login that was started.
-    pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<JoinHandle<()>> {
+    pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<BoxFuture<'static, ()>> {
         let policy = &self.adapter.policy().expiry;
         self.state.alarm_went_off(at, self.clock.now(), policy);
         let flight = self.apply(Event::Tick).start?;

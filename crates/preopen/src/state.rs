@@ -5,10 +5,7 @@
 //! child makes its own and goes on with the parent's last machine, without the parent's logins.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::watch;
+use std::sync::{Arc, PoisonError};
 
 use preopen_core::broker::Login;
 use preopen_core::clock::{Clock, Now, Timestamp};
@@ -18,6 +15,7 @@ use preopen_core::{Error, Result};
 
 use crate::events::{Events, Listeners};
 use crate::flight;
+use crate::sync::{ArcSwap, ArcSwapOption, Guard, Mutex, MutexGuard, process, watch};
 
 /// What a caller who waited for a login gets.
 pub(crate) type Outcome = Result<Arc<Record>>;
@@ -36,7 +34,7 @@ pub(crate) struct Todo {
     /// A login that nobody wants any more, to be ended at the broker.
     pub(crate) discard: Option<Box<Login>>,
     /// A session that the user logged out of, to be ended at the broker.
-    pub(crate) sign_out: Option<Arc<Record>>,
+    pub(crate) sign_out: Option<(FlightId, Arc<Record>)>,
     /// A login to start.
     pub(crate) start: Option<FlightId>,
     /// The event is refused.
@@ -127,7 +125,7 @@ impl State {
     }
 
     /// The machine as it is now.
-    pub(crate) fn machine(&self) -> arc_swap::Guard<Arc<Machine>> {
+    pub(crate) fn machine(&self) -> Guard<Arc<Machine>> {
         self.machine.load()
     }
 
@@ -158,7 +156,7 @@ impl State {
         for effect in self.step(&mut inside, event, now, policy) {
             match effect {
                 Effect::Discard(login) => todo.discard = Some(login),
-                Effect::SignOut(record) => todo.sign_out = Some(record),
+                Effect::SignOut(logout, record) => todo.sign_out = Some((logout, record)),
                 Effect::Start(flight) => todo.start = Some(flight),
                 Effect::Refuse(error) => todo.refused = Some(error),
                 _ => {}
@@ -169,21 +167,26 @@ impl State {
 
     /// This process's gate. The first one of a forked child begins without its parent's logins.
     fn gate(&self, now: Now, policy: &ExpiryPolicy) -> Arc<Gate> {
-        let process = std::process::id();
+        let process = process();
         let seen = self.gate.load();
         if let Some(gate) = seen.as_ref().filter(|gate| gate.process == process) {
             return Arc::clone(gate);
         }
         let mine = Arc::new(Gate::new(process));
+        // Nobody gets through the new gate before the machine knows of the fork: he would wait for a login of the parent.
+        let mut inside = mine.lock();
         let before = self.gate.compare_and_swap(&*seen, Some(Arc::clone(&mine)));
-        let winner = before
-            .as_ref()
-            .filter(|gate| gate.process == process)
-            .map(Arc::clone);
-        if winner.is_none() && seen.is_some() {
-            self.step(&mut mine.lock(), Event::Forked, now, policy);
+        if let Some(winner) = before.as_ref().filter(|gate| gate.process == process) {
+            return Arc::clone(winner);
         }
-        winner.unwrap_or(mine)
+        if seen.is_some() {
+            self.step(&mut inside, Event::Forked, now, policy);
+            // Dropping the parent's gate would take the locks of its waiters, which may be held by threads that do not
+            // exist here.
+            std::mem::forget(Guard::into_inner(before));
+        }
+        drop(inside);
+        mine
     }
 
     /// One step of the machine, with every effect that needs no waiting carried out under the same lock, so

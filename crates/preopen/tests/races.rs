@@ -162,6 +162,22 @@ async fn a_login_after_a_logout_waits_until_the_abandoned_one_is_ended() {
 }
 
 #[tokio::test]
+async fn s4_an_adapter_that_panics_on_a_late_logout_does_not_hold_the_next_login() {
+    let transport = Scripted::new(|number, request| {
+        assert_ne!(request.endpoint.path, "/logout", "a panic that the test planned");
+        (200, reply(number, request))
+    });
+    let session = samco(&transport).build().unwrap();
+    let first = waiting(&session);
+    transport.until(LOGIN, 1).await;
+    session.logout().await.unwrap();
+    assert!(first.await.unwrap().is_err());
+    transport.logins.add_permits(2);
+    let second = tokio::time::timeout(Duration::from_secs(10), session.token()).await;
+    assert_eq!(second.expect("the slot is free").unwrap().generation(), 1);
+}
+
+#[tokio::test]
 async fn a_clock_set_back_does_not_hang_the_next_one_time_code() {
     let transport = Scripted::new(|_, _| {
         (
@@ -205,6 +221,38 @@ async fn a_result_that_is_dead_when_its_caller_looks_is_not_served() {
         (token.generation(), token.expires_at().to_ist().as_str()),
         (2, "2026-11-24 08:00:00 IST")
     );
+}
+
+/// A session whose login is done, and a caller who waited for it and was not looked at since.
+async fn slow_caller(
+    transport: &Arc<Scripted>,
+) -> (Session, impl Future<Output = preopen::Result<preopen::Token>>) {
+    let session = samco(transport).build().unwrap();
+    let slow = session.clone();
+    let mut caller = Box::pin(async move { slow.token().await });
+    assert!((&mut caller).now_or_never().is_none(), "the login runs");
+    transport.logins.add_permits(2);
+    while session.try_token().is_none() {
+        tokio::task::yield_now().await;
+    }
+    (session, caller)
+}
+
+#[tokio::test]
+async fn s8_a_waiter_that_is_slower_than_a_logout_gets_no_token() {
+    let transport = Scripted::samco();
+    let (session, caller) = slow_caller(&transport).await;
+    session.logout().await.unwrap();
+    assert_eq!(caller.await.unwrap_err().kind(), ErrorKind::LoginRequired);
+    assert_eq!(transport.count(LOGIN), 1, "nobody logs in after the logout");
+}
+
+#[tokio::test]
+async fn s7_a_waiter_that_is_slower_than_a_refusal_gets_the_next_session() {
+    let transport = Scripted::samco();
+    let (session, caller) = slow_caller(&transport).await;
+    session.invalidate(1);
+    assert_eq!(caller.await.unwrap().generation(), 2);
 }
 
 #[tokio::test]

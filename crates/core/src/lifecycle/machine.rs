@@ -20,7 +20,7 @@ const WARM_AFTER: Duration = Duration::from_secs(5);
 /// And up to this much later, each account at its own time: a broker should not see all of its clients at once.
 const WARM_SPREAD: Duration = Duration::from_mins(2);
 
-/// Names one login attempt. A result that names another flight than the running one is too late.
+/// Names one login attempt, or one logout. A result that names another flight than the running one is too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlightId(u64);
 
@@ -46,7 +46,7 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// An abandoned flight has ended, and whatever it opened is closed at the broker.
+    /// An abandoned flight has ended, and whatever it opened is closed at the broker; or a logout has ended.
     Drained {
         /// The flight.
         flight: FlightId,
@@ -95,8 +95,8 @@ pub enum Effect {
     Withdraw,
     /// Give everybody who waits for this flight its result.
     Settle(FlightId, Result<Arc<Record>, Error>),
-    /// The user logged out of this session: end it at the broker.
-    SignOut(Arc<Record>),
+    /// The user logged out of this session: end it at the broker, and tell of [`Event::Drained`] when that is done.
+    SignOut(FlightId, Arc<Record>),
     /// A login that nobody wants any more succeeded: end it at the broker, best effort.
     Discard(Box<Login>),
     /// Tell those who watch the session.
@@ -137,14 +137,16 @@ pub struct Machine {
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
     generation: u64,
+    /// The last generation that was there when the user logged out.
+    signed_out: u64,
     flights: u64,
     /// The login that callers wait for: running, or queued while another one drains.
     flight: Option<FlightId>,
     /// Waits between failed logins.
     back_off: BackOff,
-    /// A login that was abandoned by a logout and still runs. No other login starts before it has ended, since
-    /// its own logout at the broker could end the newer session too.
-    draining: Option<FlightId>,
+    /// Logouts on their way, and a login that was abandoned by one and still runs. No other login starts before they
+    /// have ended, since a logout at the broker could end the newer session too.
+    draining: Vec<FlightId>,
 }
 
 impl Machine {
@@ -190,7 +192,7 @@ impl Machine {
             Event::Closed => self.closed(),
             Event::Forked => {
                 self.flight = None;
-                self.draining = None;
+                self.draining.clear();
                 Vec::new()
             }
         });
@@ -202,11 +204,10 @@ impl Machine {
         let Phase::Active(record) = &self.phase else {
             return None;
         };
-        let ends = record.expiry.at().to_ist();
-        let (told, name, reason) = if !record.is_live(now) {
-            (Told::Expired, EventName::Expired, format!("ended at {ends}"))
+        let (told, name, verb) = if !record.is_live(now) {
+            (Told::Expired, EventName::Expired, "ended")
         } else if now.wall >= expiring_at(record) {
-            (Told::Expiring, EventName::Expiring, format!("ends at {ends}"))
+            (Told::Expiring, EventName::Expiring, "ends")
         } else {
             return None;
         };
@@ -214,6 +215,7 @@ impl Machine {
             return None;
         }
         self.told = told;
+        let reason = format!("{verb} at {}", record.expiry.at().to_ist());
         Some(announce(SessionEvent::of(name, now.wall, record, reason)))
     }
 
@@ -237,15 +239,19 @@ impl Machine {
 
     /// A new login, now or behind the one that drains.
     fn begin(&mut self) -> Effect {
-        self.flights += 1;
         self.resting = false;
-        let flight = FlightId(self.flights);
+        let flight = self.next_flight();
         self.flight = Some(flight);
-        if self.draining.is_some() {
-            Effect::Join(flight)
-        } else {
+        if self.draining.is_empty() {
             Effect::Start(flight)
+        } else {
+            Effect::Join(flight)
         }
+    }
+
+    fn next_flight(&mut self) -> FlightId {
+        self.flights += 1;
+        FlightId(self.flights)
     }
 
     /// When the machine wants an [`Event::Tick`], as things are at `now`; `None` when time alone changes nothing.
@@ -378,7 +384,7 @@ impl Machine {
     fn failed(&mut self, flight: FlightId, error: &Error, now: Now) -> Vec<Effect> {
         let wanted = self.flight == Some(flight);
         let closed = matches!(self.phase, Phase::Closed);
-        if closed || !(wanted || self.draining == Some(flight)) {
+        if closed || !(wanted || self.draining.contains(&flight)) {
             return Vec::new();
         }
         // Of an abandoned login, too: what the broker said of the credentials, or that it wants to be left alone, is
@@ -408,15 +414,16 @@ impl Machine {
         effects
     }
 
-    /// A login that is queued behind the one that ended goes now, if there is still a reason for it.
+    /// A login that is queued behind what ended goes now, if there is still a reason for it.
     fn drained(&mut self, flight: FlightId, now: Now) -> Vec<Effect> {
-        if self.draining != Some(flight) {
-            return Vec::new();
-        }
-        self.draining = None;
+        let before = self.draining.len();
+        self.draining.retain(|draining| *draining != flight);
         let Some(queued) = self.flight else {
             return Vec::new();
         };
+        if self.draining.len() == before || !self.draining.is_empty() {
+            return Vec::new();
+        }
         let verdict = match self.live(now) {
             Some(record) => Ok(record),
             None => match self.blocked.clone().or_else(|| self.back_off.holds(now)) {
@@ -448,31 +455,33 @@ impl Machine {
 
     fn signed_out(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = vec![Effect::Withdraw];
+        let queued = !self.draining.is_empty();
         // A refused credential stays refused: logging out must not buy another attempt.
         let idle = match &self.phase {
             Phase::Closed => return vec![Effect::Refuse(closed_error())],
             Phase::Active(record) if record.is_live(now) => {
-                effects.push(Effect::SignOut(Arc::clone(record)));
+                let record = Arc::clone(record);
+                let logout = self.next_flight();
+                self.draining.push(logout);
+                effects.push(Effect::SignOut(logout, record));
                 false
             }
             Phase::SignedOut => self.flight.is_none(),
             _ => false,
         };
         self.phase = Phase::SignedOut;
+        self.signed_out = self.generation;
         if !idle {
             let reason = "the account was logged out";
             let event = SessionEvent::new(EventName::SignedOut, now.wall, self.generation, reason);
             effects.push(announce(event));
         }
         if let Some(flight) = self.flight.take() {
-            // A queued flight never ran; the one that it waited for goes on draining.
-            self.draining.get_or_insert(flight);
-            let error = Error::new(
-                ErrorKind::LoginRequired,
-                "the session was logged out while its login was under way",
-            )
-            .with(|context| context.login_reason = Some(LoginReason::SignedOut));
-            effects.push(Effect::Settle(flight, Err(error)));
+            // A queued flight never ran; what it waited for goes on draining.
+            if !queued {
+                self.draining.push(flight);
+            }
+            effects.push(Effect::Settle(flight, Err(signed_out_error())));
         }
         effects
     }
@@ -491,6 +500,11 @@ impl Machine {
     /// Whether this flight is still the one that is waited for.
     pub fn is_current(&self, flight: FlightId) -> bool {
         self.flight == Some(flight)
+    }
+
+    /// What to tell somebody who waited for the login of this generation and was slower than the user's logout.
+    pub fn signed_out_of(&self, generation: u64) -> Option<Error> {
+        (generation <= self.signed_out).then(signed_out_error)
     }
 
     /// The session that the broker ended before its boundary: its refresh token may still renew it.
@@ -563,6 +577,14 @@ fn because(name: EventName, now: Now, generation: u64, error: &Error) -> Effect 
 
 fn closed_error() -> Error {
     Error::invalid_input("session", "is closed: make a new one")
+}
+
+fn signed_out_error() -> Error {
+    Error::new(
+        ErrorKind::LoginRequired,
+        "the session was logged out while its login was under way",
+    )
+    .with(|context| context.login_reason = Some(LoginReason::SignedOut))
 }
 
 /// The error of a login whose session was over before anybody could use it.

@@ -67,6 +67,8 @@ pub(crate) enum Move {
     },
     AddressRefused,
     SignOut,
+    /// The broker answers a logout.
+    LoggedOut,
     Reset,
     Close,
     Fork,
@@ -180,6 +182,7 @@ pub(crate) fn stories() -> impl Strategy<Value = Vec<Move>> {
         5 => import(),
         4 => prop::bool::weighted(0.8).prop_map(|right| Move::Drain { right }),
         4 => Just(Move::SignOut),
+        4 => Just(Move::LoggedOut),
         5 => prop_oneof![3 => Just(0), 1 => 1_u64..3].prop_map(|back| Move::Invalidate { back }),
         5 => prop::sample::select(RARE),
     ];

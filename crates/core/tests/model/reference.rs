@@ -101,6 +101,8 @@ pub(crate) struct Reference {
     wanted: Option<usize>,
     /// The login that a logout left behind.
     leftover: Option<usize>,
+    /// Logouts that the broker has not answered yet.
+    logouts: usize,
     failures: usize,
     hold: Option<(Duration, ErrorKind)>,
 }
@@ -119,6 +121,7 @@ impl Reference {
             logins: 0,
             wanted: None,
             leftover: None,
+            logouts: 0,
             failures: 0,
             hold: None,
         }
@@ -240,7 +243,7 @@ impl Reference {
         self.logins += 1;
         self.wanted = Some(login);
         self.needs_person = false;
-        if self.leftover.is_some() {
+        if self.busy() {
             Answer::Joined(login)
         } else {
             Answer::Started(login)
@@ -352,15 +355,31 @@ impl Reference {
         out.settled = Some((login, Err(kind)));
     }
 
-    /// The queued login is judged by how things are now.
     pub(crate) fn drained(&mut self, login: usize, at: At) -> Outcome {
         let mut out = self.noticed(at);
-        if self.leftover != Some(login) {
-            return out;
+        if self.leftover == Some(login) {
+            self.leftover = None;
+            self.free(at, &mut out);
         }
-        self.leftover = None;
-        let Some(queued) = self.wanted else {
-            return out;
+        out
+    }
+
+    pub(crate) fn logged_out(&mut self, at: At) -> Outcome {
+        let mut out = self.noticed(at);
+        self.logouts -= 1;
+        self.free(at, &mut out);
+        out
+    }
+
+    /// Whether a logout could still end the session of a login that starts now.
+    fn busy(&self) -> bool {
+        self.leftover.is_some() || self.logouts > 0
+    }
+
+    /// The queued login is judged by how things are now.
+    fn free(&mut self, at: At, out: &mut Outcome) {
+        let Some(queued) = self.wanted.filter(|_| !self.busy()) else {
+            return;
         };
         let held = self
             .hold
@@ -371,12 +390,11 @@ impl Reference {
             (None, Some(kind)) => Err(kind),
             (None, None) => {
                 out.answer = Some(Answer::Started(queued));
-                return out;
+                return;
             }
         };
         self.wanted = None;
         out.settled = Some((queued, verdict));
-        out
     }
 
     pub(crate) fn imported(&mut self, given: &Given, issued: i64, at: At) -> Outcome {
@@ -445,8 +463,10 @@ impl Reference {
         if self.session.take().is_some() || self.wanted.is_some() {
             out.announced.push(("signed_out", self.generation));
         }
+        let queued = self.busy();
+        self.logouts += usize::from(out.signed_out.is_some());
         if let Some(login) = self.wanted.take() {
-            self.leftover = self.leftover.or(Some(login));
+            self.leftover = self.leftover.or(Some(login).filter(|_| !queued));
             out.settled = Some((login, Err(ErrorKind::LoginRequired)));
         }
         out
@@ -474,6 +494,7 @@ impl Reference {
         let out = self.noticed(at);
         self.wanted = None;
         self.leftover = None;
+        self.logouts = 0;
         out
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Play {
     /// Every login that was asked for, in order, and when it went on the wire.
     logins: Vec<(FlightId, Option<Now>)>,
     on_wire: Option<usize>,
+    logouts: Vec<FlightId>,
     /// The broker refused the credentials, and nobody has called `reset()` since.
     refused: bool,
     told: Vec<(&'static str, u64)>,
@@ -47,6 +48,7 @@ impl Play {
             published: None,
             logins: Vec::new(),
             on_wire: None,
+            logouts: Vec::new(),
             refused: false,
             told: Vec::new(),
             tokens: 0,
@@ -93,6 +95,13 @@ impl Play {
                 let expected = self.reference.drained(login, at);
                 self.step(Event::Drained { flight }, &expected)
             }
+            Move::LoggedOut => {
+                let Some(flight) = self.logouts.pop() else {
+                    return Ok(());
+                };
+                let expected = self.reference.logged_out(at);
+                self.step(Event::Drained { flight }, &expected)
+            }
             Move::Import {
                 issued,
                 shape,
@@ -131,6 +140,7 @@ impl Play {
             }
             Move::Fork => {
                 self.on_wire = None;
+                self.logouts.clear();
                 let expected = self.reference.forked(at);
                 self.step(Event::Forked, &expected)
             }
@@ -275,6 +285,7 @@ impl Play {
                 Effect::Start(flight) => {
                     let login = self.number(flight);
                     prop_assert!(self.on_wire.is_none(), "two logins at once");
+                    prop_assert!(self.logouts.is_empty(), "a login beside a logout");
                     prop_assert!(!self.refused, "refused credentials were sent again");
                     self.on_wire = Some(login);
                     self.logins[login].1 = Some(self.now);
@@ -298,7 +309,10 @@ impl Play {
                     prop_assert!(out.settled.is_none());
                     out.settled = Some((self.number(flight), verdict));
                 }
-                Effect::SignOut(record) => out.signed_out = Some(record.generation),
+                Effect::SignOut(flight, record) => {
+                    self.logouts.push(flight);
+                    out.signed_out = Some(record.generation);
+                }
                 Effect::Discard(login) => {
                     out.discarded = Some(login.tokens.access().expose().to_owned());
                 }

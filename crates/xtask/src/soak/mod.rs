@@ -7,6 +7,7 @@ mod miri;
 mod model;
 mod mutants;
 mod nightly;
+mod orders;
 mod page;
 
 use std::path::PathBuf;
@@ -26,6 +27,11 @@ const PARTS: &[Part] = &[
         name: "model",
         about: "Every property test of the core, in a release build with overflow checks and debug assertions.",
         run: model::run,
+    },
+    Part {
+        name: "orders",
+        about: "Every order in which callers, logins and logouts can meet, and threads the session's state, up to a depth.",
+        run: orders::run,
     },
     Part {
         name: "mutants",
@@ -144,9 +150,15 @@ impl Soak<'_> {
 
     /// Runs a command that runs tests, and counts them.
     fn tests(limit: Duration, command: &mut Command) -> Result<Outcome> {
+        Self::tests_seen(limit, command, |_| {})
+    }
+
+    /// The same, with a look at every line.
+    fn tests_seen(limit: Duration, command: &mut Command, mut see: impl FnMut(&str)) -> Result<Outcome> {
         let mut sum = Counts::default();
         let mut failed = Vec::new();
         let status = process::tee_within(limit, command, |line| {
+            see(line);
             sum.add(counts::libtest(line).unwrap_or_default());
             failed.extend(failed_test(line).map(|name| format!("failed: `{name}`")));
         })?;
