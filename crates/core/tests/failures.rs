@@ -82,6 +82,24 @@ fn f3_an_outage_of_any_length_heals_without_a_restart() {
 }
 
 #[test]
+fn f4_a_refusal_that_nobody_knows_is_not_repeated_all_night() {
+    let mut run = Run::warm(7);
+    let mut now = until(noon(), run.open(noon()).expiry.at());
+    let mut logins = 0;
+    while let Some(next) = run.machine.wakes_at(now) {
+        now = until(now, next.max(now.wall));
+        if let Some(flight) = run.tick(now) {
+            logins += 1;
+            run.fail(flight, Error::new(ErrorKind::BrokerRejected, "no"), now);
+        }
+        assert!(logins < 10, "it may be of the credentials");
+    }
+    assert_eq!(logins, 3);
+    let asked = later(now, Duration::from_mins(5));
+    run.start(asked);
+}
+
+#[test]
 fn f3_callers_need_no_restart_after_any_number_of_failures() {
     for failures in [1, 2, 7, 100] {
         let mut run = Run::default();

@@ -59,6 +59,21 @@ fn only_a_newer_session_replaces_a_live_one() {
 }
 
 #[test]
+fn the_token_that_was_just_refused_is_not_taken_over() {
+    let mut run = Run::default();
+    let mine = run.open(noon());
+    run.step(
+        Event::Invalidated {
+            generation: mine.generation,
+        },
+        noon(),
+    );
+    assert!(is_refused(&run.import(login("token"), noon().wall, noon())));
+    run.import(login("another"), noon().wall, noon());
+    assert!(run.published.as_ref().is_some_and(|seen| seen.generation == 2));
+}
+
+#[test]
 fn a_refused_import_changes_nothing() {
     let mut run = Run::warm(3);
     let end = noon().wall.plus(Duration::from_mins(30));

@@ -542,8 +542,9 @@ impl Inner {
             redactor: self.redactor(&record.tokens.all()),
             headers: Headers::new(self.adapter.headers(&record.tokens)),
         });
-        // A login that was never published has no generation of its own.
-        if record.generation != 0 {
+        // Not of a session that is over for this process: its tokens would stay in memory.
+        let published = self.state.published();
+        if published.is_some_and(|published| published.generation == record.generation) {
             self.derived.store(Some(Arc::clone(&made)));
         }
         made

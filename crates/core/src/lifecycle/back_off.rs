@@ -32,6 +32,11 @@ impl BackOff {
         *self = Self::new(self.seed);
     }
 
+    /// The failures in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// How long no login may be tried from `now` on.
     pub(super) fn rest(&self, now: Now) -> Duration {
         let until = self.held.as_ref().map(|(until, _)| *until);

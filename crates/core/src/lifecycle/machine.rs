@@ -19,6 +19,8 @@ use crate::skew::Skew;
 const WARM_AFTER: Duration = Duration::from_secs(5);
 /// And up to this much later, each account at its own time: a broker should not see all of its clients at once.
 const WARM_SPREAD: Duration = Duration::from_mins(2);
+/// After this many failures in a row, the last of them a refusal that no table lists, nobody logs in unasked.
+const UNKNOWN_REFUSALS: u32 = 3;
 
 /// Names one login attempt, or one logout. A result that names another flight than the running one is too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -364,6 +366,9 @@ impl Machine {
                     return refuse("is older than the session that is live here");
                 }
             }
+            Phase::Expired(record) if record.tokens.access() == login.tokens.access() => {
+                return refuse("is the session whose token the broker has just refused");
+            }
             _ => {}
         }
         if issued_at.since(now.wall) > Skew::LIMIT {
@@ -408,8 +413,13 @@ impl Machine {
         if error.kind() == ErrorKind::LoginRequired {
             effects.push(because(EventName::LoginNeeded, now, self.generation, error));
         }
-        // These need a person: trying on unasked would only repeat them.
-        self.resting = matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::InvalidInput);
+        // These need a person: trying on unasked would only repeat them. So does, after a few times, a refusal that
+        // nobody knows: it may be of the credentials, and a night of it could lock the account.
+        self.resting = match error.kind() {
+            ErrorKind::LoginRequired | ErrorKind::InvalidInput => true,
+            ErrorKind::BrokerRejected => self.back_off.failures() >= UNKNOWN_REFUSALS,
+            _ => false,
+        };
         effects.push(Effect::Settle(flight, Err(error.clone())));
         effects
     }

@@ -351,7 +351,9 @@ impl Reference {
         if kind == ErrorKind::LoginRequired {
             out.announced.push(("login_needed", self.generation));
         }
-        self.needs_person = matches!(kind, ErrorKind::LoginRequired | ErrorKind::InvalidInput);
+        let unknown_again = kind == ErrorKind::BrokerRejected && self.failures >= 3;
+        self.needs_person =
+            unknown_again || matches!(kind, ErrorKind::LoginRequired | ErrorKind::InvalidInput);
         out.settled = Some((login, Err(kind)));
     }
 
@@ -413,7 +415,8 @@ impl Reference {
                 return out;
             }
         }
-        if issued > at.wall + 15 * MINUTE {
+        let refused = self.session.as_ref().filter(|last| last.refused);
+        if refused.is_some_and(|last| last.token == given.token) || issued > at.wall + 15 * MINUTE {
             out.answer = refuse;
             return out;
         }
