@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::record::Record;
 use crate::broker::{Login, Policy, Profile, Tokens};
@@ -84,6 +85,12 @@ impl Identity {
     }
 }
 
+/// What is read first: another format may look quite different otherwise.
+#[derive(Deserialize)]
+struct Format {
+    preopen_session: Option<u32>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Written {
     preopen_session: u32,
@@ -92,7 +99,7 @@ struct Written {
     generation: u64,
     issued_at: i64,
     clock_skew: Option<i64>,
-    tokens: Vec<(String, String)>,
+    tokens: Vec<(String, Zeroizing<String>)>,
     evidence: Vec<(String, i64)>,
     addresses: Option<[Option<String>; 3]>,
     profile: WrittenProfile,
@@ -149,7 +156,7 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
         tokens: record
             .tokens
             .named()
-            .map(|(name, token)| (name.to_owned(), token.expose().to_owned()))
+            .map(|(name, token)| (name.to_owned(), Zeroizing::new(token.expose().to_owned())))
             .collect(),
         evidence: told
             .map(|evidence| (evidence.source.as_str().to_owned(), evidence.at.as_millis()))
@@ -167,10 +174,8 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
         },
         check: String::new(),
     };
-    let text = written
-        .checked()
-        .and_then(|written| serde_json::to_string(&written));
-    text.map(Secret::new).map_err(|error| {
+    let text = written.checked().and_then(|written| Secret::json(&written));
+    text.map_err(|error| {
         Error::new(
             crate::ErrorKind::Internal,
             format!("the session cannot be written: {error}"),
@@ -182,10 +187,10 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
 /// `InvalidInput` (`record`), with nothing of its content.
 pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> {
     let bad = |problem: &str| Error::invalid_input("record", problem);
-    let value: serde_json::Value = serde_json::from_str(json.expose())
+    let format: Format = serde_json::from_str(json.expose())
         .map_err(|_| bad("is not an exported session: give what export() gave, unchanged"))?;
-    match value["preopen_session"].as_u64() {
-        Some(format) if format == u64::from(FORMAT) => {}
+    match format.preopen_session {
+        Some(FORMAT) => {}
         Some(format) => {
             return Err(bad(&format!(
                 "has format {format}, and this version of Preopen reads format {FORMAT}: use the same version"
@@ -198,7 +203,7 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
         }
     }
     let damaged = || bad("is damaged: export it again");
-    let written: Written = serde_json::from_value(value).map_err(|_| damaged())?;
+    let written: Written = serde_json::from_str(json.expose()).map_err(|_| damaged())?;
     identity.accepts(&written.identity)?;
     let told = written.check.clone();
     let written = written.checked().map_err(|_| damaged())?;
@@ -206,14 +211,15 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
         return Err(damaged());
     }
     let mut tokens = written.tokens.into_iter();
+    let secret = |mut token: Zeroizing<String>| Secret::new(std::mem::take(&mut *token));
     let Some((_, access)) = tokens
         .next()
         .filter(|(name, token)| name == "access" && !token.is_empty())
     else {
         return Err(bad("is damaged: it holds no access token"));
     };
-    let tokens = tokens.fold(Tokens::new(access), |tokens, (name, token)| {
-        tokens.with(name, Some(Secret::new(token)))
+    let tokens = tokens.fold(Tokens::new(secret(access)), |tokens, (name, token)| {
+        tokens.with(name, Some(secret(token)))
     });
     let mut login = Login::new(tokens);
     login.skew = written.clock_skew.map(Skew::from_millis);

@@ -1,6 +1,7 @@
 //! The secrets that the tests plant, and the credentials that are made of them.
 
-use preopen::{AngelOne, Samco};
+use preopen::totp::TotpSecret;
+use preopen::{AngelOne, Samco, Secret, Timestamp};
 
 use crate::allocator::{Canary, unwatched};
 
@@ -17,7 +18,7 @@ pub(crate) const REFRESH: &str = "canary-refresh-token-a7c25e90f1";
 pub(crate) const FEED: &str = "canary-feed-token-3d86b1f4e0";
 pub(crate) const NUMERIC_FEED: &str = "918273645546372819";
 
-/// When the scripted sessions live, and the code that the TOTP secret makes then.
+/// When the scripted sessions live.
 pub(crate) const NOW: &str = "2026-11-23T09:00:00+05:30";
 
 /// Every secret, in every form that it is held in.
@@ -26,8 +27,6 @@ pub(crate) fn all() -> Vec<Canary> {
         let text = |name, text: &str| (name, text.as_bytes().to_vec());
         let clean = "JBSWY3DPEHPK3PXPGEZDGNBVGY3TQOJQ";
         let key = base32::decode(base32::Alphabet::Rfc4648 { padding: false }, clean).unwrap();
-        let at = preopen::Timestamp::parse_rfc3339(NOW).unwrap();
-        let code = preopen::totp::TotpSecret::new(TOTP).code_at(at).unwrap().spend();
         let (header, rest) = JWT.split_once('.').unwrap();
         vec![
             text("api key", API_KEY),
@@ -39,7 +38,7 @@ pub(crate) fn all() -> Vec<Canary> {
             text("totp secret", TOTP),
             text("totp secret, cleaned", clean),
             ("totp key", key),
-            text("one-time code", code.expose()),
+            text("one-time code", code().expose()),
             text("session token", SESSION),
             text("jwt header", header),
             text("jwt rest", rest),
@@ -48,6 +47,12 @@ pub(crate) fn all() -> Vec<Canary> {
             text("feed token, a number", NUMERIC_FEED),
         ]
     })
+}
+
+/// The code that the TOTP secret makes then.
+pub(crate) fn code() -> Secret {
+    let at = Timestamp::parse_rfc3339(NOW).unwrap();
+    TotpSecret::new(TOTP).code_at(at).unwrap().spend()
 }
 
 pub(crate) fn samco() -> Samco {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use preopen::core::target::Target;
 use preopen::core::wire::{BoxFuture, RawReply, Request, Transport, TransportFailure};
-use preopen::{Clock, ErrorKind, Session, SessionBuilder, Timestamp, VirtualClock};
+use preopen::{
+    AngelOne, Ask, Clock, ErrorKind, SealKey, Secret, Session, SessionBuilder, Timestamp, TotpSource,
+    VirtualClock,
+};
 use tokio::sync::Semaphore;
 
 use crate::allocator::{alone, unwatched, watch};
@@ -186,6 +189,56 @@ fn x2_a_smartapi_session_is_wiped() {
         assert_eq!(stage.transport.logins.load(Ordering::SeqCst), 4);
         assert!(session.logout().await.unwrap().acknowledged);
     });
+}
+
+#[test]
+fn x2_a_session_that_is_handed_over_is_wiped() {
+    let _alone = alone();
+    nothing_left("handing over", angel_one, angel_day, async |stage| {
+        let session = stage.session;
+        let key = SealKey::generate().unwrap();
+        let sealed = session.export(&key).await.unwrap();
+        let open = session.export_exposed().await.unwrap();
+        let later = session.clone();
+        session.close();
+        assert!(later.prime(&sealed, Some(&key)).is_err(), "closed");
+        let other = angel_one()
+            .clock(Arc::clone(&stage.clock) as Arc<dyn Clock>)
+            .build()
+            .unwrap();
+        other.prime(&sealed, Some(&key)).unwrap();
+        assert!(other.try_token().is_some());
+        let damaged = unwatched(|| open.expose().replace("issued_at", "issued"));
+        assert!(other.prime(&damaged, None).is_err());
+        other.close();
+        let damaged = Secret::new(damaged);
+        drop((open, damaged));
+    });
+}
+
+#[test]
+fn x2_answers_of_callbacks_are_wiped() {
+    let _alone = alone();
+    let asked = || {
+        Session::builder(AngelOne::new(
+            canaries::API_KEY,
+            "C1",
+            Ask::new(|| async { Ok(Some(Secret::new(canaries::PIN))) }),
+            TotpSource::Typed(Ask::blocking(|| Ok(Some(canaries::code())))),
+        ))
+    };
+    nothing_left("answers", asked, angel_day, async |stage| {
+        stage.session.token().await.unwrap();
+        stage.session.close();
+    });
+    nothing_left(
+        "a refusal of answers",
+        asked,
+        |_, _| (200, canaries::echo("angelone")),
+        async |stage| {
+            stage.session.token().await.unwrap_err();
+        },
+    );
 }
 
 #[test]
