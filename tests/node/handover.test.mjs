@@ -160,7 +160,7 @@ test("a record is bound to its account, its broker and its sandbox", async () =>
   const { session, record, key } = await sealed();
   const exposed = await session.exportExposed();
   const strangers = [
-    [broker.session("angelone"), /is of samco, not of angelone/],
+    [broker.session("angelone"), /is of another broker than angelone/],
     [broker.session("samco", { credentials: samco({ apiKey: "another-key", apiSecret: "secret" }) }), /another account or API key/],
     [new Session(broker.samcoCredentials(), { baseUrl: "http://127.0.0.1:9" }), /another base_?url/i],
   ];
