@@ -166,3 +166,71 @@ fn stepped(last: Now, now: Now) -> bool {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use preopen_core::broker::{Adapter as _, Login, Tokens};
+    use preopen_core::brokers::Samco;
+    use preopen_core::clock::{Now, Timestamp};
+    use preopen_core::lifecycle::Event;
+    use preopen_core::{Error, ErrorKind};
+
+    use crate::state::{Next, State};
+
+    fn at(micros: u64) -> Now {
+        Now {
+            wall: Timestamp::from_millis(1_795_400_000_000 + i64::try_from(micros / 1000).unwrap()),
+            // The clocks turn their milliseconds at different moments.
+            monotonic: Duration::from_micros(1_000_000_400 + micros),
+        }
+    }
+
+    #[test]
+    fn callers_who_are_held_back_set_no_alarm_each() {
+        let samco = Samco::new("key", "secret");
+        let policy = &samco.policy().expiry;
+        let state = State::new("account", true);
+        let login = |now| match state.need(now, policy) {
+            Next::Start(flight, _) => flight,
+            _ => panic!("no login"),
+        };
+        let flight = login(at(0));
+        let opened = Box::new(Login::new(Tokens::new("token")));
+        drop(state.apply(
+            Event::Opened {
+                flight,
+                login: opened,
+                sent: at(0),
+            },
+            at(0),
+            policy,
+        ));
+        let end = state.published().unwrap().expiry.at();
+        assert_eq!(
+            state.new_alarm(at(0), policy),
+            Some(end.plus_millis(-15 * 60_000))
+        );
+        let over = u64::try_from(end.as_millis() - at(0).wall.as_millis()).unwrap() * 1000 + 300_000_000;
+        state.alarm_went_off(end.plus_millis(-15 * 60_000), at(over), policy);
+        for _ in 0..2 {
+            let (flight, error) = (login(at(over)), Error::new(ErrorKind::BrokerUnavailable, "down"));
+            drop(state.apply(Event::Failed { flight, error }, at(over), policy));
+        }
+        let mut alarms = Vec::new();
+        for look in 0..20_000 {
+            let now = at(over + look * 7);
+            assert!(matches!(state.need(now, policy), Next::Use(Err(_))));
+            alarms.extend(state.new_alarm(now, policy));
+        }
+        // The wanted moment, and the same a millisecond earlier.
+        assert!((1..=2).contains(&alarms.len()), "{} alarms", alarms.len());
+        let latest = *alarms.last().unwrap();
+        state.alarm_went_off(latest, at(over + 500_000), policy);
+        assert!(
+            state.new_alarm(at(over + 500_000), policy) >= Some(latest),
+            "the next one"
+        );
+    }
+}
