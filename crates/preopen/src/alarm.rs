@@ -3,7 +3,7 @@
 //! business.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ use crate::session::Inner;
 /// The most renewals that run at once without anybody having asked: a process with thousands of accounts must not open
 /// thousands of connections at the boundary. A caller never waits for these: he starts a login of his own.
 const WARM_AT_ONCE: usize = 64;
+
+/// How long it is slept when there is nothing to wait for but the end of a renewal.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Above this many entries, those of dropped sessions are only looked for now and then.
 const MANY: usize = 1024;
@@ -128,28 +131,37 @@ impl Ring {
 
 async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
     let mut warming: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    // Renewals that wait for their turn. Others wait behind none of them: what their sessions tell is told at its time.
+    let mut queued: VecDeque<Entry> = VecDeque::new();
     let mut swept = Instant::now();
     let mut last = ring.clock.now();
     loop {
         let now = ring.clock.now();
         let due = ring.due(now, stepped(last, now));
         last = now;
-        for entry in due {
-            let started = entry.session.upgrade().and_then(|session| session.tick(entry.at));
-            warming.extend(started);
-            while warming.len() >= WARM_AT_ONCE {
-                warming.next().await;
+        let turns = WARM_AT_ONCE.saturating_sub(warming.len()).min(queued.len());
+        let first: Vec<Entry> = queued.drain(..turns).collect();
+        for entry in first.into_iter().chain(due) {
+            let Some(session) = entry.session.upgrade() else {
+                continue;
+            };
+            if warming.len() >= WARM_AT_ONCE && session.renews_by_itself() {
+                queued.push_back(entry);
+            } else {
+                warming.extend(session.tick(entry.at));
             }
         }
         ring.sweep(&mut swept);
-        let Some(next) = ring.next() else {
+        let next = ring.next();
+        if next.is_none() && queued.is_empty() {
             if alarms.upgrade().is_none_or(|alarms| alarms.retire(&ring)) {
                 return;
             }
             continue;
-        };
+        }
+        let nap = next.map_or(IDLE, |next| ring.clock.nap(next));
         tokio::select! {
-            () = tokio::time::sleep(ring.clock.nap(next)) => {}
+            () = tokio::time::sleep(nap) => {}
             () = ring.added.notified() => {}
             Some(()) = warming.next() => {}
         }

@@ -423,6 +423,11 @@ impl Inner {
         }
     }
 
+    /// Whether a tick would start a login now.
+    pub(crate) fn renews_by_itself(&self) -> bool {
+        self.state.machine().renews_by_itself(self.clock.now())
+    }
+
     /// The alarm that was set to `at` has gone off, or the clock was stepped. Gives the login that was started.
     pub(crate) fn tick(self: Arc<Self>, at: Timestamp) -> Option<BoxFuture<'static, ()>> {
         let policy = &self.adapter.policy().expiry;
