@@ -106,3 +106,48 @@ def test_names_are_public_where_they_are_said_to_be():
     for name in preopen.errors.__all__:
         assert getattr(preopen, name) is getattr(preopen.errors, name)
     assert preopen.__version__ == preopen._native.__version__
+
+
+SUBINTERPRETER = """
+import sys
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+import preopen
+
+# Two of them: one that ends before the process does, and one that is left to its exit.
+for ends in (True, False):
+    try:
+        interpreter = interpreters.create("legacy")
+    except TypeError:
+        interpreter = interpreters.create()
+    told = interpreters.run_string(interpreter, '''
+try:
+    import preopen
+except ImportError as error:
+    assert "subinterpreter" in str(error), error
+else:
+    raise SystemExit("imported")
+''')
+    assert told is None, told
+    if ends:
+        interpreters.destroy(interpreter)
+
+import asyncio
+from preopen import AsyncSession, Samco
+
+async def refused():
+    # The way back from the background thread is still open.
+    session = AsyncSession(Samco(api_key="k", api_secret="s"), base_url="http://127.0.0.1:9", timeout=1)
+    try:
+        await asyncio.wait_for(session.token(), 30)
+    except preopen.NetworkError:
+        print("told")
+
+asyncio.run(refused())
+"""
+
+
+def test_a_subinterpreter_is_refused_and_disturbs_nobody():
+    assert run_script(SUBINTERPRETER) == (0, "told\n", "")

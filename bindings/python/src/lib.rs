@@ -14,6 +14,7 @@ mod token;
 mod work;
 
 use preopen_ffi::preopen::SealKey;
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -36,8 +37,27 @@ fn generate_key(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
     Ok(PyString::new(py, key.to_text().expose()))
 }
 
+/// Types, callbacks and the gate at exit belong to one interpreter of a process: with a second one the process would
+/// hang at its exit, and sessions of the first would wait for ever once the second has ended. Which one runs here is
+/// not told by Python's stable interface, but by a module of its standard library.
+fn refuse_subinterpreter(py: Python<'_>) -> PyResult<()> {
+    let known = ["_interpreters", "_xxsubinterpreters"];
+    let Some(module) = known.into_iter().find_map(|name| py.import(name).ok()) else {
+        return Ok(());
+    };
+    let here = module.call_method0("get_current")?;
+    if here.eq(module.call_method0("get_main")?)? {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "preopen cannot be used in a subinterpreter: import it in the main one (for mod_wsgi: \
+         WSGIApplicationGroup %{GLOBAL})",
+    ))
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    refuse_subinterpreter(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<completions::Completions>()?;

@@ -20,6 +20,9 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Later times cannot be told as a date in every language.
+    pub(crate) const LAST_OF_CALENDARS: Self = Self::from_seconds(253_402_128_000);
+
     /// The instant `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

@@ -163,9 +163,9 @@ impl Expiry {
     }
 
     /// Adds evidence; the expiry can only move earlier by it. What is known already adds nothing: a session that is handed
-    /// on and on brings the same evidence each time.
+    /// on and on brings the same evidence each time. Neither does a time that no calendar holds.
     pub fn add(&mut self, evidence: Evidence) {
-        if self.evidence.contains(&evidence) {
+        if evidence.at > Timestamp::LAST_OF_CALENDARS || self.evidence.contains(&evidence) {
             return;
         }
         self.evidence.push(evidence);
@@ -275,6 +275,24 @@ mod tests {
         assert_eq!(by(&aged, &[told(hour)]), (EvidenceSource::MaximumAge, hour));
         let all = aged.expiry(issued, Skew::default(), &[told(soon)]);
         assert_eq!(all.evidence().len(), 3);
+    }
+
+    #[test]
+    fn t2_a_time_that_no_calendar_holds_is_no_evidence() {
+        let issued = ist("2026-11-22 12:00:00");
+        // The `exp` of a token in milliseconds, which is read as seconds; and the largest number.
+        for at in [
+            Timestamp::from_seconds(1_795_329_136_776),
+            Timestamp::from_millis(i64::MAX),
+        ] {
+            let source = EvidenceSource::JwtExpiry;
+            let expiry = SAMCO.expiry(issued, Skew::default(), &[Evidence { source, at }]);
+            assert_eq!(expiry.evidence().len(), 1, "{at}");
+            assert_eq!(expiry.at(), ist("2026-11-23 08:00:00"));
+        }
+        let last = Timestamp::LAST_OF_CALENDARS;
+        assert_eq!(last.to_rfc3339(), "9999-12-30T00:00:00Z");
+        assert!(last.plus_millis(86_400_000).to_ist().ends_with("ms"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! business.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ use crate::session::Inner;
 /// The most renewals that run at once without anybody having asked: a process with thousands of accounts must not open
 /// thousands of connections at the boundary. A caller never waits for these: he starts a login of his own.
 const WARM_AT_ONCE: usize = 64;
+
+/// How long it is slept when there is nothing to wait for but the end of a renewal.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Above this many entries, those of dropped sessions are only looked for now and then.
 const MANY: usize = 1024;
@@ -128,28 +131,37 @@ impl Ring {
 
 async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
     let mut warming: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    // Renewals that wait for their turn. Others wait behind none of them: what their sessions tell is told at its time.
+    let mut queued: VecDeque<Entry> = VecDeque::new();
     let mut swept = Instant::now();
     let mut last = ring.clock.now();
     loop {
         let now = ring.clock.now();
         let due = ring.due(now, stepped(last, now));
         last = now;
-        for entry in due {
-            let started = entry.session.upgrade().and_then(|session| session.tick(entry.at));
-            warming.extend(started);
-            while warming.len() >= WARM_AT_ONCE {
-                warming.next().await;
+        let turns = WARM_AT_ONCE.saturating_sub(warming.len()).min(queued.len());
+        let first: Vec<Entry> = queued.drain(..turns).collect();
+        for entry in first.into_iter().chain(due) {
+            let Some(session) = entry.session.upgrade() else {
+                continue;
+            };
+            if warming.len() >= WARM_AT_ONCE && session.renews_by_itself() {
+                queued.push_back(entry);
+            } else {
+                warming.extend(session.tick(entry.at));
             }
         }
         ring.sweep(&mut swept);
-        let Some(next) = ring.next() else {
+        let next = ring.next();
+        if next.is_none() && queued.is_empty() {
             if alarms.upgrade().is_none_or(|alarms| alarms.retire(&ring)) {
                 return;
             }
             continue;
-        };
+        }
+        let nap = next.map_or(IDLE, |next| ring.clock.nap(next));
         tokio::select! {
-            () = tokio::time::sleep(ring.clock.nap(next)) => {}
+            () = tokio::time::sleep(nap) => {}
             () = ring.added.notified() => {}
             Some(()) = warming.next() => {}
         }
@@ -165,4 +177,72 @@ fn stepped(last: Now, now: Now) -> bool {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use preopen_core::broker::{Adapter as _, Login, Tokens};
+    use preopen_core::brokers::Samco;
+    use preopen_core::clock::{Now, Timestamp};
+    use preopen_core::lifecycle::Event;
+    use preopen_core::{Error, ErrorKind};
+
+    use crate::state::{Next, State};
+
+    fn at(micros: u64) -> Now {
+        Now {
+            wall: Timestamp::from_millis(1_795_400_000_000 + i64::try_from(micros / 1000).unwrap()),
+            // The clocks turn their milliseconds at different moments.
+            monotonic: Duration::from_micros(1_000_000_400 + micros),
+        }
+    }
+
+    #[test]
+    fn callers_who_are_held_back_set_no_alarm_each() {
+        let samco = Samco::new("key", "secret");
+        let policy = &samco.policy().expiry;
+        let state = State::new("account", true);
+        let login = |now| match state.need(now, policy) {
+            Next::Start(flight, _) => flight,
+            _ => panic!("no login"),
+        };
+        let flight = login(at(0));
+        let opened = Box::new(Login::new(Tokens::new("token")));
+        drop(state.apply(
+            Event::Opened {
+                flight,
+                login: opened,
+                sent: at(0),
+            },
+            at(0),
+            policy,
+        ));
+        let end = state.published().unwrap().expiry.at();
+        assert_eq!(
+            state.new_alarm(at(0), policy),
+            Some(end.plus_millis(-15 * 60_000))
+        );
+        let over = u64::try_from(end.as_millis() - at(0).wall.as_millis()).unwrap() * 1000 + 300_000_000;
+        state.alarm_went_off(end.plus_millis(-15 * 60_000), at(over), policy);
+        for _ in 0..2 {
+            let (flight, error) = (login(at(over)), Error::new(ErrorKind::BrokerUnavailable, "down"));
+            drop(state.apply(Event::Failed { flight, error }, at(over), policy));
+        }
+        let mut alarms = Vec::new();
+        for look in 0..20_000 {
+            let now = at(over + look * 7);
+            assert!(matches!(state.need(now, policy), Next::Use(Err(_))));
+            alarms.extend(state.new_alarm(now, policy));
+        }
+        // The wanted moment, and the same a millisecond earlier.
+        assert!((1..=2).contains(&alarms.len()), "{} alarms", alarms.len());
+        let latest = *alarms.last().unwrap();
+        state.alarm_went_off(latest, at(over + 500_000), policy);
+        assert!(
+            state.new_alarm(at(over + 500_000), policy) >= Some(latest),
+            "the next one"
+        );
+    }
 }

@@ -411,11 +411,21 @@ impl Inner {
         let wanted = self
             .state
             .new_alarm(self.clock.now(), &self.adapter.policy().expiry);
-        if let (Some(at), Some(me)) = (wanted, self.me.upgrade())
-            && let Ok(worker) = runtime::current()
-        {
+        let (Some(at), Some(me)) = (wanted, self.me.upgrade()) else {
+            return;
+        };
+        if let Ok(worker) = runtime::current() {
             worker.alarms.set(&worker.handle, &me, at);
+        } else {
+            // No thread could be made: whatever happens next tries again.
+            let policy = &self.adapter.policy().expiry;
+            self.state.alarm_went_off(at, self.clock.now(), policy);
         }
+    }
+
+    /// Whether a tick would start a login now.
+    pub(crate) fn renews_by_itself(&self) -> bool {
+        self.state.machine().renews_by_itself(self.clock.now())
     }
 
     /// The alarm that was set to `at` has gone off, or the clock was stepped. Gives the login that was started.

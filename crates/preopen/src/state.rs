@@ -103,20 +103,22 @@ impl State {
         Events::new(receiver, Arc::clone(clock))
     }
 
-    /// When the session wants to be woken, if that is news: nobody is woken for a session that is neither kept warm
-    /// nor listened to.
+    /// When the session wants to be woken, if no alarm is set to then or earlier: nobody is woken for a session that is
+    /// neither kept warm nor listened to.
     pub(crate) fn new_alarm(&self, now: Now, policy: &ExpiryPolicy) -> Option<Timestamp> {
         let gate = self.gate(now, policy);
         let mut inside = gate.lock();
         if !self.keep_warm && !inside.listeners.any() {
             return None;
         }
-        let wanted = self.machine().wakes_at(now);
-        if wanted == inside.alarm {
+        let wanted = self.machine().wakes_at(now)?;
+        // One that goes off too early does no harm, and the next is set then: what is wanted moves by a millisecond with
+        // every look while failed logins are waited for, and each look would set another one.
+        if inside.alarm.is_some_and(|set| set <= wanted) {
             return None;
         }
-        inside.alarm = wanted;
-        wanted
+        inside.alarm = Some(wanted);
+        inside.alarm
     }
 
     /// The alarm that was set to `at` has gone off.

@@ -281,13 +281,17 @@ impl Machine {
         })
     }
 
-    fn ticked(&mut self, now: Now) -> Vec<Effect> {
+    /// Whether an [`Event::Tick`] at `now` starts a login.
+    pub fn renews_by_itself(&self, now: Now) -> bool {
         let over = match &self.phase {
             Phase::Active(record) => !record.is_live(now),
             _ => true,
         };
-        let due = self.warm_at(now).is_some_and(|due| due <= now.wall);
-        if over && due {
+        over && self.warm_at(now).is_some_and(|due| due <= now.wall)
+    }
+
+    fn ticked(&mut self, now: Now) -> Vec<Effect> {
+        if self.renews_by_itself(now) {
             vec![self.begin()]
         } else {
             Vec::new()
