@@ -49,7 +49,8 @@ impl SealKey {
 
     /// The key in the environment variable `PREOPEN_KEY`. Errors: `InvalidInput` (`key`).
     pub fn from_env() -> Result<Self> {
-        let text = std::env::var("PREOPEN_KEY").map_err(|_| {
+        let text = std::env::var("PREOPEN_KEY").ok();
+        let text = text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
             Error::invalid_input(
                 "key",
                 "is not given: pass one, or set PREOPEN_KEY; `preopen key` makes one",

@@ -116,7 +116,9 @@ pub fn prime(session: &Session, record: &str, key: Option<String>) -> Result<()>
     let sealed = !record.trim_start().starts_with('{');
     let key = match key {
         Some(key) => Some(SealKey::from_text(key)?),
-        None if sealed => SealKey::from_env().ok(),
+        None if sealed && std::env::var_os("PREOPEN_KEY").is_some_and(|key| !key.is_empty()) => {
+            Some(SealKey::from_env()?)
+        }
         None => None,
     };
     session.prime(record, key.as_ref())

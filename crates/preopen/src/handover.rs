@@ -59,7 +59,7 @@ impl Session {
             let key = key.ok_or_else(|| {
                 Error::invalid_input(
                     "key",
-                    "is not given, but the record is sealed: pass the key it was made with",
+                    "is not given, but the record is sealed: pass the key it was made with, or set PREOPEN_KEY",
                 )
             })?;
             key.open(sealed, format!("{SEALED}.{header}").as_bytes())

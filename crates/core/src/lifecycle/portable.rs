@@ -22,6 +22,9 @@ const FORMAT: u32 = 1;
 
 const CHECK_BYTES: usize = 9;
 
+/// More than any session has: each source tells one time, and a few could tell another after a refresh.
+const MOST_EVIDENCE: usize = 64;
+
 /// Which account a session belongs to, and where: a record of one is never taken by another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -223,6 +226,9 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
     });
     let mut login = Login::new(tokens);
     login.skew = written.clock_skew.map(Skew::from_millis);
+    if written.evidence.len() > MOST_EVIDENCE {
+        return Err(damaged());
+    }
     // Evidence that this version does not know would end the session earlier: it cannot be left out.
     let evidence = written.evidence.into_iter().map(|(source, at)| {
         let at = Timestamp::from_millis(at);
