@@ -9,7 +9,8 @@
 
 mod common;
 
-use preopen_core::error::{ErrorKind, LoginReason};
+use preopen_core::error::{Error, ErrorKind, LoginReason};
+use preopen_core::expiry::Expiry;
 use preopen_core::lifecycle::{Effect, Event, SessionEvent, SessionState, StateName, mismatch};
 use preopen_core::skew::Skew;
 use preopen_core::static_ip::Addresses;
@@ -31,8 +32,8 @@ fn facts(state: &SessionState) -> Facts {
         state.name,
         state.generation,
         state.issued_at,
-        state.expiry.as_ref().map(|expiry| expiry.at()),
-        state.blocked_by.as_ref().map(|error| error.kind()),
+        state.expiry.as_ref().map(Expiry::at),
+        state.blocked_by.as_ref().map(Error::kind),
     )
 }
 
@@ -172,7 +173,7 @@ fn an_event_holds_what_it_is_about() {
     let told: Vec<_> = std::mem::take(&mut run.told)
         .into_iter()
         .map(|event| {
-            let kind = event.error.map(|error| error.kind());
+            let kind = event.error.as_ref().map(Error::kind);
             (event.name.as_str(), event.at, event.expires_at, kind)
         })
         .collect();
