@@ -161,6 +161,7 @@ mod tests {
     #[test]
     fn s4_a_failed_callback_is_a_typed_error_that_names_its_field() {
         let ask = Ask::blocking(|| Ok(None));
+        assert_eq!(format!("{ask:?}"), "Ask");
         let question = Question { field: "pin", ask };
         let failed = question.failed("panicked");
         assert_eq!(

@@ -344,7 +344,7 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, row};
+    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, object, plain_text, row};
     use crate::error::{Advice, Credential, ErrorKind};
     use crate::secret::Secret;
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
@@ -373,6 +373,37 @@ mod tests {
         assert!(
             matches!(body(&read, &RawReply::new(403, "Access denied")), Ok(Body::Text(text)) if text == "Access denied")
         );
+    }
+
+    #[test]
+    fn json_that_is_not_an_object_is_malformed() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let kind = |text: &str| object(&[], &read, &RawReply::new(200, text)).unwrap_err().kind();
+        for text in ["[{}]", "[]"] {
+            assert_eq!(kind(text), ErrorKind::MalformedResponse, "{text}");
+        }
+        for text in ["Access denied", "\"x\"", "1", "null"] {
+            assert_eq!(kind(text), ErrorKind::BrokerUnavailable, "{text}");
+        }
+        assert!(object(&[], &read, &RawReply::new(200, "{}")).is_ok());
+    }
+
+    #[test]
+    fn x1_text_in_the_place_of_a_token_is_not_repeated() {
+        let login = Endpoint::new(Method::Post, "/login", CallClass::Login);
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        for (endpoint, status, repeated) in [
+            (&login, 200, false),
+            (&login, 299, false),
+            // A gateway's word tells why.
+            (&login, 300, true),
+            (&login, 403, true),
+            (&read, 200, true),
+            (&read, 403, true),
+        ] {
+            let error = plain_text(&[], endpoint, &RawReply::new(status, "CANARY"), "CANARY");
+            assert_eq!(error.message().contains("CANARY"), repeated, "{status}: {error}");
+        }
     }
 
     #[test]
@@ -428,6 +459,30 @@ mod tests {
             raw.retry_after = Some(wait);
             let error = classify(&[row(On::Any, "", "", verdict)], &read, &raw, &Refusal::default());
             assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_text_tells_its_problems_or_that_it_gave_none() {
+        let read = Endpoint::new(Method::Get, "/x", CallClass::Read);
+        let told = |text, problems: &[&'static str]| {
+            let refusal = Refusal {
+                text,
+                validation_errors: problems.to_vec(),
+                ..Refusal::default()
+            };
+            let error = classify(&[], &read, &RawReply::new(400, ""), &refusal);
+            error.message().to_owned()
+        };
+        for (text, problems, ending) in [
+            ("", &["no quantity", "no price"][..], "no quantity; no price"),
+            ("", &["no quantity"], "no quantity"),
+            ("wrong", &["no quantity"], "wrong"),
+            ("", &[], "no reason given"),
+        ] {
+            let message = told(text, problems);
+            let (_, said) = message.rsplit_once(": ").unwrap_or(("", &message));
+            assert_eq!(said, ending, "{message}");
         }
     }
 

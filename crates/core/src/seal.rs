@@ -143,6 +143,7 @@ mod tests {
         let secret = Secret::new("CANARY token");
         let sealed = key.seal(&secret, b"samco live").unwrap();
         assert!(!sealed.contains("CANARY"));
+        assert_eq!(format!("{key:?}"), "SealKey(**redacted**)");
         assert_eq!(key.open(&sealed, b"samco live"), Some(secret.clone()));
         assert_eq!(key.open(&sealed, b"samco sandbox"), None);
         assert_eq!(SealKey::generate().unwrap().open(&sealed, b"samco live"), None);

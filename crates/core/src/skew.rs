@@ -125,6 +125,15 @@ mod tests {
             monotonic: at(10).monotonic,
         };
         assert_eq!(Skew::estimate(at(0).wall, at(0), stepped), None);
+        // A second is what the rounding of clocks may make; a step of more tells on itself, in either direction.
+        for (step, believed) in [(1000, true), (1001, false), (-1000, true), (-1001, false)] {
+            let stepped = Now {
+                wall: at(step).wall,
+                monotonic: at(0).monotonic,
+            };
+            let told = at(60_000).wall;
+            assert_eq!(Skew::estimate(told, at(0), stepped).is_some(), believed, "{step}");
+        }
     }
 
     #[test]
@@ -138,6 +147,7 @@ mod tests {
             Skew::from_millis(i64::MAX).to_string(),
             "at least 900 s behind the broker's"
         );
+        assert_eq!(Skew::default().to_string(), "0 s behind the broker's");
         assert!(Skew::from_millis(-15_000).is_suspect() && !Skew::from_millis(14_999).is_suspect());
         assert_eq!(Skew::from_millis(-5).behind(), Duration::from_millis(5));
         assert_eq!(Skew::from_millis(5).behind(), Duration::ZERO);

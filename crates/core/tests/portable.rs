@@ -143,6 +143,29 @@ fn x1_nothing_that_a_stranger_wrote_is_repeated() {
 }
 
 #[test]
+fn a_record_without_an_access_token_is_refused() {
+    let mine = identity(None, "mine");
+    let json: serde_json::Value = serde_json::from_str(simple().expose()).unwrap();
+    for (tokens, right) in [
+        (json!([["access", "CANARY"], ["refresh", "CANARY"]]), true),
+        (json!([]), false),
+        (json!([["access", ""]]), false),
+        (json!([["refresh", "CANARY"]]), false),
+        (json!([["refresh", "CANARY"], ["access", "CANARY"]]), false),
+    ] {
+        let mut changed = json.clone();
+        changed["tokens"] = tokens;
+        match import(&forged(changed), &mine) {
+            Ok((login, _)) => assert!(right && login.tokens.access().expose() == MARK),
+            Err(error) => {
+                assert!(!right, "{error}");
+                assert_refused(&error);
+            }
+        }
+    }
+}
+
+#[test]
 fn evidence_of_a_newer_version_is_not_left_out() {
     // A version that knows one more reason to end a session: without it, the session would live too long.
     let mine = identity(None, "mine");
