@@ -134,6 +134,15 @@ pub struct Now {
     pub monotonic: Duration,
 }
 
+impl Now {
+    /// Whether the wall clock did not go along with the monotonic one since `earlier`: it was set, or the machine slept.
+    pub fn is_stepped_since(self, earlier: Self) -> bool {
+        let waited = self.monotonic.saturating_sub(earlier.monotonic);
+        let expected = earlier.wall.plus(waited).as_millis();
+        expected.abs_diff(self.wall.as_millis()) > 1000
+    }
+}
+
 /// Where time comes from. The system clock in production, a [`VirtualClock`] in tests and on the sandbox.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now.

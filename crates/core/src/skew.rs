@@ -28,12 +28,7 @@ impl Skew {
     /// The difference that the told time `server` proves, in a reply to a request sent at `sent` and received at
     /// `received`. `None` when this machine's own clock was stepped meanwhile.
     pub fn estimate(server: Timestamp, sent: Now, received: Now) -> Option<Self> {
-        let waited = received.monotonic.saturating_sub(sent.monotonic);
-        let stepped = received
-            .wall
-            .as_millis()
-            .abs_diff(sent.wall.plus(waited).as_millis());
-        if stepped > 1000 {
+        if received.is_stepped_since(sent) {
             return None;
         }
         let least = server.as_millis().saturating_sub(received.wall.as_millis());

@@ -137,7 +137,7 @@ async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
     let mut last = ring.clock.now();
     loop {
         let now = ring.clock.now();
-        let due = ring.due(now, stepped(last, now));
+        let due = ring.due(now, now.is_stepped_since(last));
         last = now;
         let turns = WARM_AT_ONCE.saturating_sub(warming.len()).min(queued.len());
         let first: Vec<Entry> = queued.drain(..turns).collect();
@@ -166,13 +166,6 @@ async fn run(alarms: Weak<Alarms>, ring: Arc<Ring>) {
             Some(()) = warming.next() => {}
         }
     }
-}
-
-/// Whether the wall clock did not go along with the monotonic one.
-fn stepped(last: Now, now: Now) -> bool {
-    let waited = now.monotonic.saturating_sub(last.monotonic);
-    let expected = last.wall.plus(waited);
-    expected.as_millis().abs_diff(now.wall.as_millis()) > 1000
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
