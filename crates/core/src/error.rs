@@ -13,6 +13,7 @@ use crate::redact::cap;
 pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
 use crate::secret::Text;
 use crate::skew::Skew;
+use crate::static_ip::Addresses;
 
 /// A result with Preopen's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -346,6 +347,15 @@ impl Error {
     /// Replaces the retry advice.
     pub fn with_advice(self, advice: Advice) -> Self {
         self.edit(|inner| inner.advice = advice)
+    }
+
+    /// Names the addresses of a `StaticIpMismatch`.
+    pub fn with_addresses(self, addresses: &Addresses) -> Self {
+        self.with(|context| {
+            context.source_ip.clone_from(&addresses.source);
+            context.primary_ip.clone_from(&addresses.primary);
+            context.secondary_ip.clone_from(&addresses.secondary);
+        })
     }
 
     /// Names a lower-level cause.

@@ -99,6 +99,20 @@ impl Addresses {
     }
 }
 
+impl fmt::Display for Addresses {
+    /// For a person: the address that the broker sees, and the registered ones.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
+        write!(
+            f,
+            "the broker sees {}; registered: primary {}, secondary {}",
+            text(&self.source),
+            text(&self.primary),
+            text(&self.secondary)
+        )
+    }
+}
+
 /// What the broker says about the address of this host.
 ///
 /// Samco answers `GET /ip/whoami` (documented; a mismatch is an HTTP 200). SmartAPI has no such call

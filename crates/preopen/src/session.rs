@@ -508,20 +508,8 @@ impl Inner {
         let Ok(who) = self.adapter.read_whoami(&reply) else {
             return error;
         };
-        let text = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
-        let seen = who.addresses;
-        let message = format!(
-            "{} (the broker sees {}; registered: primary {}, secondary {})",
-            error.message(),
-            text(&seen.source),
-            text(&seen.primary),
-            text(&seen.secondary)
-        );
-        error.with_message(message).with(|context| {
-            context.source_ip = seen.source;
-            context.primary_ip = seen.primary;
-            context.secondary_ip = seen.secondary;
-        })
+        let message = format!("{} ({})", error.message(), who.addresses);
+        error.with_message(message).with_addresses(&who.addresses)
     }
 
     /// Ends a session at the broker with its own token.

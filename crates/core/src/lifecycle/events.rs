@@ -127,16 +127,6 @@ impl SessionEvent {
 
 /// The error of addresses that do not match.
 pub fn mismatch(addresses: &Addresses) -> Error {
-    let text = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
-    let message = format!(
-        "the broker sees {}; registered: primary {}, secondary {}: orders from here will be refused",
-        text(&addresses.source),
-        text(&addresses.primary),
-        text(&addresses.secondary)
-    );
-    Error::new(ErrorKind::StaticIpMismatch, message).with(|context| {
-        context.source_ip.clone_from(&addresses.source);
-        context.primary_ip.clone_from(&addresses.primary);
-        context.secondary_ip.clone_from(&addresses.secondary);
-    })
+    let message = format!("{addresses}: orders from here will be refused");
+    Error::new(ErrorKind::StaticIpMismatch, message).with_addresses(addresses)
 }
