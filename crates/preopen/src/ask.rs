@@ -44,7 +44,7 @@ impl Asking {
 
 /// Whether a callback of the session with this address runs here.
 pub(crate) fn is_asked_by(session: usize) -> bool {
-    ASKING.try_with(|asking| *asking == session).unwrap_or(false)
+    Asking::here().0 == Some(session)
 }
 
 /// Calls the callback for a login of the session with this address, as long as `wanted`; `None` when it is not any
