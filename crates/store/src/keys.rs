@@ -1,0 +1,56 @@
+//! Where the key of a sealed value comes from. What is sealed says it, so that all programs look in the same place.
+
+use preopen_core::seal::SealKey;
+use preopen_core::{Error, Result};
+
+/// Where a sealing key is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// A file that only its owner can read, beside the sealed files.
+    File,
+    /// The environment variable `PREOPEN_KEY`.
+    Environment,
+    /// The operating system's keyring.
+    Keyring,
+    /// Handed over by the program.
+    Program,
+}
+
+impl KeySource {
+    /// Every source.
+    pub const ALL: &'static [Self] = &[Self::File, Self::Environment, Self::Keyring, Self::Program];
+
+    /// The stable text of this source.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Environment => "env",
+            Self::Keyring => "keyring",
+            Self::Program => "program",
+        }
+    }
+
+    /// The source of this stable text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|source| source.as_str() == text)
+    }
+
+    /// The error of a store that has no key from here.
+    pub fn is_not_to_be_had(self) -> Error {
+        let problem = match self {
+            Self::File => "is that of a key file, which this store does not have",
+            Self::Environment => {
+                "is that of PREOPEN_KEY, which is not set: set it as it was when the session was stored"
+            }
+            Self::Keyring => "is kept in the system's keyring, which this program does not use",
+            Self::Program => "was given by the program that stored the session: give the same one",
+        };
+        Error::invalid_input("key", problem)
+    }
+}
+
+/// The key in `PREOPEN_KEY`. Errors: `InvalidInput` (`key`).
+pub fn environment_key() -> Result<SealKey> {
+    SealKey::from_env()
+}
