@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -12,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::envelope::Reply;
 use crate::error::{Error, ErrorKind, Redactor, Result};
 use crate::expiry::{Evidence, ExpiryPolicy};
+use crate::lifecycle::shared::Origin;
 use crate::secret::Secret;
 use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
@@ -33,10 +35,15 @@ pub struct Policy {
     pub expiry: ExpiryPolicy,
     /// Whether a code that was sent once may be refused a second time. Unknown counts as yes.
     pub totp_single_use: bool,
+    /// The least time between two logins of an account; zero where no limit is known.
+    pub login_interval: Duration,
+    /// The longest that anything of a session may be of use: a store forgets it a week after.
+    pub longest_life: Duration,
 }
 
 impl Policy {
-    /// The rules of a broker of which no more is known: a one-time code counts as spent once sent.
+    /// The rules of a broker of which no more is known: a one-time code counts as spent once sent, logins may follow each
+    /// other at once, and a session is of use for a week at most.
     pub const fn new(
         broker: &'static str,
         base_url: &'static str,
@@ -49,6 +56,8 @@ impl Policy {
             hosts,
             expiry,
             totp_single_use: true,
+            login_interval: Duration::ZERO,
+            longest_life: Duration::from_hours(7 * 24),
         }
     }
 }
@@ -162,6 +171,8 @@ pub struct Login {
     pub server_time: Option<Timestamp>,
     /// How far the broker's clock is from this machine's, where the reply tells a time.
     pub skew: Option<Skew>,
+    /// Which login of all programs that share a store this is, when it is kept in one.
+    pub origin: Option<Origin>,
 }
 
 impl Login {
@@ -174,6 +185,7 @@ impl Login {
             profile: Profile::default(),
             server_time: None,
             skew: None,
+            origin: None,
         }
     }
 }
@@ -267,6 +279,16 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// The logout request.
     fn logout(&self) -> Request;
+}
+
+/// A text that is the same for the same credentials and tells nothing of them: a store remembers by it which ones a
+/// broker refused.
+pub fn digest(adapter: &dyn Adapter) -> String {
+    let account = adapter.fingerprint();
+    let secrets = adapter.secrets();
+    let mut parts = vec!["credentials", account.as_str()];
+    parts.extend(secrets.iter().map(Secret::expose));
+    fingerprint(&parts)
 }
 
 /// Checks one credential: not empty, and not the placeholder of a sample. Errors: `InvalidInput`.

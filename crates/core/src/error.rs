@@ -120,6 +120,8 @@ text_enum! {
         RefreshRejected = "refresh_rejected",
         /// A callback for a secret gave nothing: nobody was there to answer it.
         NotAnswered = "not_answered",
+        /// What a store holds cannot be read: it is damaged, rolled back, or sealed with another key.
+        StoreUnreadable = "store_unreadable",
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use totp_rs::{Algorithm, Builder, Secret as Key};
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ impl OneTimeCode {
 
 /// The time steps whose codes were sent lately: no code is sent twice. Steps are compared for equality, so
 /// that a clock set back by a day does not make the next login wait for a day.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpentSteps(Vec<i64>);
 
 impl SpentSteps {
@@ -81,6 +82,13 @@ impl SpentSteps {
     /// Whether the code of this step was sent.
     pub fn contains(&self, step: i64) -> bool {
         self.0.contains(&step)
+    }
+
+    /// Takes in every step of `other`.
+    pub fn learn(&mut self, other: &Self) {
+        for step in &other.0 {
+            self.spend(*step);
+        }
     }
 
     /// Marks a code as sent; false if it was sent before.

@@ -11,9 +11,11 @@ use preopen_core::target::{Environment, Target};
 use preopen_core::wire::Transport;
 use preopen_core::{Error, Result, Secret};
 use preopen_http::{HttpOptions, HttpTransport, IpVersion};
+use preopen_store::Store;
 
 use crate::runtime::{Background, Spawn};
 use crate::session::{Session, Settings};
+use crate::shared::StoreLoss;
 
 /// Settings of a [`Session`]. [`SessionBuilder::build`] checks all of them and does no I/O.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct SessionBuilder {
     keep_warm: bool,
     transport: Option<Arc<dyn Transport>>,
     spawn: Arc<dyn Spawn>,
+    store: Option<Arc<dyn Store>>,
+    on_store_loss: StoreLoss,
 }
 
 impl SessionBuilder {
@@ -44,6 +48,8 @@ impl SessionBuilder {
             keep_warm: false,
             transport: None,
             spawn: Arc::new(Background),
+            store: None,
+            on_store_loss: StoreLoss::default(),
         }
     }
 
@@ -106,6 +112,25 @@ impl SessionBuilder {
         self
     }
 
+    /// Shares the session with every other program that uses the same store: exactly one of them logs in, and all use
+    /// its session. Without a store a session belongs to this object alone.
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The same, for a store that is shared already; `None` for no store.
+    pub fn shared_store(mut self, store: Option<Arc<dyn Store>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// What a new login does while the store cannot be used. It is refused by default.
+    pub fn on_store_loss(mut self, what: StoreLoss) -> Self {
+        self.on_store_loss = what;
+        self
+    }
+
     /// Another transport, for tests.
     #[doc(hidden)]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -156,6 +181,9 @@ impl SessionBuilder {
                 return bad("cannot be used with a loopback base_url: plain http would leave this machine");
             }
         }
+        if let Some(store) = &self.store {
+            store.validate().map_err(name)?;
+        }
         self.http.connect_timeout = self.http.connect_timeout.min(self.timeout);
         let transport = self
             .transport
@@ -168,6 +196,7 @@ impl SessionBuilder {
             timeout: self.timeout,
             keep_warm: self.keep_warm,
             spawn: self.spawn,
+            store: self.store.map(|store| (store, self.on_store_loss)),
         }))
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::ask::{ask, is_asked_by};
 use crate::session::Inner;
+use crate::shared::{Turn, find_or_log_in};
 
 /// The longest wait for a TOTP step whose code was not sent yet, in real time: two steps and a little.
 const STEP_PATIENCE: Duration = Duration::from_secs(65);
@@ -51,14 +52,23 @@ pub(crate) fn lost() -> Error {
     Error::new(ErrorKind::Internal, "the login ended without a result").with_advice(Advice::Now)
 }
 
+/// What a flight comes back with.
+pub(crate) enum Landed {
+    /// A login, and when it was sent.
+    Opened { login: Box<Login>, sent: Now },
+    /// What another program opened, and when.
+    Adopted { login: Box<Login>, issued_at: Timestamp },
+}
+
 async fn fly(session: Weak<Inner>, flight: FlightId) {
-    let result = AssertUnwindSafe(attempts(&session, flight)).catch_unwind().await;
+    let result = AssertUnwindSafe(land(&session, flight)).catch_unwind().await;
     let Some(inner) = session.upgrade() else { return };
     let event = match result.unwrap_or_else(|_| Err(lost())) {
-        Ok((login, sent)) => Event::Opened {
-            flight,
-            login: Box::new(login),
-            sent,
+        Ok(Landed::Opened { login, sent }) => Event::Opened { flight, login, sent },
+        Ok(Landed::Adopted { login, issued_at }) => Event::Adopted {
+            flight: Some(flight),
+            login,
+            issued_at,
         },
         // It was given up because of a logout: nothing was learned of the broker that could hold back the next login.
         Err(error) if error.kind() == ErrorKind::Internal && !inner.is_current(flight) => {
@@ -68,11 +78,24 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
     };
     if let Some(late) = inner.apply(event).discard {
         // The user logged out meanwhile: the broker's side of this login is ended too, best effort.
+        if let (Some(shared), Some(origin)) = (&inner.shared, late.origin) {
+            shared.mark_ended(origin, inner.timeout).await;
+        }
         let now = inner.clock.now();
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
         drop(sign_out(&inner, &record).await);
     }
     drained(&inner, flight);
+}
+
+async fn land(session: &Weak<Inner>, flight: FlightId) -> Result<Landed> {
+    let shared = session.upgrade().ok_or_else(lost)?.shared.clone();
+    if let Some(shared) = shared {
+        return find_or_log_in(session, flight, &shared).await;
+    }
+    let (login, sent) = attempts(session, flight, None).await?;
+    let login = Box::new(login);
+    Ok(Landed::Opened { login, sent })
 }
 
 /// A login that was queued behind this flight may go now.
@@ -88,7 +111,15 @@ pub(crate) async fn log_out(inner: &Arc<Inner>, logout: FlightId, record: Arc<Re
     let (told, outcome) = oneshot::channel();
     let session = Arc::clone(inner);
     let task = async move {
+        // No other program may log in before it has ended either.
+        let claim = match &session.shared {
+            Some(shared) => shared.sign_out(session.timeout).await,
+            None => None,
+        };
         let ended = sign_out(&session, &record).await;
+        if let Some(claim) = claim {
+            claim.release().await;
+        }
         drained(&session, logout);
         let _ = told.send(ended);
     };
@@ -109,18 +140,28 @@ fn no_result() -> Error {
     Error::new(ErrorKind::Internal, "the logout ended without a result")
 }
 
-async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now)> {
-    if let Some(renewed) = refreshed(session).await? {
+/// Renews or logs in; with a turn, as the only program that does, with credentials that are complete.
+pub(crate) async fn attempts(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    turn: Option<(&mut Turn<'_>, Arc<dyn Adapter>)>,
+) -> Result<(Login, Now)> {
+    let (mut turn, adapter) = turn.map_or((None, None), |(turn, adapter)| (Some(turn), Some(adapter)));
+    if let Some(renewed) = refreshed(session, turn.as_deref_mut()).await? {
         return Ok(renewed);
     }
-    let adapter = complete(session, flight).await?;
+    let adapter = match adapter {
+        Some(adapter) => adapter,
+        None => complete(session, flight).await?,
+    };
     let (mut codes_refused, mut dead) = (0, false);
     // A code that was refused while the clocks differ is made once more, for the broker's time.
     let mut skew = Skew::default();
     loop {
         let code = one_time_code(session, flight, adapter.as_ref(), skew).await?;
         let inner = session.upgrade().ok_or_else(lost)?;
-        match login(&inner, adapter.as_ref(), code).await {
+        let timeout = inner.begins(turn.as_deref_mut()).await?;
+        match login(&inner, adapter.as_ref(), code, timeout).await {
             Err(error) if retries_in_next_totp_step(codes_refused, &error) => {
                 codes_refused += 1;
                 skew = error.context().clock_skew.unwrap_or_default();
@@ -141,7 +182,7 @@ async fn attempts(session: &Weak<Inner>, flight: FlightId) -> Result<(Login, Now
 }
 
 /// The session's credentials with every secret that has to be asked for. They are forgotten with the flight.
-async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<dyn Adapter>> {
+pub(crate) async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<dyn Adapter>> {
     let adapter = Arc::clone(&session.upgrade().ok_or_else(lost)?.adapter);
     let questions = adapter.questions();
     if questions.is_empty() {
@@ -172,17 +213,22 @@ async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> 
 /// refusal of a refresh is no fault of the user's, and neither is an answer that cannot be read. Only when the
 /// broker cannot be reached, or asks to wait, would a login fare no better: that is an error, and the refresh
 /// token is kept.
-async fn refreshed(session: &Weak<Inner>) -> Result<Option<(Login, Now)>> {
+async fn refreshed(session: &Weak<Inner>, turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
     let inner = session.upgrade().ok_or_else(lost)?;
-    let Some(old) = inner.renewable() else {
+    let kept = turn
+        .as_ref()
+        .and_then(|turn| turn.renewable(inner.clock.as_ref()));
+    let old = kept.map(|login| login.tokens);
+    let Some(old) = old.or_else(|| Some(inner.renewable()?.tokens.clone())) else {
         return Ok(None);
     };
-    let Some(request) = inner.adapter.refresh(&old.tokens) else {
+    let Some(request) = inner.adapter.refresh(&old) else {
         return Ok(None);
     };
-    match exchange(&inner, inner.adapter.as_ref(), request, &old.tokens.all()).await {
+    let timeout = inner.begins(turn).await?;
+    match exchange(&inner, inner.adapter.as_ref(), request, &old.all(), timeout).await {
         Ok((mut login, sent)) => {
-            login.tokens.keep_from(&old.tokens);
+            login.tokens.keep_from(&old);
             let policy = &inner.adapter.policy().expiry;
             let dead = dead_on_arrival(&login, sent, inner.clock.now(), policy).is_some();
             Ok((!dead).then_some((login, sent)))
@@ -250,9 +296,14 @@ fn clock_stands_still() -> Error {
     .with(|context| context.phase = Some(Phase::Login))
 }
 
-async fn login(inner: &Inner, adapter: &dyn Adapter, code: Option<OneTimeCode>) -> Result<(Login, Now)> {
+async fn login(
+    inner: &Inner,
+    adapter: &dyn Adapter,
+    code: Option<OneTimeCode>,
+    timeout: Duration,
+) -> Result<(Login, Now)> {
     let sent_code: Vec<Secret> = code.iter().map(OneTimeCode::for_redaction).collect();
-    exchange(inner, adapter, adapter.login(code), &sent_code).await
+    exchange(inner, adapter, adapter.login(code), &sent_code, timeout).await
 }
 
 /// Sends a request that opens a session and reads its reply; `secrets` are those of the request beside the
@@ -262,11 +313,12 @@ async fn exchange(
     adapter: &dyn Adapter,
     request: Request,
     secrets: &[Secret],
+    timeout: Duration,
 ) -> Result<(Login, Now)> {
     let endpoint = request.endpoint.clone();
     let redactor = |more: &[Secret]| Redactor::new(adapter.secrets().into_iter().chain(more.iter().cloned()));
     let sent = inner.clock.now();
-    let raw = inner.send(&request, inner.timeout).await;
+    let raw = inner.send(&request, timeout).await;
     let received = inner.clock.now();
     let date = raw.as_ref().ok().and_then(|raw| raw.date);
     let skew = |told: Option<Timestamp>| Skew::estimate(told.or(date)?, sent, received);

@@ -23,6 +23,7 @@ mod events;
 mod flight;
 mod handover;
 mod session;
+mod shared;
 mod state;
 mod sync;
 mod token;
@@ -51,10 +52,16 @@ pub use preopen_core::target::Environment;
 pub use preopen_core::totp;
 pub use preopen_http::IpVersion;
 pub use session::{Logout, Session};
+pub use shared::StoreLoss;
 pub use token::{Headers, Token};
 
 /// JSON as Preopen returns it: `serde_json`'s value, keys in the broker's order.
 pub use serde_json::Value as Json;
+
+/// Where programs share a session: the stores, and what a store of your own must do.
+pub mod store {
+    pub use preopen_store::*;
+}
 
 /// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
 pub mod core {

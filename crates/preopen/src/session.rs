@@ -11,19 +11,22 @@ use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
+use preopen_core::lifecycle::shared::Origin;
 use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, mismatch};
 use preopen_core::static_ip::{Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
 use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use preopen_store::Store;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::runtime::{self, Spawn, anywhere};
-use crate::state::{Next, Outcome, State, Todo};
+use crate::shared::{Shared, StoreLoss, Turn, catch_up};
+use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
 
 /// A broker session that keeps itself valid. Clones share it.
@@ -45,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) keep_warm: bool,
     pub(crate) spawn: Arc<dyn Spawn>,
+    pub(crate) store: Option<(Arc<dyn Store>, StoreLoss)>,
 }
 
 pub(crate) struct Inner {
@@ -53,6 +57,10 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeout: Duration,
     pub(crate) spawn: Arc<dyn Spawn>,
+    /// Where the session is shared with other programs, if it is.
+    pub(crate) shared: Option<Arc<Shared>>,
+    /// Spreads the waits of different accounts.
+    pub(crate) seed: u64,
     target: Target,
     transport: Arc<dyn Transport>,
     state: State,
@@ -87,7 +95,14 @@ impl Session {
     }
 
     pub(crate) fn new(settings: Settings) -> Self {
-        let state = State::new(&settings.adapter.fingerprint(), settings.keep_warm);
+        let fingerprint = settings.adapter.fingerprint();
+        let policy = settings.adapter.policy();
+        let shared = settings.store.map(|(store, on_loss)| {
+            let identity = Identity::new(policy, &settings.target, fingerprint.clone());
+            Arc::new(Shared::new(store, identity, policy, on_loss))
+        });
+        let seed = seed_of(&fingerprint);
+        let state = State::new(seed, settings.keep_warm);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -95,6 +110,8 @@ impl Session {
                 clock: settings.clock,
                 timeout: settings.timeout,
                 spawn: settings.spawn,
+                shared,
+                seed,
                 target: settings.target,
                 transport: settings.transport,
                 state,
@@ -112,6 +129,11 @@ impl Session {
     /// Whether this session talks to the live broker, the sandbox or a host of your own.
     pub fn environment(&self) -> Environment {
         self.inner.target.environment()
+    }
+
+    /// Where the session is shared with other programs, in a few words; `None` when it belongs to this object alone.
+    pub fn store(&self) -> Option<String> {
+        self.inner.shared.as_ref().map(|shared| shared.describe())
     }
 
     /// A live token; logs in if there is none. Callers that arrive together share one login and its result,
@@ -230,12 +252,29 @@ impl Session {
     /// Says that the broker refused the token of this generation. The next call logs in again; an old
     /// generation changes nothing.
     pub fn invalidate(&self, generation: u64) {
-        drop(self.inner.apply(Event::Invalidated { generation }));
+        let inner = &self.inner;
+        let refused = inner
+            .state
+            .published()
+            .filter(|record| record.generation == generation);
+        drop(inner.apply(Event::Invalidated { generation }));
+        if let (Some(shared), Some(origin)) = (&inner.shared, refused.and_then(|record| record.origin)) {
+            let (shared, patience) = (Arc::clone(shared), inner.timeout);
+            // If it has no place to run, the broker tells whoever takes the session over.
+            drop(
+                inner
+                    .spawn
+                    .spawn(Box::pin(async move { shared.mark_ended(origin, patience).await })),
+            );
+        }
     }
 
     /// Lets a blocked session try again, after you have fixed what blocked it, and ends a wait between failed
     /// logins.
     pub fn reset(&self) {
+        if let Some(shared) = &self.inner.shared {
+            shared.overrule();
+        }
         drop(self.inner.apply(Event::Reset));
     }
 
@@ -245,6 +284,8 @@ impl Session {
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
     pub async fn logout(&self) -> Result<Logout> {
+        // The session to end is the newest one, whichever program opened it.
+        catch_up(&self.inner).await;
         let done = self.inner.apply(Event::SignedOut);
         if let Some(error) = done.refused {
             return Err(error);
@@ -301,6 +342,11 @@ impl Session {
         // A session can be over by the time that a slow caller looks at it; the second look starts a new login.
         for _ in 0..2 {
             let mut result = match self.inner.need() {
+                Next::Use(Err(error)) => {
+                    // Another program may have been luckier.
+                    catch_up(&self.inner).await;
+                    return self.inner.live().ok_or(error);
+                }
                 Next::Use(outcome) => return outcome,
                 Next::Wait(result) => result,
                 Next::Start(flight, result) => {
@@ -350,7 +396,8 @@ impl Session {
                     return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
                 }
                 ErrorKind::SessionExpired => {
-                    self.invalidate(record.generation);
+                    let generation = record.generation;
+                    drop(self.inner.apply(Event::Invalidated { generation }));
                     if repeatable {
                         renewed = true;
                         continue;
@@ -457,6 +504,26 @@ impl Inner {
     /// Whether the code of a TOTP step was sent.
     pub(crate) fn has_spent(&self, step: i64) -> bool {
         self.spent_steps.load().contains(step)
+    }
+
+    /// Takes in the one-time codes that other programs sent.
+    pub(crate) fn learn_spent(&self, others: &SpentSteps) {
+        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        steps.learn(others);
+        self.spent_steps.store(Arc::new(steps));
+    }
+
+    /// A login or a refresh is about to be sent; other programs are told first. Gives the time that it may take. Errors:
+    /// `StoreUnavailable` when another program may be logging in meanwhile.
+    pub(crate) async fn begins(&self, turn: Option<&mut Turn<'_>>) -> Result<Duration> {
+        let Some(turn) = turn else { return Ok(self.timeout) };
+        let spent = self.spent_steps.load_full();
+        turn.begins(self.clock.as_ref(), &spent, self.timeout).await
+    }
+
+    /// The last session that is known here to be dead.
+    pub(crate) fn dead(&self) -> Option<Origin> {
+        self.state.machine().dead()
     }
 
     /// The session whose refresh token may renew it.

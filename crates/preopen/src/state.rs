@@ -81,11 +81,9 @@ struct Waiting {
 }
 
 impl State {
-    /// The state of an account before its first login; `fingerprint` spreads the waits of different accounts.
-    pub(crate) fn new(fingerprint: &str, keep_warm: bool) -> Self {
-        let mut hasher = DefaultHasher::new();
-        fingerprint.hash(&mut hasher);
-        let machine = Machine::new(hasher.finish()).keeping_warm(keep_warm);
+    /// The state of an account before its first login; `seed` spreads the waits of different accounts.
+    pub(crate) fn new(seed: u64, keep_warm: bool) -> Self {
+        let machine = Machine::new(seed).keeping_warm(keep_warm);
         Self {
             machine: ArcSwap::from_pointee(machine),
             keep_warm,
@@ -217,6 +215,13 @@ impl State {
         }
         rest
     }
+}
+
+/// The seed of the account with this fingerprint.
+pub(crate) fn seed_of(fingerprint: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fingerprint.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn subscribe(waiting: &mut Option<Waiting>, flight: FlightId) -> watch::Receiver<Option<Outcome>> {

@@ -51,28 +51,35 @@ impl BackOff {
         (!rest.is_zero()).then(|| error.clone().with_advice(Advice::After(rest)))
     }
 
-    /// A login failed. The first failure costs the next caller nothing, so that one lost packet is healed at
-    /// once; a wait that the broker asks for holds from the first.
+    /// A login failed.
     pub(super) fn failed(&mut self, error: &Error, now: Now) {
-        // What was never sent, and what waits for a person, is not an outage.
-        let outage = !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::LoginRequired);
-        if error.is_terminal_for_login() || !outage {
-            return;
+        if let Some((failures, wait)) = wait_after(self.failures, error, self.seed) {
+            self.failures = failures;
+            self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
         }
-        self.failures = self.failures.saturating_add(1);
-        let own = match self.failures {
-            1 => Duration::ZERO,
-            more => self.jittered(FIRST.saturating_mul(1 << (more - 2).min(6)).min(LONGEST)),
-        };
-        let wait = own.max(error.context().retry_after.unwrap_or_default());
-        self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
     }
+}
 
-    /// Between three quarters of `wait` and all of it: the same for the same account and failure, different
-    /// between accounts.
-    fn jittered(&self, wait: Duration) -> Duration {
-        wait * 3 / 4 + share_of(wait / 4, self.seed, self.failures)
+/// The failures in a row when `error` follows on `failures` others, and the wait that they lead to; `None` when it is no
+/// outage. The first failure costs the next caller nothing, so that one lost packet is healed at once; a wait that the
+/// broker asks for holds from the first.
+pub(super) fn wait_after(failures: u32, error: &Error, seed: u64) -> Option<(u32, Duration)> {
+    // What was never sent, and what waits for a person, is not an outage.
+    let outage = !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::LoginRequired);
+    if error.is_terminal_for_login() || !outage {
+        return None;
     }
+    let failures = failures.saturating_add(1);
+    let own = match failures {
+        1 => Duration::ZERO,
+        more => {
+            // Between three quarters of it and all of it: the same for the same account and failure, different between
+            // accounts.
+            let wait = FIRST.saturating_mul(1 << (more - 2).min(6)).min(LONGEST);
+            wait * 3 / 4 + share_of(wait / 4, seed, failures)
+        }
+    };
+    Some((failures, own.max(error.context().retry_after.unwrap_or_default())))
 }
 
 #[cfg(test)]

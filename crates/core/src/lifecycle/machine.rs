@@ -8,6 +8,7 @@ use super::back_off::BackOff;
 use super::events::{EXPIRING_BEFORE, EventName, SessionEvent};
 use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
+use super::shared::Origin;
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::error::{Advice, Error, ErrorKind, LoginReason, Phase as ErrorPhase};
@@ -55,6 +56,15 @@ pub enum Event {
     },
     /// A session that another program opened is taken over.
     Imported {
+        /// What it holds.
+        login: Box<Login>,
+        /// When its login was sent.
+        issued_at: Timestamp,
+    },
+    /// A session that another program keeps in the store is taken over.
+    Adopted {
+        /// The flight that found it; `None` when it was found without one.
+        flight: Option<FlightId>,
         /// What it holds.
         login: Box<Login>,
         /// When its login was sent.
@@ -139,6 +149,8 @@ pub struct Machine {
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
     generation: u64,
+    /// The last session that is known to be dead, of those that are kept in a store.
+    dead: Option<Origin>,
     /// The last generation that was there when the user logged out.
     signed_out: u64,
     flights: u64,
@@ -178,6 +190,11 @@ impl Machine {
             Event::Failed { flight, error } => self.failed(flight, &error, now),
             Event::Drained { flight } => self.drained(flight, now),
             Event::Imported { login, issued_at } => self.imported(*login, issued_at, now, policy),
+            Event::Adopted {
+                flight,
+                login,
+                issued_at,
+            } => self.adopted(flight, *login, issued_at, now, policy),
             Event::Tick => self.ticked(now),
             Event::AddressRefused(_) if matches!(self.phase, Phase::Closed) => Vec::new(),
             Event::AddressRefused(error) => {
@@ -334,7 +351,10 @@ impl Machine {
         now: Now,
         policy: &ExpiryPolicy,
     ) -> Option<(Arc<Record>, Vec<Effect>)> {
-        let record = Record::new(self.generation + 1, login, issued_at, known, policy);
+        // All programs of a store call a session by the same number, unless the store was wiped.
+        let stored = login.origin.map_or(0, |origin| origin.generation);
+        let generation = stored.max(self.generation + 1);
+        let record = Record::new(generation, login, issued_at, known, policy);
         if !record.is_live(now) {
             return None;
         }
@@ -386,6 +406,40 @@ impl Machine {
         };
         if let Some(flight) = self.flight {
             effects.push(Effect::Settle(flight, Ok(record)));
+        }
+        effects
+    }
+
+    /// Takes over what the store holds: it is right, whatever was here.
+    fn adopted(
+        &mut self,
+        flight: Option<FlightId>,
+        login: Login,
+        issued_at: Timestamp,
+        now: Now,
+        policy: &ExpiryPolicy,
+    ) -> Vec<Effect> {
+        let unwanted = flight.is_some() && self.flight != flight;
+        let dead = login.origin.is_some() && login.origin == self.dead;
+        if matches!(self.phase, Phase::Closed) || unwanted || (dead && flight.is_none()) {
+            return Vec::new();
+        }
+        let (record, mut effects) = match self.live(now) {
+            Some(record) if record.origin == login.origin => (record, Vec::new()),
+            _ => {
+                // The clock of its host may be ahead of ours.
+                let issued_at = issued_at.min(now.wall);
+                match (self.publish(login, issued_at, now, now, policy), flight) {
+                    (Some(published), _) => published,
+                    (None, Some(flight)) => return self.failed(flight, &dead_on_arrival(), now),
+                    (None, None) => return Vec::new(),
+                }
+            }
+        };
+        self.back_off.clear();
+        effects.extend(self.flight.map(|waited| Effect::Settle(waited, Ok(record))));
+        if flight.is_some() {
+            self.flight = None;
         }
         effects
     }
@@ -457,6 +511,7 @@ impl Machine {
             return Vec::new();
         }
         let record = Arc::clone(record);
+        self.dead = record.origin.or(self.dead);
         let mut effects = vec![Effect::Withdraw];
         if self.told < Told::Expired {
             let reason = "the broker refused its token";
@@ -469,6 +524,9 @@ impl Machine {
 
     fn signed_out(&mut self, now: Now) -> Vec<Effect> {
         let mut effects = vec![Effect::Withdraw];
+        if let Phase::Active(record) = &self.phase {
+            self.dead = record.origin.or(self.dead);
+        }
         let queued = !self.draining.is_empty();
         // A refused credential stays refused: logging out must not buy another attempt.
         let idle = match &self.phase {
@@ -509,6 +567,11 @@ impl Machine {
                 .map(|flight| Effect::Settle(flight, Err(closed_error()))),
         );
         effects
+    }
+
+    /// The last session that is known here to be dead, of those that are kept in a store.
+    pub fn dead(&self) -> Option<Origin> {
+        self.dead
     }
 
     /// Whether this flight is still the one that is waited for.

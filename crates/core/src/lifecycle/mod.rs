@@ -7,6 +7,7 @@ mod jitter;
 mod machine;
 mod portable;
 mod record;
+pub mod shared;
 
 pub use events::{EventName, SessionEvent, mismatch};
 pub use machine::{Effect, Event, FlightId, Machine};

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::record::Record;
-use crate::broker::{Login, Policy, Profile, Tokens};
+use crate::broker::{Login, Policy, Profile, Tokens, fingerprint};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::expiry::{Evidence, EvidenceSource};
@@ -51,6 +51,21 @@ impl Identity {
     /// what is wrong with a record that it cannot open.
     pub fn to_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::json!(self).to_string())
+    }
+
+    /// A short name for the account of lower-case letters, digits and hyphens: file names and database keys are made of
+    /// it. It holds no secret, and differs between live and sandbox, and between base URLs that are not the broker's.
+    pub fn to_key(&self) -> String {
+        let mut key = format!("{}-{}-{}", self.broker, self.environment, self.account);
+        if let Some(url) = &self.base_url {
+            key.push('-');
+            key.push_str(&fingerprint(&[url])[..8]);
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        key.to_ascii_lowercase()
+            .chars()
+            .map(|c| if plain(c) { c } else { '-' })
+            .collect()
     }
 
     /// Reads [`Identity::to_text`]. Errors: `InvalidInput` (`record`).

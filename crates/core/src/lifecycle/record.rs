@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::shared::Origin;
 use crate::broker::{Login, Profile, Tokens};
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
@@ -15,6 +16,8 @@ use crate::static_ip::Addresses;
 pub struct Record {
     /// Grows by one with every login of this session object.
     pub generation: u64,
+    /// Which login of all programs that share a store it comes from; `None` for a session of this program alone.
+    pub origin: Option<Origin>,
     /// The tokens.
     pub tokens: Tokens,
     /// How far the broker's clock was from this machine's at the login, if the reply told.
@@ -44,6 +47,7 @@ impl Record {
         let expiry = policy.expiry(issued_at, login.skew.unwrap_or_default(), &login.evidence);
         Self {
             generation,
+            origin: login.origin,
             tokens: login.tokens,
             skew: login.skew,
             issued_at,

@@ -17,4 +17,7 @@ pub(super) static POLICY: Policy = Policy {
     },
     // Whether a code may be sent twice inside its step is not documented: unknown counts as refused.
     totp_single_use: true,
+    // The documents allow one login a second.
+    login_interval: Duration::from_secs(1),
+    longest_life: Duration::from_hours(28),
 };

@@ -1,5 +1,7 @@
 //! Samco's rules as data.
 
+use std::time::Duration;
+
 use crate::broker::Policy;
 use crate::expiry::{DailyBoundary, ExpiryPolicy};
 
@@ -14,4 +16,8 @@ pub(super) static POLICY: Policy = Policy {
                can be read two ways, and the earlier end is used (inferred)",
     },
     totp_single_use: false,
+    // No limit is documented.
+    login_interval: Duration::ZERO,
+    // An OAuth refresh token lives for seven days (documented).
+    longest_life: Duration::from_hours(7 * 24),
 };

@@ -1,0 +1,144 @@
+//! What programs that share a store tell each other about one account, and what a program does with it: take over the
+//! session that is there, give up for the reason that another one found, or log in. Pure; how the texts are kept, and
+//! who may change them, is the store's business.
+
+mod guard;
+mod sealed;
+mod told;
+
+use crate::broker::Login;
+use crate::clock::{Now, Timestamp};
+use crate::error::Error;
+use crate::expiry::ExpiryPolicy;
+
+pub use guard::Guard;
+pub use sealed::key_of;
+
+/// Which login of an account a session comes from, over all programs that share a store. A store that was wiped begins a
+/// new epoch: the generations of two epochs cannot be compared, and what the store holds now is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// A random number for each life of the store.
+    pub epoch: u64,
+    /// Grows by one with every login inside an epoch.
+    pub generation: u64,
+}
+
+/// What a store holds for an account, opened.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    session: Option<KeptSession>,
+    /// What outlives sessions.
+    pub guard: Guard,
+}
+
+#[derive(Clone, Debug)]
+struct KeptSession {
+    login: Login,
+    issued_at: Timestamp,
+    origin: Origin,
+    /// The serial of the guard that was there when the session was written.
+    serial: u64,
+}
+
+/// Who looks into the store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asker<'a> {
+    /// A session that is over for this program, whatever the store says of it.
+    pub dead: Option<Origin>,
+    /// The digest of the credentials that this program would log in with, when they are complete.
+    pub credentials: Option<&'a str>,
+    /// How many logins had ended when this program first looked: the failure of a later one is its answer too.
+    pub answered_before: Option<u64>,
+    /// The user wants a new attempt whatever others found.
+    pub overrule: bool,
+}
+
+/// What the program does.
+#[derive(Debug)]
+pub enum Decision {
+    /// Use the session that another program opened.
+    Adopt {
+        /// What it holds.
+        login: Box<Login>,
+        /// When its login was sent.
+        issued_at: Timestamp,
+    },
+    /// Give up: the broker told another program why no login can succeed now.
+    Refuse(Error),
+    /// Log in.
+    LogIn,
+}
+
+impl Kept {
+    /// What this program does with what the store holds at `now`.
+    pub fn decide(&self, asker: &Asker<'_>, now: Now, policy: &ExpiryPolicy) -> Decision {
+        if let Some(session) = self.usable(asker, now, policy) {
+            return Decision::Adopt {
+                login: Box::new(session.login.clone()),
+                issued_at: session.issued_at,
+            };
+        }
+        match self.guard.refuses(asker, now) {
+            Some(error) => Decision::Refuse(error),
+            None => Decision::LogIn,
+        }
+    }
+
+    /// The session that may be used at `now`.
+    fn usable(&self, asker: &Asker<'_>, now: Now, policy: &ExpiryPolicy) -> Option<&KeptSession> {
+        let session = self.session.as_ref()?;
+        let ended = self.guard.has_ended(session.origin) || asker.dead == Some(session.origin);
+        (!ended && session.is_live(now, policy)).then_some(session)
+    }
+
+    /// The session whose refresh token may renew it: the broker ended it before its boundary.
+    pub fn renewable(&self, now: Now, policy: &ExpiryPolicy) -> Option<&Login> {
+        let session = self.session.as_ref()?;
+        session.is_live(now, policy).then_some(&session.login)
+    }
+
+    /// The origin of the session that is kept, live or not.
+    pub fn origin(&self) -> Option<Origin> {
+        self.session.as_ref().map(|session| session.origin)
+    }
+
+    /// The session that is kept and may be live at `now`: login and issue time.
+    pub fn session(&self, now: Now, policy: &ExpiryPolicy) -> Option<(&Login, Timestamp)> {
+        let session = self.usable(&Asker::default(), now, policy)?;
+        Some((&session.login, session.issued_at))
+    }
+
+    /// Takes in what a login gave; `epoch` begins the store's life if this is the first. Gives the login with its origin.
+    pub fn opened(&mut self, mut login: Login, issued_at: Timestamp, epoch: u64) -> Login {
+        let origin = self.guard.opened(epoch);
+        login.origin = Some(origin);
+        self.session = Some(KeptSession {
+            login: login.clone(),
+            issued_at,
+            origin,
+            serial: self.guard.serial(),
+        });
+        login
+    }
+
+    /// The session of `origin` is dead at the broker. False, and nothing changes, when another one is there already.
+    pub fn ended(&mut self, origin: Origin) -> bool {
+        self.origin() == Some(origin) && self.guard.ended(origin)
+    }
+
+    /// The user logged out: no session is kept, and none of the present epoch so far may be used.
+    pub fn signed_out(&mut self) {
+        self.session = None;
+        self.guard.signed_out();
+    }
+}
+
+impl KeptSession {
+    fn is_live(&self, now: Now, policy: &ExpiryPolicy) -> bool {
+        let skew = self.login.skew.unwrap_or_default();
+        // Another host's clock may be ahead of ours.
+        let issued_at = self.issued_at.min(now.wall);
+        policy.expiry(issued_at, skew, &self.login.evidence).at() > now.wall
+    }
+}

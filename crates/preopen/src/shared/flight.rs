@@ -1,0 +1,255 @@
+//! The way of a flight whose session is shared: look whether another program has logged in, wait for the one that does,
+//! or be it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use preopen_core::broker::{Adapter, Login, digest};
+use preopen_core::clock::Now;
+use preopen_core::error::Phase;
+use preopen_core::lifecycle::FlightId;
+use preopen_core::lifecycle::shared::{Asker, Decision, Origin};
+use preopen_core::{Advice, Error, ErrorKind, Result};
+use tokio::time::Instant;
+
+use super::turn::Turn;
+use super::{LOOK, Shared, StoreLoss};
+use crate::flight::{Landed, attempts, complete, lost};
+use crate::session::Inner;
+
+/// How long to wait for another program's login: it may have to wait for two one-time codes.
+const CODES: Duration = Duration::from_secs(65);
+/// How often a login whose claim was lost is tried again.
+const LOSSES: u32 = 3;
+
+/// Finds the session of another program, or logs in as the only one. The session is not held while it waits.
+pub(crate) async fn find_or_log_in(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    shared: &Shared,
+) -> Result<Landed> {
+    let overrule = shared.overrule.swap(false, Ordering::Relaxed);
+    match look_and_log_in(session, flight, shared, overrule).await {
+        Ok(landed) => Ok(landed),
+        Err(Trouble::Before(error))
+            if error.kind() == ErrorKind::StoreUnavailable && shared.on_loss == StoreLoss::LogIn =>
+        {
+            let (login, sent) = attempts(session, flight, None).await?;
+            let login = Box::new(login);
+            Ok(Landed::Opened { login, sent })
+        }
+        Err(Trouble::Before(error) | Trouble::After(error)) => Err(shared.name(error)),
+    }
+}
+
+/// Whether something may have been sent when it failed.
+enum Trouble {
+    Before(Error),
+    After(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Before(error)
+    }
+}
+
+async fn look_and_log_in(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    shared: &Shared,
+    overrule: bool,
+) -> Result<Landed, Trouble> {
+    let began = Instant::now();
+    let mut answered_before = None;
+    let mut losses = 0;
+    loop {
+        let inner = wanted(session, flight)?;
+        let clock = Arc::clone(&inner.clock);
+        let adapter = Arc::clone(&inner.adapter);
+        let patience = CODES + inner.timeout * 2;
+        let dead = inner.dead();
+        drop(inner);
+        let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
+        let seen = shared.store.read(&shared.account).await?;
+        // What cannot be read may be half written: that is decided under the claim.
+        if let Ok((kept, ..)) = shared.open(seen.as_ref()).await {
+            let answered_before = *answered_before.get_or_insert(kept.guard.answered());
+            let asker = Asker {
+                dead,
+                credentials: credentials.as_deref(),
+                answered_before: Some(answered_before),
+                overrule,
+            };
+            match kept.decide(&asker, clock.now(), &shared.policy.expiry) {
+                Decision::Adopt { login, issued_at } => return Ok(Landed::Adopted { login, issued_at }),
+                Decision::Refuse(error) => return Err(error.into()),
+                Decision::LogIn => {}
+            }
+        }
+        if let Some(claimed) = shared.store.claim(&shared.account).await? {
+            let turn = shared.turn(claimed, overrule).await?;
+            if let Some(landed) = take_turn(session, flight, turn, answered_before, overrule).await? {
+                return Ok(landed);
+            }
+            losses += 1;
+            if losses >= LOSSES {
+                let error = "the claim was lost again and again while a login was under way";
+                return Err(Trouble::After(Error::new(ErrorKind::StoreUnavailable, error)));
+            }
+            continue;
+        }
+        let rest = patience.saturating_sub(began.elapsed());
+        if rest.is_zero() {
+            return Err(held_by_another(shared, patience).into());
+        }
+        shared
+            .store
+            .changed(&shared.account, seen.as_ref(), rest.min(LOOK))
+            .await;
+    }
+}
+
+fn wanted(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<Inner>> {
+    let inner = session.upgrade().ok_or_else(lost)?;
+    if inner.is_current(flight) {
+        Ok(inner)
+    } else {
+        Err(lost())
+    }
+}
+
+fn held_by_another(shared: &Shared, patience: Duration) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "another program has been logging in for {} s and is not done; nothing was sent ({})",
+            patience.as_secs(),
+            shared.store.describe()
+        ),
+    )
+    .with_advice(Advice::After(Duration::from_secs(1)))
+    .with(|context| context.phase = Some(Phase::Lock))
+}
+
+/// Decides again under the claim, and logs in. `None` when the claim was lost on the way.
+async fn take_turn(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    mut turn: Turn<'_>,
+    answered_before: Option<u64>,
+    overrule: bool,
+) -> Result<Option<Landed>, Trouble> {
+    let inner = match wanted(session, flight) {
+        Ok(inner) => inner,
+        Err(error) => {
+            turn.claim.release().await;
+            return Err(error.into());
+        }
+    };
+    let shared = turn.shared;
+    let clock = Arc::clone(&inner.clock);
+    let (dead, seed, timeout) = (inner.dead(), inner.seed, inner.timeout);
+    inner.learn_spent(turn.kept.guard.spent_steps());
+    let adapter = complete(session, flight).await;
+    drop(inner);
+    let adapter: Arc<dyn Adapter> = match adapter {
+        Ok(adapter) => adapter,
+        Err(error) => {
+            turn.claim.release().await;
+            return Err(error.into());
+        }
+    };
+    let credentials = digest(adapter.as_ref());
+    let asker = Asker {
+        dead,
+        credentials: Some(&credentials),
+        answered_before,
+        overrule,
+    };
+    match turn.kept.decide(&asker, clock.now(), &shared.policy.expiry) {
+        Decision::Adopt { login, issued_at } => {
+            turn.claim.release().await;
+            return Ok(Some(Landed::Adopted { login, issued_at }));
+        }
+        Decision::Refuse(error) => {
+            turn.claim.release().await;
+            return Err(error.into());
+        }
+        Decision::LogIn => {}
+    }
+    if let Some(dead) = dead {
+        turn.kept.ended(dead);
+    }
+    let done = attempts(session, flight, Some((&mut turn, adapter))).await;
+    match done {
+        _ if turn.lost => {
+            turn.claim.release().await;
+            Ok(None)
+        }
+        Ok((login, sent)) => publish(session, flight, turn, Box::new(login), sent, timeout).await,
+        Err(error) => {
+            // A login that was given up because of a logout says nothing of the broker.
+            if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {
+                turn.failed(&error, &credentials, seed, clock.as_ref()).await;
+            }
+            turn.claim.release().await;
+            Err(Trouble::After(error))
+        }
+    }
+}
+
+async fn publish(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    mut turn: Turn<'_>,
+    login: Box<Login>,
+    sent: Now,
+    timeout: Duration,
+) -> Result<Option<Landed>, Trouble> {
+    // The user logged out meanwhile: nobody else shall take it over.
+    if session.upgrade().is_some_and(|inner| !inner.is_current(flight)) {
+        turn.claim.release().await;
+        return Ok(Some(Landed::Opened { login, sent }));
+    }
+    let before = turn.kept.origin();
+    let stored = Box::new(turn.kept.opened(Login::clone(&login), sent.wall, random()));
+    match turn.write().await {
+        Ok(true) => {
+            turn.claim.release().await;
+            Ok(Some(Landed::Opened { login: stored, sent }))
+        }
+        Ok(false) => {
+            let shared = turn.shared;
+            turn.claim.release().await;
+            after_a_lost_claim(shared, before, timeout).await;
+            Ok(None)
+        }
+        // The session is there, but nobody else can be told: it serves this program.
+        Err(_) => {
+            turn.claim.release().await;
+            Ok(Some(Landed::Opened { login, sent }))
+        }
+    }
+}
+
+/// Our login came after another program had taken the claim: it may have killed that one's session at the broker, so
+/// that session is given up instead of left in use.
+async fn after_a_lost_claim(shared: &Shared, before: Option<Origin>, patience: Duration) {
+    let Ok(Some(mut turn)) = shared.claim(patience, false).await else {
+        return;
+    };
+    if let Some(newer) = turn.kept.origin().filter(|origin| Some(*origin) != before)
+        && turn.kept.ended(newer)
+    {
+        let _ = turn.write().await;
+    }
+    turn.claim.release().await;
+}
+
+/// The epoch of a store that begins.
+fn random() -> u64 {
+    // Without randomness no key could have been made either.
+    getrandom::u64().unwrap_or(1)
+}

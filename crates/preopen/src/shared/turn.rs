@@ -1,0 +1,108 @@
+//! The turn of the one program that logs in: it holds the claim, tells the others before it sends anything, and writes down
+//! what came of it.
+
+use std::time::Duration;
+
+use preopen_core::broker::Login;
+use preopen_core::clock::Clock;
+use preopen_core::lifecycle::shared::Kept;
+use preopen_core::seal::SealKey;
+use preopen_core::totp::SpentSteps;
+use preopen_core::{Error, ErrorKind, Result};
+use preopen_store::{Claim, KeySource, Value};
+use tokio::time::Instant;
+
+use super::Shared;
+
+/// What a login needs of a claim's time beside its own deadline: writing down what it gave.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// This program's turn to log in: it holds the claim.
+pub(crate) struct Turn<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) claim: Box<dyn Claim>,
+    /// The sealed session as it is kept.
+    pub(super) session: Option<String>,
+    pub(super) kept: Kept,
+    pub(super) source: KeySource,
+    pub(super) key: SealKey,
+    /// The claim did not hold any more.
+    pub(super) lost: bool,
+}
+
+impl Turn<'_> {
+    /// The session whose refresh token may renew it.
+    pub(crate) fn renewable(&self, clock: &dyn Clock) -> Option<Login> {
+        let policy = &self.shared.policy.expiry;
+        self.kept.renewable(clock.now(), policy).cloned()
+    }
+
+    /// Writes down that a login is about to be sent, and with which codes; waits as long as the broker wants between two
+    /// logins. Gives the time that the login may take. Errors: `StoreUnavailable` when the claim is lost.
+    pub(crate) async fn begins(
+        &mut self,
+        clock: &dyn Clock,
+        spent: &SpentSteps,
+        timeout: Duration,
+    ) -> Result<Duration> {
+        let interval = self.shared.policy.login_interval;
+        let began = Instant::now();
+        loop {
+            let rest = self.kept.guard.login_rest(clock.now(), interval);
+            // A clock that stands still must not hold it longer than one that runs.
+            if rest.is_zero() || began.elapsed() >= interval {
+                break;
+            }
+            tokio::time::sleep(clock.nap(clock.now().wall.plus(rest))).await;
+        }
+        self.kept.guard.begins(clock.now(), spent);
+        let guard = self.guard()?;
+        let value = Value::new(self.session.clone(), Some(guard));
+        if !self.claim.write(&value).await? {
+            return Err(self.lose());
+        }
+        let most = self.claim.good_for().saturating_sub(MARGIN);
+        if most < MARGIN {
+            return Err(self.lose());
+        }
+        Ok(timeout.min(most))
+    }
+
+    fn guard(&self) -> Result<String> {
+        self.kept
+            .guard_text(&self.key, self.source.as_str(), &self.shared.identity)
+    }
+
+    fn lose(&mut self) -> Error {
+        self.lost = true;
+        Error::new(
+            ErrorKind::StoreUnavailable,
+            format!(
+                "the claim in {} was lost while a login was under way",
+                self.shared.store.describe()
+            ),
+        )
+    }
+
+    /// Writes everything; `false` when the claim is lost.
+    pub(super) async fn write(&mut self) -> Result<bool> {
+        let (session, guard) = self.kept.seal(
+            &self.key,
+            self.source.as_str(),
+            &self.shared.identity,
+            &self.shared.policy.expiry,
+        )?;
+        self.session = session;
+        let value = Value::new(self.session.clone(), Some(guard));
+        self.claim.write(&value).await
+    }
+
+    /// A broker's answer that holds for every program: a failed login. Best effort.
+    pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
+        self.kept.guard.failed(error, credentials, seed, clock.now());
+        if let Ok(guard) = self.guard() {
+            let value = Value::new(self.session.clone(), Some(guard));
+            let _ = self.claim.write(&value).await;
+        }
+    }
+}
