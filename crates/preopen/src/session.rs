@@ -25,7 +25,7 @@ use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::runtime::{self, Spawn, anywhere};
-use crate::shared::{Shared, StoreLoss, Turn, catch_up};
+use crate::shared::{Shared, StoreLoss, Turn, catch_up, look_behind};
 use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
 
@@ -151,7 +151,10 @@ impl Session {
 
     /// The live token if there is one, without waiting, logging in or taking a lock.
     pub fn try_token(&self) -> Option<Token> {
-        self.inner.live().map(Token::new)
+        self.inner
+            .live()
+            .inspect(|_| look_behind(&self.inner))
+            .map(Token::new)
     }
 
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
@@ -163,6 +166,7 @@ impl Session {
     /// The headers if there is a live token, without waiting.
     pub fn try_headers(&self) -> Option<Headers> {
         let record = self.inner.live()?;
+        look_behind(&self.inner);
         Some(self.inner.derived(&record).headers.clone())
     }
 
@@ -331,6 +335,7 @@ impl Session {
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
         if let Some(record) = self.inner.live() {
+            look_behind(&self.inner);
             return Ok(record);
         }
         if flight::is_asking(&self.inner) {

@@ -154,6 +154,14 @@ impl Guard {
         self.serial += 1;
     }
 
+    /// The newest session that is known to be dead.
+    pub fn newest_ended(&self) -> Option<Origin> {
+        (self.ended > 0).then_some(Origin {
+            epoch: self.epoch,
+            generation: self.ended,
+        })
+    }
+
     pub(super) fn has_ended(&self, origin: Origin) -> bool {
         origin.epoch == self.epoch && origin.generation <= self.ended
     }
