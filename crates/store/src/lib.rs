@@ -9,7 +9,7 @@ mod keys;
 mod memory;
 mod store;
 
-pub use address::open;
+pub use address::{open, warnings};
 #[cfg(any(unix, windows))]
 pub use file::FileStore;
 pub use keys::{KeySource, environment_key};
