@@ -25,7 +25,7 @@ use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::runtime::{self, Spawn, anywhere};
-use crate::shared::{Shared, StoreLoss, Turn, catch_up, look_behind};
+use crate::shared::{Shared, StoreLoss, Turn, catch_up, look, look_behind};
 use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
 
@@ -251,6 +251,18 @@ impl Session {
     /// What the session is doing. No side effect.
     pub fn state(&self) -> SessionState {
         self.inner.state.machine().state(self.inner.clock.now())
+    }
+
+    /// What the store holds for this account, whichever program put it there: the session with its end, or what keeps every
+    /// program from logging in. The broker is not asked, no login starts, and a store without this account stays as it is.
+    /// Without a store it is [`Session::state`].
+    ///
+    /// Errors: `StoreUnavailable`; `LoginRequired` (`store_unreadable`) for what cannot be opened; `InvalidInput` (`key`).
+    pub async fn stored_state(&self) -> Result<SessionState> {
+        match look(&self.inner).await {
+            Some(looked) => looked,
+            None => Ok(self.state()),
+        }
     }
 
     /// Says that the broker refused the token of this generation. The next call logs in again; an old

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use preopen_core::broker::{Login, Policy};
+use preopen_core::broker::{Login, Policy, digest};
 use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::lifecycle::shared::{Asker, Decision, Kept, Origin, key_of};
-use preopen_core::lifecycle::{Event, Identity};
+use preopen_core::lifecycle::{Event, Identity, SessionState};
 use preopen_core::seal::SealKey;
 use preopen_core::{Error, ErrorKind, Result};
 use preopen_store::{Claim, Claimed, KeySource, Store, Value};
@@ -166,6 +166,16 @@ impl Shared {
         })
     }
 
+    /// What the store holds, for a person; nothing is made in a store without this account. `credentials` as in
+    /// [`Kept::state`].
+    async fn look(&self, credentials: Option<&str>, clock: &dyn Clock) -> Result<SessionState> {
+        let kept = match self.store.read(&self.account).await? {
+            Some(value) => self.open(Some(&value)).await?.0,
+            None => Kept::default(),
+        };
+        Ok(kept.state(credentials, clock.now(), &self.policy.expiry))
+    }
+
     /// Whether it is time to look at the store again for a session that is in use.
     fn is_due(&self) -> bool {
         static START: OnceLock<Instant> = OnceLock::new();
@@ -224,6 +234,20 @@ pub(crate) async fn catch_up(inner: &Inner) {
         Ok(News::Ended(Some(origin))) => inner.apply(Event::EndedElsewhere { origin }),
         Ok(News::Ended(None)) | Err(_) => return,
     });
+}
+
+/// What the store holds for the account of a session; `None` when it has no store. Errors: `StoreUnavailable`,
+/// `LoginRequired`, `InvalidInput`.
+pub(crate) async fn look(inner: &Inner) -> Option<Result<SessionState>> {
+    let shared = inner.shared.clone()?;
+    let adapter = &inner.adapter;
+    let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
+    let clock = Arc::clone(&inner.clock);
+    let looked = anywhere(async move {
+        let state = shared.look(credentials.as_deref(), clock.as_ref()).await;
+        state.map_err(|error| shared.name(error))
+    });
+    Some(looked.await)
 }
 
 /// A session is served from memory: every now and then the store is looked at behind it, so that a logout or a new login
