@@ -4,8 +4,12 @@
 pub mod conformance;
 mod keys;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use keys::{KeySource, environment_key};
 pub use memory::MemoryStore;
 pub use store::{Claim, Claimed, Store, Value};
