@@ -13,30 +13,29 @@ use tokio::task::AbortHandle;
 use super::hub::Hub;
 use super::pool::Pool;
 use super::scripts::{Call, Keys, RELEASE, RENEW, WRITE};
-use crate::store::{Claim, Value};
-
-/// How long a claim is renewed at most: no login takes that long, so the program must have hung.
-const RENEWED_FOR: Duration = Duration::from_secs(600);
+use super::value;
+use crate::store::{Claim, Claimed, Value};
 
 /// What a claim is made from.
-#[derive(Clone)]
 pub(super) struct Terms {
     pub(super) pool: Arc<Pool>,
     pub(super) keys: Keys,
     pub(super) owner: String,
     pub(super) lease: Duration,
     pub(super) ttl: Duration,
+    /// How long the claim is renewed at most.
+    pub(super) renewed_for: Duration,
 }
 
 /// A moment, on both clocks: the monotonic one does not count the time that a machine was suspended.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+struct Moment {
     monotonic: Instant,
     wall: SystemTime,
 }
 
 impl Moment {
-    pub(super) fn now() -> Self {
+    fn now() -> Self {
         Self {
             monotonic: Instant::now(),
             wall: SystemTime::now(),
@@ -78,7 +77,7 @@ impl Lease {
     async fn renew(self: Arc<Self>) {
         let began = Instant::now();
         let lease = self.terms.lease.as_millis().to_string();
-        while began.elapsed() < RENEWED_FOR {
+        while began.elapsed() < self.terms.renewed_for {
             tokio::time::sleep(self.terms.lease / 3).await;
             let asked = Moment::now();
             let renewal = self.call(RENEW, [&self.terms.owner, &lease]);
@@ -108,22 +107,32 @@ pub(super) struct RedisClaim {
 }
 
 impl RedisClaim {
-    /// A claim that was granted to a request that went out at `asked`. Call it on the hub's runtime.
-    pub(super) fn granted(hub: Arc<Hub>, terms: Terms, fence: u64, asked: Moment) -> Self {
+    /// Asks for the claim. Call it on the hub's runtime. Errors: as [`Pool::ask`].
+    pub(super) async fn ask(hub: Arc<Hub>, terms: Terms, claim: Call) -> Result<Option<Claimed>> {
+        let asked = Moment::now();
+        let granted = terms.pool.ask::<Option<(u64, _, _)>>(&claim).await;
         let lease = Arc::new(Lease {
             terms,
             asked: Mutex::new(asked),
             lost: AtomicBool::new(false),
         });
+        let Some((fence, session, guard)) = granted.inspect_err(|_| {
+            // Nobody knows whether it was granted; unless it is given back, it would hold up everybody for a lease.
+            drop(hub.run(Arc::clone(&lease).release()));
+        })?
+        else {
+            return Ok(None);
+        };
         let renewal = tokio::spawn(Arc::clone(&lease).renew()).abort_handle();
-        Self {
+        let claim = Self {
             lease,
-            fence: fence.to_string(),
+            fence: u64::to_string(&fence),
             hub,
             renewal,
             process: std::process::id(),
             given_back: false,
-        }
+        };
+        Ok(Some(Claimed::new(claim, value(session, guard))))
     }
 
     fn is_ours(&self) -> bool {
@@ -191,3 +200,7 @@ impl Drop for RedisClaim {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "claim_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! One connection to one server: opening it in bounded time, sending on it, and the slot in which it is shared.
 
+use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -148,9 +149,12 @@ pub(super) fn unavailable(store: &str, error: &RedisError) -> Error {
     } else {
         error.to_string()
     };
-    Error::new(
+    let unavailable = Error::new(
         ErrorKind::StoreUnavailable,
         format!("the session store {store} cannot be used: {what}"),
-    )
-    .with_source(Cause::from_chain(error))
+    );
+    match error.source() {
+        Some(below) => unavailable.with_source(Cause::from_chain(below)),
+        None => unavailable,
+    }
 }

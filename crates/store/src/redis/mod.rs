@@ -21,7 +21,7 @@ use preopen_core::seal::SealKey;
 use preopen_core::wire::BoxFuture;
 use preopen_core::{Error, ErrorKind, Result, Secret};
 
-use self::claim::{Moment, RedisClaim, Terms};
+use self::claim::{RedisClaim, Terms};
 use self::hub::Hub;
 use self::listener::Listener;
 use self::pool::{Address, Pool};
@@ -35,6 +35,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// How often they look all the same while somebody does: a message may be lost.
 const POLL_WHILE_TOLD: Duration = Duration::from_secs(2);
+
+/// How long a claim is renewed at most: no login takes that long, so its program must have hung.
+const RENEWED_FOR: Duration = Duration::from_secs(600);
 
 /// What a server gives for a look: how long the claim holds (ms; -2: it is free), session, guard.
 type Looked = (i64, Option<String>, Option<String>);
@@ -211,19 +214,10 @@ impl Store for RedisStore {
                 owner,
                 lease,
                 ttl,
+                renewed_for: RENEWED_FOR,
             };
             // A caller that stops waiting drops the claim with the answer, and it is given back.
-            let claiming = hub.run({
-                let hub = Arc::clone(&hub);
-                async move {
-                    let asked = Moment::now();
-                    let granted = terms.pool.ask::<Option<(u64, _, _)>>(&call).await?;
-                    Ok(granted.map(|(fence, session, guard)| {
-                        let claim = RedisClaim::granted(hub, terms, fence, asked);
-                        Claimed::new(claim, value(session, guard))
-                    }))
-                }
-            });
+            let claiming = hub.run(RedisClaim::ask(Arc::clone(&hub), terms, call));
             let claimed: Option<Claimed> = claiming.await??;
             // An answer that took the whole lease to come is no claim.
             Ok(claimed.filter(|claimed| !claimed.claim.good_for().is_zero()))

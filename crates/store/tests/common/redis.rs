@@ -1,0 +1,269 @@
+//! A real `redis-server` for a test: on a free loopback port, in a folder of its own, gone with the value.
+#![allow(
+    dead_code,
+    reason = "each test file uses a part of it"
+)]
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// A running server. It is ended, by its process id, when it is dropped.
+pub struct Server {
+    child: Child,
+    port: u16,
+    tls_port: Option<u16>,
+    folder: TempDir,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    /// Starts a server without persistence.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts a server with further arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::launch(None, |_| arguments.iter().map(|&a| a.to_owned()).collect())
+    }
+
+    /// Starts a server with a TLS port too, and the certificates of [`Certificates`].
+    pub fn with_tls(certificates: &Certificates) -> Self {
+        let file = |name: &str| certificates.folder.path().join(name).display().to_string();
+        let tls_port = free_port();
+        Self::launch(Some(tls_port), |_| {
+            ["--tls-port", &tls_port.to_string(), "--tls-auth-clients", "no"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(["--tls-cert-file".to_owned(), file("server.pem")])
+                .chain(["--tls-key-file".to_owned(), file("server.key")])
+                .chain(["--tls-ca-cert-file".to_owned(), file("ca.pem")])
+                .collect()
+        })
+    }
+
+    /// Starts a Sentinel that watches `master` under the name `mymaster` and is enough to replace it.
+    pub fn sentinel_of(master: &Self) -> Self {
+        let watch = format!(
+            "sentinel monitor mymaster 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds mymaster 500\n\
+             sentinel failover-timeout mymaster 3000\n",
+            master.port
+        );
+        Self::launch(None, |folder| {
+            let config = folder.join("sentinel.conf");
+            std::fs::write(&config, &watch).unwrap();
+            vec![config.display().to_string(), "--sentinel".to_owned()]
+        })
+    }
+
+    fn launch(tls_port: Option<u16>, arguments: impl Fn(&Path) -> Vec<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = arguments(folder.path());
+        // Another test may take a free port first.
+        for _ in 0..20 {
+            let port = free_port();
+            let mut child = spawn(&arguments, port, folder.path());
+            if is_up(&mut child, port) {
+                return Self {
+                    child,
+                    port,
+                    tls_port,
+                    folder,
+                    arguments,
+                };
+            }
+        }
+        panic!("redis-server does not start with {arguments:?}");
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host:port`, as messages show it.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The URL of a user of the server's ACL.
+    pub fn url_of(&self, user: &str, password: &str) -> String {
+        format!("redis://{user}:{password}@127.0.0.1:{}/0", self.port)
+    }
+
+    pub fn tls_url(&self) -> String {
+        format!("rediss://127.0.0.1:{}/0", self.tls_port.unwrap())
+    }
+
+    /// Adds a user of the ACL with these rules.
+    pub fn user(&self, user: &str, password: &str, rules: &str) {
+        let password = format!(">{password}");
+        let mut all = vec!["ACL", "SETUSER", user, "on", &password];
+        all.extend(rules.split_whitespace());
+        self.ask::<()>(&all);
+    }
+
+    /// An ordinary connection of the default user.
+    pub fn connection(&self) -> Connection {
+        let client = Client::open(format!("redis://127.0.0.1:{}/0", self.port)).unwrap();
+        client.get_connection_with_timeout(START).unwrap()
+    }
+
+    /// Sends one command, with a connection of its own.
+    pub fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let (name, arguments) = command.split_first().unwrap();
+        let mut command = redis::cmd(name);
+        command.arg(arguments);
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    /// How many others are connected.
+    pub fn clients(&self) -> usize {
+        let list: String = self.ask(&["CLIENT", "LIST"]);
+        list.lines().count() - 1
+    }
+
+    /// Stops answering, as a machine that hangs: connections stay open.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Ends at once, as in a crash.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Saves what is kept, for a later start.
+    pub fn save(&self) {
+        self.ask::<()>(&["SAVE"]);
+    }
+
+    /// Starts again on the same port after [`Server::kill`], with what was saved.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.arguments, self.port, self.folder.path());
+        assert!(is_up(&mut self.child, self.port), "redis-server does not start again");
+    }
+
+    /// Removes what was saved.
+    pub fn wipe(&self) {
+        drop(std::fs::remove_file(self.folder.path().join("dump.rdb")));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(arguments: &[String], port: u16, folder: &Path) -> Child {
+    let mut command = Command::new("redis-server");
+    // A configuration file comes first.
+    command.args(arguments.iter().filter(|argument| argument.ends_with(".conf")));
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.arg("--dir").arg(folder).args(["--loglevel", "warning"]);
+    let sentinel = arguments.iter().any(|argument| argument == "--sentinel");
+    if !sentinel {
+        command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+    }
+    command.args(arguments.iter().filter(|argument| !argument.ends_with(".conf")));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|error| {
+        panic!("redis-server cannot be run ({error}): install the package redis-server (Debian: apt-get install redis-server)")
+    })
+}
+
+fn is_up(child: &mut Child, port: u16) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < START {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if answers(port) {
+            // Not somebody else's server on the same port.
+            return child.try_wait().unwrap().is_none();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(child.kill());
+    drop(child.wait());
+    false
+}
+
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut answer = [0; 5];
+    stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"+PONG"
+}
+
+/// A port that was free just now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An authority and a certificate of 127.0.0.1 and localhost that it signed, as files.
+pub struct Certificates {
+    folder: TempDir,
+}
+
+impl Certificates {
+    pub fn generate() -> Self {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let folder = tempfile::tempdir().unwrap();
+        let ca_key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let ca_certificate = ca.self_signed(&ca_key).unwrap();
+        let issuer = Issuer::new(ca, ca_key);
+        let key = KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let leaf = CertificateParams::new(names).unwrap();
+        let certificate = leaf.signed_by(&key, &issuer).unwrap();
+        let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+        write("ca.pem", ca_certificate.pem());
+        write("server.pem", certificate.pem());
+        write("server.key", key.serialize_pem());
+        Self { folder }
+    }
+
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+}
+
+/// Waits until `what` is so, and fails when it is not in time.
+pub async fn until(within: Duration, words: &str, mut what: impl AsyncFnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !what().await {
+        assert!(began.elapsed() < within, "{words}: not within {within:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    began.elapsed()
+}
