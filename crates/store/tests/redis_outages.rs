@@ -1,5 +1,10 @@
 //! A Redis that is not there: killed, paused, and back again with and without what it kept (H5 as far as a store goes).
+#![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use preopen_core::ErrorKind;
@@ -107,6 +112,53 @@ async fn a_claim_survives_a_restart_with_data_and_not_one_without() {
     put(&store, "anew").await;
 }
 
+/// A firewall before a server: connections that it was told to forget stay open, and nothing passes.
+fn firewall(server: &Server, forget: &Arc<AtomicUsize>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (to, forget) = (server.port(), Arc::clone(forget));
+    std::thread::spawn(move || {
+        for (nth, client) in listener.incoming().enumerate() {
+            let client = client.unwrap();
+            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            let ways = [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ];
+            for (mut from, mut to) in ways {
+                let forget = Arc::clone(&forget);
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 4096];
+                    while let Ok(length @ 1..) = from.read(&mut bytes) {
+                        if nth >= forget.load(Ordering::SeqCst) && to.write_all(&bytes[..length]).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_connection_that_a_firewall_forgot_is_replaced_within_the_call() {
+    let server = Server::start();
+    let forget = Arc::new(AtomicUsize::new(0));
+    let port = firewall(&server, &forget);
+    let store = store(&format!("redis://127.0.0.1:{port}"));
+    put(&store, "before").await;
+    forget.store(1, Ordering::SeqCst);
+    let began = Instant::now();
+    assert_eq!(store.read("a").await.unwrap(), Some(value("before")));
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    let mut held = store.claim("a").await.unwrap().unwrap();
+    // What was sent on the forgotten connection and on the next one is one write.
+    forget.store(2, Ordering::SeqCst);
+    assert!(held.claim.write(&value("after")).await.unwrap());
+    assert_eq!(store.read("a").await.unwrap(), Some(value("after")));
+}
+
 #[tokio::test]
 async fn a_write_to_a_server_that_is_gone_is_an_error_and_not_a_refusal() {
     let mut server = Server::start();
@@ -127,7 +179,10 @@ async fn a_holder_that_cannot_renew_does_not_write() {
     let mut held = store.claim("a").await.unwrap().unwrap();
     server.save();
     server.kill();
-    until(Duration::from_secs(2), "it knows", async || held.claim.good_for().is_zero()).await;
+    until(Duration::from_secs(2), "it knows", async || {
+        held.claim.good_for().is_zero()
+    })
+    .await;
     server.start_again();
     assert!(!held.claim.write(&value("late")).await.unwrap());
 }
@@ -154,9 +209,11 @@ async fn a_paused_server_is_unavailable_in_a_few_seconds_and_heals() {
     let healed = until(SOON, "it heals", async || store.read("a").await.is_ok()).await;
     assert!(healed < Duration::from_secs(3), "{healed:?}");
     assert_eq!(store.read("a").await.unwrap(), Some(value("before")));
-    until(SOON, "claims that nobody got an answer for are given back", async || {
-        store.claim("a").await.unwrap().is_some()
-    })
+    until(
+        SOON,
+        "claims that nobody got an answer for are given back",
+        async || store.claim("a").await.unwrap().is_some(),
+    )
     .await;
 }
 
@@ -168,7 +225,11 @@ async fn a_server_that_was_paused_for_longer_than_the_lease_gives_the_claim_to_a
     assert!(first.claim.write(&value("first")).await.unwrap());
     server.pause();
     tokio::time::sleep(Duration::from_millis(1_600)).await;
-    assert_eq!(first.claim.good_for(), Duration::ZERO, "nobody said that it still holds");
+    assert_eq!(
+        first.claim.good_for(),
+        Duration::ZERO,
+        "nobody said that it still holds"
+    );
     server.resume();
     let mut second = None;
     until(SOON, "another has it", async || {

@@ -1,5 +1,6 @@
 //! The Redis store against a real server: what every store does, over plain connections, with a user of the ACL, and
 //! over TLS; what it keeps there; and what it shares.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +32,17 @@ async fn it_does_what_every_store_does() {
     let server = Server::start();
     let violations = check(Arc::new(store(&server.url()))).await;
     assert!(violations.is_empty(), "{violations:?}");
+}
+
+#[tokio::test]
+async fn it_keeps_to_its_database() {
+    let server = Server::start();
+    let (third, first) = (store(&server.url().replace("/0", "/3")), store(&server.url()));
+    let mut claimed = third.claim("a").await.unwrap().unwrap();
+    assert!(claimed.claim.write(&value("s", "g")).await.unwrap());
+    assert_eq!(server.ask::<u64>(&["DBSIZE"]), 0);
+    assert_eq!(first.read("a").await.unwrap(), None);
+    assert_eq!(third.read("a").await.unwrap(), Some(value("s", "g")));
 }
 
 #[tokio::test]
@@ -68,15 +80,15 @@ async fn a_server_of_an_unknown_authority_or_another_name_is_refused() {
         let error = store.read("a").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StoreUnavailable, "{what}");
         let told = error.to_string();
-        // Nothing listens on another loopback address; what counts is that nothing was served.
-        assert!(
-            told.contains("certificate") || told.contains("refused"),
-            "{what}: {told}"
-        );
+        assert!(told.contains("certificate"), "{what}: {told}");
     }
     let plain = store(&server.tls_url().replace("rediss", "redis"));
     assert!(plain.read("a").await.is_err(), "plain text to a TLS port");
-    let error = store(&server.tls_url()).ca_file("/nowhere.pem").read("a").await.unwrap_err();
+    let error = store(&server.tls_url())
+        .ca_file("/nowhere.pem")
+        .read("a")
+        .await
+        .unwrap_err();
     assert_eq!(error.field(), Some("ca_file"), "{error}");
 }
 
@@ -95,7 +107,11 @@ async fn a_wrong_password_or_a_missing_right_is_told_without_the_login() {
             store.claim("a").await.unwrap_err(),
         ];
         for error in failures {
-            let told = format!("{error} {error:?} {:?} {store:?} {}", error.causes(), store.describe());
+            let told = format!(
+                "{error} {error:?} {:?} {store:?} {}",
+                error.causes(),
+                store.describe()
+            );
             assert_eq!(error.kind(), ErrorKind::StoreUnavailable, "{what}");
             assert!(told.contains(&server.address()), "{what}: {told}");
             assert!(!told.contains("CANARY"), "{what}: {told}");
@@ -111,7 +127,7 @@ async fn a_wrong_password_or_a_missing_right_is_told_without_the_login() {
 #[tokio::test]
 async fn what_is_kept_is_what_was_given_and_ends_on_its_own() {
     let server = Server::start();
-    let store = store(&server.url()).prefix("pre").ttl(Duration::from_secs(7200));
+    let store = store(&server.url()).prefix("pre").ttl(Duration::from_hours(2));
     let key = SealKey::generate().unwrap();
     let sealed = |text: &str| key.seal(&Secret::new(text), b"context").unwrap();
     let kept = value(&sealed("CANARY session"), &sealed("CANARY guard"));
@@ -133,7 +149,10 @@ async fn what_is_kept_is_what_was_given_and_ends_on_its_own() {
     let held: i64 = server.ask(&["PTTL", &names[1]]);
     assert!((1..=30_000).contains(&held), "{held}");
     claimed.claim.release().await;
-    assert_eq!(server.ask::<Vec<String>>(&["KEYS", "*"]), ["pre:{samco-live-ab12}"]);
+    assert_eq!(
+        server.ask::<Vec<String>>(&["KEYS", "*"]),
+        ["pre:{samco-live-ab12}"]
+    );
 }
 
 #[test]
@@ -162,7 +181,10 @@ fn all_stores_of_a_process_share_one_connection_whoever_asks() {
     let (store, mut claimed) = held.into_iter().next().unwrap();
     let written = futures_executor(claimed.claim.write(&value("s", "again")));
     assert!(written.unwrap());
-    assert_eq!(futures_executor(store.read("a-0")).unwrap(), Some(value("s", "again")));
+    assert_eq!(
+        futures_executor(store.read("a-0")).unwrap(),
+        Some(value("s", "again"))
+    );
     assert_eq!(server.clients(), 1);
 }
 
@@ -195,7 +217,10 @@ async fn those_who_wait_share_one_connection_more() {
         .map(|store| tokio::spawn(async move { store.changed("a", None, Duration::from_secs(1)).await }))
         .collect();
     until(Duration::from_secs(5), "it listens", async || {
-        server.ask::<(String, u64)>(&["PUBSUB", "NUMSUB", "preopen:{a}:changed"]).1 == 1
+        server
+            .ask::<(String, u64)>(&["PUBSUB", "NUMSUB", "preopen:{a}:changed"])
+            .1
+            == 1
     })
     .await;
     assert_eq!(server.clients(), 2);
@@ -213,8 +238,8 @@ async fn settings_are_checked_before_anything_is_sent() {
     for (field, store) in [
         ("key", no_key),
         ("lease", nowhere().lease(Duration::from_millis(10))),
-        ("lease", nowhere().lease(Duration::from_secs(3600))),
-        ("ttl", nowhere().ttl(Duration::from_secs(60))),
+        ("lease", nowhere().lease(Duration::from_hours(1))),
+        ("ttl", nowhere().ttl(Duration::from_mins(1))),
         ("prefix", nowhere().prefix("")),
         ("prefix", nowhere().prefix("a{b}")),
         ("ca_file", nowhere().ca_file("/ca.pem")),

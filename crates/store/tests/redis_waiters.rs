@@ -1,4 +1,5 @@
 //! Waiting for a change in a real Redis: told at once where notifications are allowed, in time where they are not.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,13 @@ fn listeners(server: &Server) -> u64 {
 }
 
 /// How long one wait lasts that a write of `next` ends.
-async fn told_after(waiter: &RedisStore, writer: &RedisStore, next: &str, allowed: bool, server: &Server) -> Duration {
+async fn told_after(
+    waiter: &RedisStore,
+    writer: &RedisStore,
+    next: &str,
+    allowed: bool,
+    server: &Server,
+) -> Duration {
     let mut claimed = writer.claim("a").await.unwrap().unwrap();
     assert!(claimed.claim.write(&value("before")).await.unwrap());
     let waiting = {
@@ -39,7 +46,10 @@ async fn told_after(waiter: &RedisStore, writer: &RedisStore, next: &str, allowe
         })
     };
     if allowed {
-        until(Duration::from_secs(5), "it listens", async || listeners(server) == 1).await;
+        until(Duration::from_secs(5), "it listens", async || {
+            listeners(server) == 1
+        })
+        .await;
     }
     // Well into a wait.
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -83,12 +93,19 @@ async fn they_are_told_of_a_release_and_of_a_lease_that_ran_out() {
         })
     };
     let waiting = free();
-    until(Duration::from_secs(5), "it listens", async || listeners(&server) == 1).await;
+    until(Duration::from_secs(5), "it listens", async || {
+        listeners(&server) == 1
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let began = Instant::now();
     held.claim.release().await;
     let (_held, at) = waiting.await.unwrap();
-    assert!(at.duration_since(began) < Duration::from_secs(1), "{:?}", at.duration_since(began));
+    assert!(
+        at.duration_since(began) < Duration::from_secs(1),
+        "{:?}",
+        at.duration_since(began)
+    );
     // A holder that dies tells nobody.
     let waiting = free();
     server.ask::<()>(&["PEXPIRE", "preopen:{a}:claim", "700"]);
@@ -103,7 +120,10 @@ async fn they_poll_where_notifications_are_not_allowed() {
     let server = Server::start();
     server.user("deaf", "pw", "~preopen:* resetchannels +@all");
     server.user("mute", "pw", "~preopen:* &preopen:* +@all -publish");
-    let (deaf, mute) = (store(&server.url_of("deaf", "pw")), store(&server.url_of("mute", "pw")));
+    let (deaf, mute) = (
+        store(&server.url_of("deaf", "pw")),
+        store(&server.url_of("mute", "pw")),
+    );
     let free = store(&server.url());
     let all = [
         told_after(&deaf, &deaf, "deaf and mute", false, &server).await,
@@ -133,9 +153,13 @@ async fn what_was_seen_already_is_not_waited_for() {
     let mut claimed = store.claim("a").await.unwrap().unwrap();
     assert!(claimed.claim.write(&value("now")).await.unwrap());
     let began = Instant::now();
-    store.changed("a", Some(&value("then")), Duration::from_secs(30)).await;
+    store
+        .changed("a", Some(&value("then")), Duration::from_secs(30))
+        .await;
     store.changed("a", None, Duration::from_secs(30)).await;
     claimed.claim.release().await;
-    store.changed("a", Some(&value("now")), Duration::from_secs(30)).await;
+    store
+        .changed("a", Some(&value("now")), Duration::from_secs(30))
+        .await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }

@@ -25,7 +25,7 @@ async fn a_claim_is_not_renewed_for_ever() {
         keys: Keys::new("preopen", "hung"),
         owner: "hung".to_owned(),
         lease,
-        ttl: Duration::from_secs(3600),
+        ttl: Duration::from_hours(1),
         renewed_for: Duration::from_secs(2),
     };
     let call = Call::new(&terms.keys, CLAIM, ["hung", "1000", "3600000"]);

@@ -9,6 +9,7 @@ use preopen_core::error::Cause;
 use preopen_core::{Error, ErrorKind, Result};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, RedisResult};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -24,6 +25,10 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// The longest that an answer may take.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10));
+
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -31,6 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 #[derive(Clone)]
 pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
+    pub(super) opened: Instant,
     driver: Arc<Driver>,
 }
 
@@ -55,7 +61,11 @@ pub(super) async fn open(
         let info = greeting(login, db);
         let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config).await?;
         let driver = Arc::new(Driver(tokio::spawn(driver).abort_handle()));
-        Ok(Link { connection, driver })
+        Ok(Link {
+            connection,
+            opened: Instant::now(),
+            driver,
+        })
     })
     .await
 }
@@ -93,6 +103,8 @@ fn greeting(login: &Login, db: u32) -> RedisConnectionInfo {
 async fn stream(node: &Node, tls: Option<&TlsConnector>) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect((node.host.as_str(), node.port)).await?;
     stream.set_nodelay(true)?;
+    // A firewall on the way forgets a connection that is silent for long.
+    SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
     let Some(tls) = tls else {
         return Ok(Box::new(stream));
     };

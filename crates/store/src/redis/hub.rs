@@ -69,16 +69,19 @@ impl Hub {
         task: impl Future<Output = T> + Send + 'static,
     ) -> Running<T> {
         Running {
-            task: self.handle.spawn(task),
+            task: Some(self.handle.spawn(task)),
             stops: false,
+            process: self.process,
         }
     }
 }
 
-/// A task of the hub, to be awaited anywhere. Errors: `Internal` when it ended in a panic.
+/// A task of the hub, to be awaited anywhere. In a forked child it never ends, and its handle would touch the parent's
+/// runtime. Errors: `StoreUnavailable` there, `Internal` when it ended in a panic.
 pub(super) struct Running<T> {
-    task: JoinHandle<T>,
+    task: Option<JoinHandle<T>>,
     stops: bool,
+    process: u32,
 }
 
 impl<T> Running<T> {
@@ -93,7 +96,12 @@ impl<T> Future for Running<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        Pin::new(&mut self.task).poll(context).map_err(|error| {
+        let ours = self.process == std::process::id();
+        let Some(task) = self.task.as_mut().filter(|_| ours) else {
+            let forked = "the session store was asked before this process was forked from another";
+            return Poll::Ready(Err(Error::new(ErrorKind::StoreUnavailable, forked)));
+        };
+        Pin::new(task).poll(context).map_err(|error| {
             Error::new(ErrorKind::Internal, "a task of the session store ended early")
                 .with_source(Cause::from_chain(&error))
         })
@@ -102,8 +110,11 @@ impl<T> Future for Running<T> {
 
 impl<T> Drop for Running<T> {
     fn drop(&mut self) {
-        if self.stops {
-            self.task.abort();
+        let task = self.task.take();
+        if self.process != std::process::id() {
+            std::mem::forget(task);
+        } else if let Some(task) = task.filter(|_| self.stops) {
+            task.abort();
         }
     }
 }

@@ -63,7 +63,7 @@ impl Waiting {
     /// Returns when something was told since this wait began, or its channel began or ceased to be heard.
     pub(super) async fn told(&mut self) {
         if self.told.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

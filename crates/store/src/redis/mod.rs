@@ -37,7 +37,7 @@ const POLL: Duration = Duration::from_millis(200);
 const POLL_WHILE_TOLD: Duration = Duration::from_secs(2);
 
 /// How long a claim is renewed at most: no login takes that long, so its program must have hung.
-const RENEWED_FOR: Duration = Duration::from_secs(600);
+const RENEWED_FOR: Duration = Duration::from_mins(10);
 
 /// What a server gives for a look: how long the claim holds (ms; -2: it is free), session, guard.
 type Looked = (i64, Option<String>, Option<String>);
@@ -59,7 +59,7 @@ type Looked = (i64, Option<String>, Option<String>);
 ///
 /// The key comes from `PREOPEN_KEY` or [`RedisStore::key`], and must be the same on every host. A user of Redis' ACL needs
 /// `~preopen:* &preopen:* +eval +evalsha +hget +hmget +hset +hdel +hincrby +get +set +del +pexpire +pttl +publish
-/// +subscribe +ping`, and `+role` behind Sentinels; without the channels and `publish` or `subscribe`, those who wait for a
+/// +subscribe +ping`, `+select` for a database other than 0, `+role` behind Sentinels, and `+asking` on a cluster; without the channels and `publish` or `subscribe`, those who wait for a
 /// login poll. Redis keeps what is written as durably as its own settings say.
 ///
 /// The connection is made when it is first needed, shared by everything in this process that uses the same URL, and made
@@ -92,7 +92,7 @@ impl RedisStore {
             key: None,
             prefix: "preopen".to_owned(),
             lease: Duration::from_secs(30),
-            ttl: Duration::from_secs(14 * 24 * 60 * 60),
+            ttl: Duration::from_hours(14 * 24),
         })
     }
 
@@ -117,8 +117,8 @@ impl RedisStore {
         self
     }
 
-    /// How long a claim holds without being renewed: 30 seconds by default, and the same on every host. At least as long
-    /// as a login may take.
+    /// How long a claim holds without being renewed: 30 seconds by default. A login is only sent while what is left of it
+    /// is longer than the login may take, so shorter ones leave room for shorter logins only.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -194,9 +194,8 @@ impl Store for RedisStore {
     fn read<'a>(&'a self, account: &'a str) -> BoxFuture<'a, Result<Option<Value>>> {
         Box::pin(async move {
             let (hub, pool, keys) = self.begin(account)?;
-            let look = Call::new(&keys, LOOK, []);
-            let looked = hub.run(async move { pool.ask::<Looked>(&look).await });
-            let (_, session, guard) = looked.while_awaited().await??;
+            let reading = hub.run(async move { pool.ask(&Call::read(&keys)).await });
+            let (session, guard) = reading.while_awaited().await??;
             Ok(value(session, guard))
         })
     }

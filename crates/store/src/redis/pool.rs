@@ -104,10 +104,11 @@ impl Pool {
                     | ServerErrorKind::MasterDown
                     | ServerErrorKind::BusyLoading,
                 ) => tokio::time::sleep(PAUSE).await,
-                // A connection on which nothing comes back may be dead in a way that TCP notices in minutes only.
+                // A connection on which nothing comes back may be dead in a way that TCP notices in minutes only; a new
+                // one on which nothing comes back says that the server is.
                 Kind::Io => {
                     slot.discard(&link).await;
-                    if error.is_timeout() {
+                    if error.is_timeout() && link.opened >= asked {
                         self.forget(&call.keys.account, nth);
                         return Err(problem);
                     }

@@ -30,6 +30,7 @@ pub(super) struct Call {
     pub(super) keys: Keys,
     script: &'static str,
     arguments: Vec<String>,
+    with_claim: bool,
 }
 
 impl Call {
@@ -38,6 +39,15 @@ impl Call {
             keys: keys.clone(),
             script,
             arguments: arguments.map(str::to_owned).into(),
+            with_claim: true,
+        }
+    }
+
+    /// Reads the record alone: a cluster that is just moving it answers for one key, but not for one of two.
+    pub(super) fn read(keys: &Keys) -> Self {
+        Self {
+            with_claim: false,
+            ..Self::new(keys, READ, [])
         }
     }
 
@@ -53,8 +63,9 @@ impl Call {
 
     fn with(&self, command: &str, script: &str) -> Cmd {
         let mut command = redis::cmd(command);
-        command.arg(script).arg(2);
-        command.arg(&self.keys.record).arg(&self.keys.claim);
+        let claim = self.with_claim.then_some(&self.keys.claim);
+        command.arg(script).arg(if self.with_claim { 2 } else { 1 });
+        command.arg(&self.keys.record).arg(claim);
         command.arg(&self.keys.channel).arg(&self.arguments);
         command
     }
@@ -62,6 +73,9 @@ impl Call {
 
 // In all of them: KEYS are the record (a hash: session, guard, fence) and the claim (the owner's token); ARGV[1] is the
 // channel. A PUBLISH that is not allowed fails nothing: those who wait look for themselves.
+
+/// What is kept. Gives `[session, guard]`.
+const READ: &str = "return redis.call('HMGET', KEYS[1], 'session', 'guard')";
 
 /// What is kept, and for how long the claim holds in milliseconds (-2: nobody has it). Gives `[ms, session, guard]`.
 pub(super) const LOOK: &str = "

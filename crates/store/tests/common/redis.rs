@@ -1,17 +1,25 @@
 //! A real `redis-server` for a test: on a free loopback port, in a folder of its own, gone with the value.
 #![allow(
+    clippy::panic,
+    clippy::unwrap_used,
     dead_code,
-    reason = "each test file uses a part of it"
+    unreachable_pub,
+    reason = "each test file has a copy, uses a part of it, and ends when there is no server"
 )]
+
+#[path = "certificates.rs"]
+mod certificates;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
+
+pub use certificates::Certificates;
 
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(20);
@@ -38,25 +46,34 @@ impl Server {
 
     /// Starts a server with a TLS port too, and the certificates of [`Certificates`].
     pub fn with_tls(certificates: &Certificates) -> Self {
-        let file = |name: &str| certificates.folder.path().join(name).display().to_string();
+        let file = |name: &str| certificates.file(name).display().to_string();
         let tls_port = free_port();
         Self::launch(Some(tls_port), |_| {
-            ["--tls-port", &tls_port.to_string(), "--tls-auth-clients", "no"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(["--tls-cert-file".to_owned(), file("server.pem")])
-                .chain(["--tls-key-file".to_owned(), file("server.key")])
-                .chain(["--tls-ca-cert-file".to_owned(), file("ca.pem")])
-                .collect()
+            // The second address is one that the certificate does not name.
+            [
+                "--bind",
+                "127.0.0.1 127.0.0.2",
+                "--tls-port",
+                &tls_port.to_string(),
+                "--tls-auth-clients",
+                "no",
+            ]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["--tls-cert-file".to_owned(), file("server.pem")])
+            .chain(["--tls-key-file".to_owned(), file("server.key")])
+            .chain(["--tls-ca-cert-file".to_owned(), file("ca.pem")])
+            .collect()
         })
     }
 
-    /// Starts a Sentinel that watches `master` under the name `mymaster` and is enough to replace it.
-    pub fn sentinel_of(master: &Self) -> Self {
+    /// Starts a Sentinel that watches `master` under the name `mymaster`, is enough to replace it, and wants a password.
+    pub fn sentinel_of(master: &Self, password: &str) -> Self {
         let watch = format!(
             "sentinel monitor mymaster 127.0.0.1 {} 1\n\
              sentinel down-after-milliseconds mymaster 500\n\
-             sentinel failover-timeout mymaster 3000\n",
+             sentinel failover-timeout mymaster 3000\n\
+             requirepass {password}\n",
             master.port
         );
         Self::launch(None, |folder| {
@@ -84,6 +101,11 @@ impl Server {
             }
         }
         panic!("redis-server does not start with {arguments:?}");
+    }
+
+    /// Starts one node of a cluster that has no slots yet.
+    pub fn node() -> Self {
+        Self::with(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"])
     }
 
     pub fn port(&self) -> u16 {
@@ -147,7 +169,13 @@ impl Server {
 
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Ends at once, as in a crash.
@@ -164,7 +192,10 @@ impl Server {
     /// Starts again on the same port after [`Server::kill`], with what was saved.
     pub fn start_again(&mut self) {
         self.child = spawn(&self.arguments, self.port, self.folder.path());
-        assert!(is_up(&mut self.child, self.port), "redis-server does not start again");
+        assert!(
+            is_up(&mut self.child, self.port),
+            "redis-server does not start again"
+        );
     }
 
     /// Removes what was saved.
@@ -182,16 +213,27 @@ impl Drop for Server {
 
 fn spawn(arguments: &[String], port: u16, folder: &Path) -> Child {
     let mut command = Command::new("redis-server");
-    // A configuration file comes first.
-    command.args(arguments.iter().filter(|argument| argument.ends_with(".conf")));
+    // The configuration file of a Sentinel comes first.
+    let sentinel = arguments.iter().any(|argument| argument == "--sentinel");
+    let (config, rest) = arguments.split_at(usize::from(sentinel));
+    command.args(config);
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
     command.arg("--dir").arg(folder).args(["--loglevel", "warning"]);
-    let sentinel = arguments.iter().any(|argument| argument == "--sentinel");
     if !sentinel {
-        command.args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]);
+        command.args([
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--repl-diskless-sync-delay",
+            "0",
+        ]);
     }
-    command.args(arguments.iter().filter(|argument| !argument.ends_with(".conf")));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(rest);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| {
         panic!("redis-server cannot be run ({error}): install the package redis-server (Debian: apt-get install redis-server)")
     })
@@ -220,42 +262,18 @@ fn answers(port: u16) -> bool {
     };
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let mut answer = [0; 5];
-    stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"+PONG"
+    stream.write_all(b"PING\r\n").is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && [b"+PONG", b"-NOAU"].contains(&&answer)
 }
 
 /// A port that was free just now.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// An authority and a certificate of 127.0.0.1 and localhost that it signed, as files.
-pub struct Certificates {
-    folder: TempDir,
-}
-
-impl Certificates {
-    pub fn generate() -> Self {
-        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-        let folder = tempfile::tempdir().unwrap();
-        let ca_key = KeyPair::generate().unwrap();
-        let mut ca = CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        let ca_certificate = ca.self_signed(&ca_key).unwrap();
-        let issuer = Issuer::new(ca, ca_key);
-        let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let leaf = CertificateParams::new(names).unwrap();
-        let certificate = leaf.signed_by(&key, &issuer).unwrap();
-        let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
-        write("ca.pem", ca_certificate.pem());
-        write("server.pem", certificate.pem());
-        write("server.key", key.serialize_pem());
-        Self { folder }
-    }
-
-    pub fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Waits until `what` is so, and fails when it is not in time.
