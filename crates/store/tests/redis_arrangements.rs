@@ -11,7 +11,7 @@ use preopen_store::{RedisStore, Store as _, Value};
 
 #[path = "common/redis.rs"]
 mod server;
-use server::{Server, until};
+use server::{Certificates, Server, until};
 
 /// The longest that servers may take to agree.
 const AGREED: Duration = Duration::from_secs(30);
@@ -234,4 +234,46 @@ async fn a_cluster_is_reached_through_any_of_its_nodes() {
         put(&store, &format!("a-{nth}"), "x").await;
     }
     drop(one);
+}
+
+#[tokio::test]
+async fn a_cluster_is_spoken_to_over_tls_also_where_it_sends_us() {
+    let certificates = Certificates::generate();
+    let tls = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let nodes = [(); 2].map(|()| Server::with_tls(&certificates, &tls));
+    nodes[0].ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+    nodes[1].ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+    let port = nodes[1].tls_port().to_string();
+    nodes[0].ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port]);
+    until(AGREED, "the nodes agree", async || {
+        let agreed = |node: &Server| {
+            node.ask::<String>(&["CLUSTER", "INFO"])
+                .contains("cluster_state:ok")
+        };
+        nodes.iter().all(agreed)
+    })
+    .await;
+    let url = format!("rediss+cluster://127.0.0.1:{}", nodes[0].tls_port());
+    let known = store(&url).ca_file(certificates.ca_file());
+    for nth in 0..8 {
+        put(&known, &format!("a-{nth}"), "x").await;
+    }
+    for node in &nodes {
+        assert!(node.ask::<u64>(&["DBSIZE"]) > 0, "both nodes have accounts");
+    }
+    let error = store(&url).read("a").await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn sentinels_and_their_master_are_spoken_to_over_tls() {
+    let certificates = Certificates::generate();
+    let master = Server::with_tls(&certificates, &["--tls-replication", "yes"]);
+    let sentinel = Server::tls_sentinel_of(&master, &certificates);
+    let url = format!("rediss+sentinel://localhost:{}/mymaster", sentinel.tls_port());
+    let known = store(&url).ca_file(certificates.ca_file());
+    put(&known, "a", "x").await;
+    assert_eq!(master.ask::<String>(&["HGET", "preopen:{a}", "guard"]), "x");
+    let error = store(&url).read("a").await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
 }

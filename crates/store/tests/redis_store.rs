@@ -57,7 +57,7 @@ async fn a_user_with_the_documented_rights_can_do_everything() {
 #[tokio::test]
 async fn it_works_over_tls_with_an_authority_that_is_known() {
     let certificates = Certificates::generate();
-    let server = Server::with_tls(&certificates);
+    let server = Server::with_tls(&certificates, &[]);
     let known = store(&server.tls_url()).ca_file(certificates.ca_file());
     let violations = check(Arc::new(known)).await;
     assert!(violations.is_empty(), "{violations:?}");
@@ -69,7 +69,7 @@ async fn it_works_over_tls_with_an_authority_that_is_known() {
 #[tokio::test]
 async fn a_server_of_an_unknown_authority_or_another_name_is_refused() {
     let certificates = Certificates::generate();
-    let server = Server::with_tls(&certificates);
+    let server = Server::with_tls(&certificates, &[]);
     let others = Certificates::generate();
     let other_name = server.tls_url().replace("127.0.0.1", "127.0.0.2");
     for (what, store) in [

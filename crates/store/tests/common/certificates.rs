@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 /// An authority and a certificate of 127.0.0.1 and localhost that it signed, as files.
@@ -15,6 +15,9 @@ impl Certificates {
         let folder = tempfile::tempdir().unwrap();
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate whose issuer has its own name for a self-signed one.
+        ca.distinguished_name
+            .push(DnType::CommonName, "authority of a test");
         ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
         let issuer = Issuer::new(ca, ca_key);

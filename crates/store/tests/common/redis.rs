@@ -44,26 +44,22 @@ impl Server {
         Self::launch(None, |_| arguments.iter().map(|&a| a.to_owned()).collect())
     }
 
-    /// Starts a server with a TLS port too, and the certificates of [`Certificates`].
-    pub fn with_tls(certificates: &Certificates) -> Self {
+    /// Starts a server with a TLS port too, the certificates of [`Certificates`], and further arguments.
+    pub fn with_tls(certificates: &Certificates, arguments: &[&str]) -> Self {
         let file = |name: &str| certificates.file(name).display().to_string();
         let tls_port = free_port();
         Self::launch(Some(tls_port), |_| {
             // The second address is one that the certificate does not name.
-            [
-                "--bind",
-                "127.0.0.1 127.0.0.2",
-                "--tls-port",
-                &tls_port.to_string(),
-                "--tls-auth-clients",
-                "no",
-            ]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(["--tls-cert-file".to_owned(), file("server.pem")])
-            .chain(["--tls-key-file".to_owned(), file("server.key")])
-            .chain(["--tls-ca-cert-file".to_owned(), file("ca.pem")])
-            .collect()
+            let tls = [
+                ["--bind", "127.0.0.1 127.0.0.2"],
+                ["--tls-port", &tls_port.to_string()],
+                ["--tls-auth-clients", "no"],
+                ["--tls-cert-file", &file("server.pem")],
+                ["--tls-key-file", &file("server.key")],
+                ["--tls-ca-cert-file", &file("ca.pem")],
+            ];
+            let all = tls.as_flattened().iter().chain(arguments);
+            all.map(|&argument| argument.to_owned()).collect()
         })
     }
 
@@ -76,17 +72,25 @@ impl Server {
              requirepass {password}\n",
             master.port
         );
-        Self::launch(None, |folder| {
-            let config = folder.join("sentinel.conf");
-            std::fs::write(&config, &watch).unwrap();
-            vec![config.display().to_string(), "--sentinel".to_owned()]
-        })
+        Self::launch(None, |folder| sentinel_in(folder, &watch))
+    }
+
+    /// Starts a Sentinel with a TLS port, which watches the TLS port of `master`.
+    pub fn tls_sentinel_of(master: &Self, certificates: &Certificates) -> Self {
+        let file = |name: &str| certificates.file(name).display().to_string();
+        let (tls_port, watched) = (free_port(), master.tls_port());
+        let (certificate, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));
+        let config = format!(
+            "tls-port {tls_port}\ntls-cert-file {certificate}\ntls-key-file {key}\ntls-ca-cert-file {ca}\n\
+             tls-auth-clients no\ntls-replication yes\nsentinel monitor mymaster 127.0.0.1 {watched} 1\n"
+        );
+        Self::launch(Some(tls_port), |folder| sentinel_in(folder, &config))
     }
 
     fn launch(tls_port: Option<u16>, arguments: impl Fn(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments = arguments(folder.path());
-        // Another test may take a free port first.
+        // Another test may be faster.
         for _ in 0..20 {
             let port = free_port();
             let mut child = spawn(&arguments, port, folder.path());
@@ -126,8 +130,12 @@ impl Server {
         format!("redis://{user}:{password}@127.0.0.1:{}/0", self.port)
     }
 
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port.unwrap()
+    }
+
     pub fn tls_url(&self) -> String {
-        format!("rediss://127.0.0.1:{}/0", self.tls_port.unwrap())
+        format!("rediss://127.0.0.1:{}/0", self.tls_port())
     }
 
     /// Adds a user of the ACL with these rules.
@@ -152,7 +160,6 @@ impl Server {
         command.query(&mut self.connection()).unwrap()
     }
 
-    /// How many others are connected.
     pub fn clients(&self) -> usize {
         let list: String = self.ask(&["CLIENT", "LIST"]);
         list.lines().count() - 1
@@ -184,7 +191,6 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Saves what is kept, for a later start.
     pub fn save(&self) {
         self.ask::<()>(&["SAVE"]);
     }
@@ -198,7 +204,6 @@ impl Server {
         );
     }
 
-    /// Removes what was saved.
     pub fn wipe(&self) {
         drop(std::fs::remove_file(self.folder.path().join("dump.rdb")));
     }
@@ -209,6 +214,13 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// The arguments of a Sentinel with this configuration, which it writes to.
+fn sentinel_in(folder: &Path, config: &str) -> Vec<String> {
+    let file = folder.join("sentinel.conf");
+    std::fs::write(&file, config).unwrap();
+    vec![file.display().to_string(), "--sentinel".to_owned()]
 }
 
 fn spawn(arguments: &[String], port: u16, folder: &Path) -> Child {
