@@ -130,6 +130,7 @@ async fn a_master_that_became_a_replica_is_left() {
     // The Sentinel still names the first: neither a claim on a replica nor a wait for ever.
     let error = store.claim("a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable, "{error}");
+    assert!(store.read("a").await.is_err(), "a replica may lag behind");
     first.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
     put(&store, "a", "on the first again").await;
 }

@@ -33,7 +33,7 @@ fn renewals(server: &Server) -> u64 {
 #[test]
 fn a_claim_is_renewed_at_a_third_while_nobody_polls_its_holder() {
     let server = Server::start();
-    let lease = Duration::from_secs(3);
+    let lease = Duration::from_secs(6);
     let store = store(&server, lease);
     // A runtime that only runs while it is blocked on, as that of a blocking call from Python.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -43,17 +43,17 @@ fn a_claim_is_renewed_at_a_third_while_nobody_polls_its_holder() {
     let mut held = runtime.block_on(store.claim("a")).unwrap().unwrap();
     server.ask::<()>(&["CONFIG", "RESETSTAT"]);
     let began = Instant::now();
-    while began.elapsed() < Duration::from_millis(7_500) {
+    while began.elapsed() < Duration::from_secs(9) {
         std::thread::sleep(Duration::from_millis(50));
-        let left: u64 = server.ask(&["PTTL", CLAIM]);
-        let good = u64::try_from(held.claim.good_for().as_millis()).unwrap();
-        assert!((1_500..=3_000).contains(&left), "{left} ms of the lease left");
-        assert!((1_500..=3_000).contains(&good), "good for {good} ms");
+        let left: i64 = server.ask(&["PTTL", CLAIM]);
+        let good = i64::try_from(held.claim.good_for().as_millis()).unwrap();
+        assert!((3_300..=6_000).contains(&left), "{left} ms of the lease left");
+        assert!((3_300..=6_000).contains(&good), "good for {good} ms");
         // What the holder believes is never more than what the server grants; a moment passed since it was asked.
         assert!(good <= left + 100, "good for {good} ms, but {left} ms are left");
     }
     let renewals = renewals(&server);
-    assert!((6..=8).contains(&renewals), "{renewals} renewals in 7.5 s");
+    assert!((3..=5).contains(&renewals), "{renewals} renewals in 9 s");
     assert!(runtime.block_on(held.claim.write(&value("late"))).unwrap());
     runtime.block_on(held.claim.release());
     let after = server.ask::<i64>(&["EXISTS", CLAIM]);

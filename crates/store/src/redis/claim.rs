@@ -16,6 +16,9 @@ use super::scripts::{Call, Keys, RELEASE, RENEW, WRITE};
 use super::value;
 use crate::store::{Claim, Claimed, Value};
 
+/// How long a server that cannot be told of a release is let be.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What a claim is made from.
 pub(super) struct Terms {
     pub(super) pool: Arc<Pool>,
@@ -89,6 +92,15 @@ impl Lease {
         }
     }
 
+    /// Releases what may have been granted, as soon as the server answers again.
+    async fn give_back(self: Arc<Self>) {
+        let release = self.call(RELEASE, [&self.terms.owner]);
+        let answers = async || self.terms.pool.ask::<u64>(&release).await.is_ok();
+        while !answers().await && self.asked().elapsed() < self.terms.lease {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     async fn release(self: Arc<Self>) {
         let release = self.call(RELEASE, [&self.terms.owner]);
         // When it fails, the lease runs out.
@@ -118,7 +130,7 @@ impl RedisClaim {
         });
         let Some((fence, session, guard)) = granted.inspect_err(|_| {
             // Nobody knows whether it was granted; unless it is given back, it would hold up everybody for a lease.
-            drop(hub.run(Arc::clone(&lease).release()));
+            drop(hub.run(Arc::clone(&lease).give_back()));
         })?
         else {
             return Ok(None);

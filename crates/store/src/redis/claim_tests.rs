@@ -10,6 +10,9 @@ use crate::redis::scripts::{CLAIM, Keys};
 use crate::store::Store as _;
 use preopen_core::seal::SealKey;
 
+/// Fence, session, guard.
+type Granted = Option<(u64, Option<String>, Option<String>)>;
+
 #[path = "../../tests/common/redis.rs"]
 mod server;
 
@@ -37,4 +40,22 @@ async fn a_claim_is_not_renewed_for_ever() {
     tokio::time::sleep(Duration::from_millis(1800)).await;
     assert_eq!(hung.claim.good_for(), Duration::ZERO);
     assert!(store.claim("hung").await.unwrap().is_some(), "others go on");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_asked_for_twice_is_granted_twice_to_its_owner_only() {
+    let server = server::Server::start();
+    let store = RedisStore::new(server.url()).unwrap();
+    let hub = Hub::current().unwrap();
+    let pool = hub.pool(&store.address);
+    let keys = Keys::new("preopen", "twice");
+    // As when the connection breaks between the script and its answer.
+    for (owner, granted) in [("one", true), ("one", true), ("other", false), ("one", true)] {
+        let (pool, call) = (
+            Arc::clone(&pool),
+            Call::new(&keys, CLAIM, [owner, "30000", "3600000"]),
+        );
+        let answer = hub.run(async move { pool.ask::<Granted>(&call).await });
+        assert_eq!(answer.await.unwrap().unwrap().is_some(), granted, "{owner}");
+    }
 }

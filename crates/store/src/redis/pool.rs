@@ -262,3 +262,23 @@ fn redirected(error: &RedisError, from: Option<&Node>) -> Option<Node> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use preopen_core::Secret;
+
+    #[test]
+    fn what_a_server_repeats_of_a_login_is_not_told() {
+        let url = "redis+sentinel://CANARY-user:CANARY-pass@h/m?sentinel_password=CANARY-other";
+        let target = Target::parse(&Secret::new(url)).unwrap();
+        let ca_file = None;
+        let pool = Pool::new(Arc::new(Address { target, ca_file }));
+        let repeats = "no rights for CANARY-user with CANARY-pass or CANARY-other".to_owned();
+        let error = RedisError::from((Kind::AuthenticationFailed, "refused", repeats));
+        let error = pool.unavailable(&error);
+        let told = format!("{error} {error:?} {:?}", error.causes());
+        assert!(told.contains("no rights for **redacted** with"), "{told}");
+        assert!(!told.contains("CANARY"), "{told}");
+    }
+}

@@ -146,7 +146,6 @@ impl Server {
         self.ask::<()>(&all);
     }
 
-    /// An ordinary connection of the default user.
     pub fn connection(&self) -> Connection {
         let client = Client::open(format!("redis://127.0.0.1:{}/0", self.port)).unwrap();
         client.get_connection_with_timeout(START).unwrap()
@@ -257,9 +256,8 @@ fn is_up(child: &mut Child, port: u16) -> bool {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
-        if answers(port) {
-            // Not somebody else's server on the same port.
-            return child.try_wait().unwrap().is_none();
+        if answers(port, child.id()) {
+            return true;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -268,15 +266,17 @@ fn is_up(child: &mut Child, port: u16) -> bool {
     false
 }
 
-fn answers(port: u16) -> bool {
+/// Whether this very process answers: another test may have taken the port first.
+fn answers(port: u16, process: u32) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return false;
     };
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    let mut answer = [0; 5];
-    stream.write_all(b"PING\r\n").is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && [b"+PONG", b"-NOAU"].contains(&&answer)
+    drop(stream.write_all(b"INFO server\r\nQUIT\r\n"));
+    let mut answer = String::new();
+    drop(stream.read_to_string(&mut answer));
+    // A Sentinel with a password says no more than that it wants one.
+    answer.contains(&format!("process_id:{process}\r")) || answer.starts_with("-NOAUTH")
 }
 
 /// A port that was free just now.
