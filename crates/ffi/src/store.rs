@@ -101,6 +101,14 @@ impl StoreCall {
         }
     }
 
+    /// Says that a claim cannot be used, as [`StoreCall::fail`]; what can release it is used for that.
+    pub fn refuse(self, claim: Option<Start>, how: &str) {
+        if let Some(start) = claim {
+            release(start, Arc::clone(&self.name));
+        }
+        self.fail(how);
+    }
+
     /// Says that the method failed; `how` completes the sentence, for example `raised KeyError`, and holds nothing that the
     /// method itself said.
     pub fn fail(self, how: &str) {
