@@ -1,6 +1,6 @@
-"""Callbacks for secrets, and the methods of a program's own store: each question is answered on a thread of its
-own, and what is returned to be awaited is awaited on the session's event loop, or on a new one where there is
-none."""
+"""Callbacks for secrets, and the methods of a program's own store: each question is answered on a thread of
+its own, and what is returned to be awaited is awaited on the session's event loop, or on a new one where
+there is none."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ class Callbacks:
     __slots__ = ("__weakref__", "_asked", "_loop", "_store")
 
     def __init__(self, asked: Optional[Asked], store: object = None) -> None:
-        # Before Python 3.12 the thread that imports this first is taken for the main one, and must not be one of
-        # the native module's.
+        # Before Python 3.12 the thread that imports this first is taken for the main one, and must not be one
+        # of the native module's.
         import threading  # noqa: F401
 
         try:
@@ -108,7 +108,10 @@ class Callbacks:
         self._start(copy_context().run, lambda: _method(target, call), call)
 
     def _start(
-        self, run: Callable[..., object], ask: Callable[[], Any], question: Union[native.Prompt, native.StoreCall]
+        self,
+        run: Callable[..., object],
+        ask: Callable[[], Any],
+        question: Union[native.Prompt, native.StoreCall],
     ) -> None:
         from threading import Thread
 

@@ -88,8 +88,8 @@ class SessionBase:
 
     @property
     def store(self) -> Optional[str]:
-        """Where the session is shared, in a few words and without a password; ``None`` when it is this object's
-        own."""
+        """Where the session is shared, in a few words and without a password; ``None`` when it is this
+        object's own."""
         return self._native.store
 
     def state(self) -> SessionState:

@@ -47,7 +47,8 @@ def generate_key() -> str:
     it where you keep secrets."""
 
 def check_store(store: object, callbacks: object) -> Work:
-    """Checks a store of the program's own, whose methods `callbacks` calls: gives a list of what it violates."""
+    """Checks a store of the program's own, whose methods `callbacks` calls: gives a list of what it
+    violates."""
 
 @final
 class Token:

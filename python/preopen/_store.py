@@ -10,9 +10,9 @@ __all__ = ["Claim", "Store"]
 class Claim(Protocol):
     """The right to write an account's value, for one program at a time. `Store.claim` gives it.
 
-    It must become free without anybody's help when its program dies: at once, or when its lease is over. A claim
-    with a lease has one more method, ``good_for() -> float``: the seconds for which it is certain to hold. It
-    renews the lease by itself, and notices by itself that it could not.
+    It must become free without anybody's help when its program dies: at once, or when its lease is over. A
+    claim with a lease has one more method, ``good_for() -> float``: the seconds for which it is certain to
+    hold. It renews the lease by itself, and notices by itself that it could not.
     """
 
     @property
@@ -20,10 +20,10 @@ class Claim(Protocol):
         """What was stored when the claim began, or ``None``. Nobody else can have changed it since."""
 
     def write(self, value: str, /) -> Union[bool, Awaitable[bool]]:
-        """Stores the value durably, while the claim goes on; ``False``, and nothing is stored, when the claim does
-        not hold any more. Exactly this text must be read afterwards, by everybody."""
+        """Stores the value durably, while the claim goes on; ``False``, and nothing is stored, when the claim
+        does not hold any more. Exactly this text must be read afterwards, by everybody."""
 
-    def release(self) -> Union[None, Awaitable[None]]:
+    def release(self) -> Union[Awaitable[None], None]:
         """Gives the claim back. One that was lost to another program meanwhile is left to it."""
 
 
@@ -34,13 +34,13 @@ class Store(Protocol):
     The texts are sealed, so that a store never sees a token. They are one line of ASCII, a few thousand
     characters; `account` is a short name of lower-case letters, digits and hyphens without a secret in it.
 
-    Methods may be plain or ``async def``. A plain one runs on a thread of its own, and several may run at the same
-    time; a coroutine runs on the event loop that the `AsyncSession` was used on last, while that runs, and
-    otherwise, and for a `Session`, in a new loop on that thread. Each has 30 seconds. An exception is
+    Methods may be plain or ``async def``. A plain one runs on a thread of its own, and several may run at the
+    same time; a coroutine runs on the event loop that the `AsyncSession` was used on last, while that runs,
+    and otherwise, and for a `Session`, in a new loop on that thread. Each has 30 seconds. An exception is
     `StoreUnavailableError` for the callers, with the name of its type and nothing else.
 
-    One more method is optional: ``describe() -> str`` tells what the store is in one line without a password, for
-    messages; it is called once, when the session is made.
+    One more method is optional: ``describe() -> str`` tells what the store is in one line without a password,
+    for messages; it is called once, when the session is made.
 
     `preopen.testing.check_store` checks an implementation. The key comes from ``PREOPEN_KEY`` or `store_key`.
     """
@@ -49,5 +49,5 @@ class Store(Protocol):
         """What is stored for the account, or ``None``. It does not wait for a claim that somebody holds."""
 
     def claim(self, account: str, /) -> Union[Optional[Claim], Awaitable[Optional[Claim]]]:
-        """Tries to become the only program that may write for the account; ``None``, at once, when another one
-        is. Waiting is the session's business."""
+        """Tries to become the only program that may write for the account; ``None``, at once, when another
+        one is. Waiting is the session's business."""

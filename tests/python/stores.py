@@ -209,7 +209,10 @@ WRONG = {
     "a race": (Race, {"of many who claim at the same time one succeeds"}),
     "stale claims": (StaleClaims, {"no claimed update is lost"}),
     "blind claims": (BlindClaims, {"a claim tells what is stored when it begins"}),
-    "no claims": (NoClaims, {"a released claim is free", "what is written is read back, by the writer and by others"}),
+    "no claims": (
+        NoClaims,
+        {"a released claim is free", "what is written is read back, by the writer and by others"},
+    ),
     "one value for all": (OneForAll, {"accounts do not know of each other"}),
     "blank instead of none": (Blank, {"what was never written reads as nothing"}),
     "reads that wait": (WaitingReads, {"reading does not wait for a claim"}),
@@ -227,7 +230,10 @@ WRONG = {
     ),
     "late writes": (
         with_claim(write=write_late, release=release_late),
-        {"what is written is read back, by the writer and by others", "those who wait are told of a change in time"},
+        {
+            "what is written is read back, by the writer and by others",
+            "those who wait are told of a change in time",
+        },
     ),
     "sessions that stay": (
         with_claim(write=write_session_only_if_there),

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import sys
 import threading
 import time
@@ -10,10 +9,9 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import QUOTE, READ, logins, run_script, script, until
-from renderings import assert_holds_no_secret, assert_no_secret
+from conftest import QUOTE, READ, ROOT, logins, run_script, until
+from renderings import assert_no_secret
 from stores import WRONG, Asynchronous, MemoryClaim, MemoryStore, NoClaims, with_claim
-from test_concurrency import PROGRAM
 from test_secrets import assert_frames_hide, secrets_of
 
 import preopen
@@ -106,7 +104,12 @@ class TestOptions:
             assert "on_store_loss" in refused("on_store_loss", kind, on_store_loss=value)
 
     def test_the_default_is_no_store(self, kind):
-        for options in ({}, {"store": None}, {"store": "memory"}, {"store": " memory ", "on_store_loss": "login"}):
+        for options in (
+            {},
+            {"store": None},
+            {"store": "memory"},
+            {"store": " memory ", "on_store_loss": "login"},
+        ):
             assert kind(SAMCO, **options).store is None
 
     def test_a_store_may_describe_itself(self, kind):
@@ -180,9 +183,16 @@ def test_the_key_of_the_environment_is_known_to_all_programs(sandbox, monkeypatc
     first = share(sandbox, store, store_key=None)
     token = first.token().expose()
     assert share(sandbox, store, store_key=None).token().expose() == token
+    # However a program got it.
     monkeypatch.delenv("PREOPEN_KEY")
-    with pytest.raises(preopen.InvalidInputError, match="PREOPEN_KEY"):
+    given = share(sandbox, store, store_key=KEY)
+    assert given.token().expose() == token
+    with pytest.raises(preopen.LoginRequiredError):
         share(sandbox, store, store_key=preopen.generate_key()).token()
+    handed = MemoryStore()
+    token = share(sandbox, handed, store_key=KEY).token().expose()
+    monkeypatch.setenv("PREOPEN_KEY", KEY)
+    assert share(sandbox, handed, store_key=None).token().expose() == token
 
 
 @pytest.mark.parametrize("made", [lambda store: store, Asynchronous], ids=["plain", "async"])
@@ -436,17 +446,20 @@ def test_a_method_that_hangs_is_given_up_after_30_seconds(sandbox):
     wait.set()
 
 
-def test_a_session_that_is_dropped_in_a_login_gives_its_claim_back(sandbox):
+def test_a_session_that_is_closed_in_a_login_gives_its_claim_back(sandbox):
     store = MemoryStore()
     sandbox.fault("samco", "/session/token", delay_ms=1000)
     session = share(sandbox, store)
-    thread = threading.Thread(target=lambda session: pytest.raises(preopen.PreopenError, session.token), args=(session,))
-    thread.start()
-    until(lambda: store.claimed != set())
-    session.close()
-    thread.join()
-    del session, thread
-    gc.collect()
+
+    def token():
+        with pytest.raises(preopen.InvalidInputError):
+            session.token()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(token)
+        until(lambda: store.claimed != set())
+        session.close()
+        waiting.result()
     until(lambda: store.claimed == set())
 
 
@@ -460,8 +473,8 @@ def test_a_store_that_refers_to_its_session_is_collected(sandbox):
     strategy.session.token()
     strategy.session.invalidate(1)
     strategy.session.token()
-    gone = weakref.ref(strategy)
-    until(lambda: strategy.claimed == set())
+    gone, claimed = weakref.ref(strategy), strategy.claimed
+    until(lambda: claimed == set())
     del strategy
     # A claim was kept until it was released; its thread may still be on its way out.
     until(lambda: gc.collect() is None or gone() is None)
@@ -623,3 +636,58 @@ def test_the_protocols_are_there_when_they_are_asked_for():
     assert {"Claim", "Store"} <= set(dir(preopen))
     with pytest.raises(AttributeError, match="no attribute 'store'"):
         preopen.store  # noqa: B018
+
+
+TYPED = """
+from typing import Optional
+import preopen
+from preopen.testing import check_store
+
+class Claim:
+    value: Optional[str] = None
+    def write(self, value: str) -> bool: return True
+    def release(self) -> None: ...
+
+class Plain:
+    def read(self, account: str) -> Optional[str]: return account
+    def claim(self, account: str) -> Optional[Claim]: return Claim()
+
+class AwaitedClaim:
+    value = "text"
+    async def write(self, value: str) -> bool: return True
+    async def release(self) -> None: ...
+    def good_for(self) -> float: return 1.0
+
+class Awaited(preopen.Store):
+    async def read(self, account: str) -> Optional[str]: return None
+    async def claim(self, account: str) -> Optional[preopen.Claim]: return AwaitedClaim()
+
+class NoStore:
+    def read(self, account: str) -> bytes: return b""
+    def claim(self, account: str) -> None: return None
+
+credentials = preopen.Samco(api_key="k", api_secret="s")
+for store in (Plain(), Awaited()):
+    preopen.Session(credentials, store=store, on_store_loss="login")
+preopen.AsyncSession(credentials, store="file", store_key="keyring")
+check_store(Plain())
+reveal_type(preopen.Session(credentials).store)
+check_store(NoStore())  # an error
+preopen.Session(credentials, on_store_loss="ignore")  # an error
+"""
+
+
+def test_types(tmp_path, monkeypatch):
+    from mypy import api
+
+    file = tmp_path / "typed.py"
+    file.write_text(TYPED)
+    monkeypatch.setenv("MYPYPATH", str(ROOT / "python"))
+    out, _, _ = api.run(["--strict", "--cache-dir", str(tmp_path), str(file)])
+    told = [line for line in out.splitlines() if "error:" in line or "note: Revealed" in line]
+    lines = TYPED.splitlines()
+    wrong = [number for number, line in enumerate(lines, 1) if line.endswith("# an error")]
+    errors = [int(line.split(":")[1]) for line in told if "error:" in line]
+    assert sorted(set(errors)) == wrong, out
+    (revealed,) = (line for line in told if "Revealed" in line)
+    assert "str" in revealed and "None" in revealed

@@ -229,12 +229,15 @@ impl Store for ForeignStore {
 
     fn key(&self, source: Option<KeySource>) -> BoxFuture<'_, Result<(KeySource, SealKey)>> {
         Box::pin(async move {
+            // Programs that share a session may have got the same key in different ways; another one opens nothing.
             match (source, &self.key) {
                 (None | Some(KeySource::Program), Some(key)) => Ok((KeySource::Program, key.clone())),
-                (None | Some(KeySource::Environment), _) => {
-                    environment_key().map(|key| (KeySource::Environment, key))
+                (Some(KeySource::Environment), Some(key)) => {
+                    let key = environment_key().unwrap_or_else(|_| key.clone());
+                    Ok((KeySource::Environment, key))
                 }
-                (Some(other), _) => Err(other.is_not_to_be_had()),
+                (Some(other @ (KeySource::File | KeySource::Keyring)), _) => Err(other.is_not_to_be_had()),
+                (source, _) => environment_key().map(|key| (source.unwrap_or(KeySource::Environment), key)),
             }
         })
     }
