@@ -160,7 +160,7 @@ impl StoreCall {
         }
     }
 
-    /// Says that the method failed; `how` completes the sentence "its read() ...".
+    /// Says that the method failed; `how` completes the sentence "its read ...".
     fn failed(&self, how: &str) {
         if let Some(call) = self.take() {
             call.fail(how);
@@ -180,7 +180,7 @@ impl StoreCall {
     fn reply(&self, answer: &Bound<'_, PyAny>) -> Result<StoreReply, String> {
         let gave = |wanted: &str| format!("gave {}, not {wanted}", type_name(answer));
         Ok(match self.method {
-            StoreMethod::Read => StoreReply::Text(value(answer).map_err(|_| gave("str or None"))?),
+            StoreMethod::Read => StoreReply::Text(value(answer).map_err(|()| gave("str or None"))?),
             StoreMethod::Claim if answer.is_none() => StoreReply::Claimed(None),
             StoreMethod::Claim => StoreReply::Claimed(Some(self.handed(answer)?)),
             StoreMethod::Write => match answer.cast::<PyBool>() {

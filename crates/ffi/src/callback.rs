@@ -77,7 +77,7 @@ pub(crate) async fn answered<T>(coming: oneshot::Receiver<T>, gone: impl Future<
 pub async fn on_own_thread(start: impl FnOnce() + Send + 'static) {
     // Nothing is left to be done with a failure of its own: the question is dropped, and that is one.
     drop(tokio::task::spawn_blocking(start).await);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

@@ -253,9 +253,8 @@ impl Store for ForeignStore {
 
     fn claim<'a>(&'a self, account: &'a str) -> BoxFuture<'a, Result<Option<Claimed>>> {
         Box::pin(async move {
-            let handed = match self.ask(StoreMethod::Claim, account).await? {
-                StoreReply::Claimed(handed) => handed,
-                _ => return Err(failed(&self.name, StoreMethod::Claim, MIXED_UP)),
+            let StoreReply::Claimed(handed) = self.ask(StoreMethod::Claim, account).await? else {
+                return Err(failed(&self.name, StoreMethod::Claim, MIXED_UP));
             };
             let Some(handed) = handed else { return Ok(None) };
             let mut claim = ForeignClaim {

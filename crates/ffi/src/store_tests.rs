@@ -11,10 +11,13 @@ use preopen::{ErrorKind, SealKey};
 
 use super::{ForeignStore, HandedClaim, Start, StoreCall, StoreMethod, StoreReply, check_store};
 
-/// A right store, and what was called.
+/// The text of each account, and whether somebody holds the claim.
+type Kept = HashMap<String, (Option<String>, bool)>;
+
+/// A right store, and how often a claim of it was released.
 #[derive(Clone, Default)]
 struct Right {
-    kept: Arc<Mutex<HashMap<String, (Option<String>, bool)>>>,
+    kept: Arc<Mutex<Kept>>,
     released: Arc<AtomicUsize>,
     good_for: Option<f64>,
 }
@@ -188,7 +191,7 @@ async fn a_lease_is_counted_from_before_it_was_asked_for() {
     let value = Value::new(None, Some("guard".to_owned()));
     assert!(claimed.claim.write(&value).await.unwrap());
     assert_eq!(claimed.claim.good_for(), Duration::from_secs(20));
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(claimed.claim.good_for(), Duration::ZERO);
     let endless = Right {
         good_for: Some(f64::INFINITY),
