@@ -1,5 +1,7 @@
 // The options of sessions and calls: their types, and the checks of what TypeScript cannot check at run time.
 
+import { isMainThread } from "node:worker_threads";
+
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
@@ -150,7 +152,9 @@ const CALL: Readonly<Record<keyof CallOptions, Check>> = {
 /** Settings of a session as the addon wants them, and its store. Throws `InvalidInputError`. */
 export function sessionOptions(options: SessionOptions): [NativeOptions, string | Store | undefined] {
   const { store, ...native } = given(options, SESSION) as SessionOptions;
-  return [native as NativeOptions, store];
+  // Rust reads the environment of the process; a worker thread has one of its own.
+  const key = typeof store === "object" && !isMainThread ? keyOfEnvironment() : undefined;
+  return [{ ...(key === undefined ? {} : { storeKey: key }), ...native } as NativeOptions, store];
 }
 
 /** The signal of a call that takes nothing else. Throws `InvalidInputError`. */

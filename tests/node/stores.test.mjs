@@ -298,9 +298,10 @@ test("a session that nobody refers to any more is still served while it logs in"
 
 test("a worker thread has a store of its own, and may end while it is asked", async () => {
   const account = broker.accounts.find((one) => one.broker === "samco");
-  for (const [mode, told] of [["answers", "token"], ["hangs", "asked"]]) {
+  for (const [mode, told, key, env] of [["answers", "token", KEY], ["answers", "token", undefined, { PREOPEN_KEY: KEY }], ["hangs", "asked", KEY]]) {
     const worker = new Worker(at("tests/node/children/store-worker.mjs"), {
-      workerData: { mode, key: KEY, baseUrl: broker.samcoUrl, apiKey: account.apiKey, apiSecret: account.apiSecret },
+      env: { ...process.env, ...env },
+      workerData: { mode, key, baseUrl: broker.samcoUrl, apiKey: account.apiKey, apiSecret: account.apiSecret },
     });
     const said = await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
     assert.equal(said, told);
