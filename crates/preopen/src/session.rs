@@ -25,7 +25,7 @@ use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::runtime::{self, Spawn, anywhere};
-use crate::shared::{Shared, StoreLoss, Turn, catch_up};
+use crate::shared::{Shared, StoreLoss, Turn, catch_up, look, look_behind};
 use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
 
@@ -151,7 +151,10 @@ impl Session {
 
     /// The live token if there is one, without waiting, logging in or taking a lock.
     pub fn try_token(&self) -> Option<Token> {
-        self.inner.live().map(Token::new)
+        self.inner
+            .live()
+            .inspect(|_| look_behind(&self.inner))
+            .map(Token::new)
     }
 
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
@@ -163,6 +166,7 @@ impl Session {
     /// The headers if there is a live token, without waiting.
     pub fn try_headers(&self) -> Option<Headers> {
         let record = self.inner.live()?;
+        look_behind(&self.inner);
         Some(self.inner.derived(&record).headers.clone())
     }
 
@@ -249,6 +253,18 @@ impl Session {
         self.inner.state.machine().state(self.inner.clock.now())
     }
 
+    /// What the store holds for this account, whichever program put it there: the session with its end, or what keeps every
+    /// program from logging in. The broker is not asked, no login starts, and a store without this account stays as it is.
+    /// Without a store it is [`Session::state`].
+    ///
+    /// Errors: `StoreUnavailable`; `LoginRequired` (`store_unreadable`) for what cannot be opened; `InvalidInput` (`key`).
+    pub async fn stored_state(&self) -> Result<SessionState> {
+        match look(&self.inner).await {
+            Some(looked) => looked,
+            None => Ok(self.state()),
+        }
+    }
+
     /// Says that the broker refused the token of this generation. The next call logs in again; an old
     /// generation changes nothing.
     pub fn invalidate(&self, generation: u64) {
@@ -331,6 +347,7 @@ impl Session {
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
         if let Some(record) = self.inner.live() {
+            look_behind(&self.inner);
             return Ok(record);
         }
         if flight::is_asking(&self.inner) {

@@ -290,3 +290,38 @@ async fn logging_out_ends_the_newest_session_for_every_program() {
     assert_eq!(first.token().await.unwrap().expose(), next.expose());
     assert_eq!(logins(&sandbox), 2);
 }
+
+/// Asks for nothing but tokens until `wanted` holds of one.
+async fn until(session: &Session, wanted: impl Fn(Option<preopen::Token>) -> bool) {
+    for _ in 0..600 {
+        if wanted(session.try_token()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not noticed in 6 s");
+}
+
+#[tokio::test]
+async fn programs_that_only_ask_for_tokens_notice_what_others_do() {
+    let sandbox = sandbox().await;
+    let store = MemoryStore::new().unwrap();
+    let build = || samco(&sandbox).store(store.clone()).build().unwrap();
+    let (first, second) = (build(), build());
+    first.token().await.unwrap();
+    second.token().await.unwrap();
+    let mut told = second.events();
+    first.invalidate(1);
+    let next = first.token().await.unwrap();
+    until(&second, |token| {
+        token.is_some_and(|token| token.expose() == next.expose())
+    })
+    .await;
+    assert_eq!(told.next().await.unwrap().name.as_str(), "renewed");
+    first.logout().await.unwrap();
+    until(&second, |token| token.is_none()).await;
+    let ended = told.next().await.unwrap();
+    assert_eq!(ended.name.as_str(), "expired");
+    assert!(ended.reason.contains("another program"), "{}", ended.reason);
+    assert_eq!(logins(&sandbox), 2, "looking costs no login");
+}

@@ -70,6 +70,11 @@ pub enum Event {
         /// When its login was sent.
         issued_at: Timestamp,
     },
+    /// The store says that this session of it is dead: another program logged out, or was refused its token.
+    EndedElsewhere {
+        /// Which session.
+        origin: Origin,
+    },
     /// The time that [`Machine::wakes_at`] named has come.
     Tick,
     /// The broker refused a call because of the address that it came from, or told that it would.
@@ -200,7 +205,14 @@ impl Machine {
             Event::AddressRefused(error) => {
                 vec![because(EventName::IpMismatch, now, self.generation, &error)]
             }
-            Event::Invalidated { generation } => self.invalidated(generation, now),
+            Event::Invalidated { generation } => self.ended(now, "the broker refused its token", |record| {
+                record.generation == generation
+            }),
+            Event::EndedElsewhere { origin } => self.ended(
+                now,
+                "another program logged out, or was refused its token",
+                |record| record.origin == Some(origin),
+            ),
             Event::SignedOut => self.signed_out(now),
             Event::Reset => {
                 self.blocked = None;
@@ -425,7 +437,7 @@ impl Machine {
             return Vec::new();
         }
         let (record, mut effects) = match self.live(now) {
-            Some(record) if record.origin == login.origin => (record, Vec::new()),
+            Some(record) if !is_newer(&login, issued_at, &record) => (record, Vec::new()),
             _ => {
                 // The clock of its host may be ahead of ours.
                 let issued_at = issued_at.min(now.wall);
@@ -503,19 +515,19 @@ impl Machine {
         vec![Effect::Settle(queued, verdict)]
     }
 
-    fn invalidated(&mut self, generation: u64, now: Now) -> Vec<Effect> {
+    /// The session is dead at the broker, if it is the one that is meant.
+    fn ended(&mut self, now: Now, why: &str, is_meant: impl Fn(&Record) -> bool) -> Vec<Effect> {
         let Phase::Active(record) = &self.phase else {
             return Vec::new();
         };
-        if record.generation != generation {
+        if !is_meant(record) {
             return Vec::new();
         }
         let record = Arc::clone(record);
         self.dead = record.origin.or(self.dead);
         let mut effects = vec![Effect::Withdraw];
         if self.told < Told::Expired {
-            let reason = "the broker refused its token";
-            let expired = SessionEvent::of(EventName::Expired, now.wall, &record, reason);
+            let expired = SessionEvent::of(EventName::Expired, now.wall, &record, why);
             effects.push(announce(expired));
         }
         self.phase = Phase::Expired(record);
@@ -650,6 +662,15 @@ fn announce(event: SessionEvent) -> Effect {
 
 fn because(name: EventName, now: Now, generation: u64, error: &Error) -> Effect {
     announce(SessionEvent::because(name, now.wall, generation, error))
+}
+
+/// Whether what a store holds replaces a session that is live here. One that only this program knows of is as good as a
+/// stored one.
+fn is_newer(login: &Login, issued_at: Timestamp, here: &Record) -> bool {
+    match (login.origin, here.origin) {
+        (Some(stored), Some(mine)) => stored.epoch != mine.epoch || stored.generation > mine.generation,
+        _ => issued_at > here.issued_at,
+    }
 }
 
 fn closed_error() -> Error {

@@ -5,14 +5,14 @@ mod flight;
 mod turn;
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use preopen_core::broker::{Login, Policy};
+use preopen_core::broker::{Login, Policy, digest};
 use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::lifecycle::shared::{Asker, Decision, Kept, Origin, key_of};
-use preopen_core::lifecycle::{Event, Identity};
+use preopen_core::lifecycle::{Event, Identity, SessionState};
 use preopen_core::seal::SealKey;
 use preopen_core::{Error, ErrorKind, Result};
 use preopen_store::{Claim, Claimed, KeySource, Store, Value};
@@ -25,6 +25,8 @@ pub(crate) use turn::Turn;
 
 /// The longest wait for news of a store at a time: the session may have been dropped meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the store is looked at for a session that is in use.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What a new login does when the store cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     on_loss: StoreLoss,
     /// The user wants one attempt whatever other programs found.
     overrule: AtomicBool,
+    /// When the store was looked at last for a session in use, in milliseconds since this program's first look.
+    looked: AtomicU64,
 }
 
 impl fmt::Debug for Shared {
@@ -69,6 +73,7 @@ impl Shared {
             policy,
             on_loss,
             overrule: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
         }
     }
 
@@ -147,14 +152,42 @@ impl Shared {
         }
     }
 
-    /// What the store holds that is better than what is here, if it can be had without waiting.
-    async fn news(&self, asker: &Asker<'_>, clock: &dyn Clock) -> Result<Option<(Box<Login>, Timestamp)>> {
+    /// What the store says of the session, without waiting.
+    async fn news(&self, dead: Option<Origin>, clock: &dyn Clock) -> Result<News> {
         let value = self.store.read(&self.account).await?;
         let (kept, ..) = self.open(value.as_ref()).await?;
-        Ok(match kept.decide(asker, clock.now(), &self.policy.expiry) {
-            Decision::Adopt { login, issued_at } => Some((login, issued_at)),
-            Decision::Refuse(_) | Decision::LogIn => None,
+        let asker = Asker {
+            dead,
+            ..Asker::default()
+        };
+        Ok(match kept.decide(&asker, clock.now(), &self.policy.expiry) {
+            Decision::Adopt { login, issued_at } => News::Session { login, issued_at },
+            Decision::Refuse(_) | Decision::LogIn => News::Ended(kept.guard.newest_ended()),
         })
+    }
+
+    /// What the store holds, for a person; nothing is made in a store without this account. `credentials` as in
+    /// [`Kept::state`].
+    async fn look(&self, credentials: Option<&str>, clock: &dyn Clock) -> Result<SessionState> {
+        let kept = match self.store.read(&self.account).await? {
+            Some(value) => self.open(Some(&value)).await?.0,
+            None => Kept::default(),
+        };
+        Ok(kept.state(credentials, clock.now(), &self.policy.expiry))
+    }
+
+    /// Whether it is time to look at the store again for a session that is in use.
+    fn is_due(&self) -> bool {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let now = START.get_or_init(Instant::now).elapsed();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let last = self.looked.load(Ordering::Relaxed);
+        let waited = Duration::from_millis(now.saturating_sub(last));
+        waited >= FRESH
+            && self
+                .looked
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Says that the session of `origin` is dead, if it is still the one that is kept. Best effort: whoever takes it over
@@ -177,24 +210,57 @@ impl Shared {
     }
 }
 
-/// Looks whether the store holds a session that is better than what is here, without waiting or logging in.
+/// What the store says of the session.
+enum News {
+    /// A session that may be used.
+    Session { login: Box<Login>, issued_at: Timestamp },
+    /// None; this is the newest one that is known to be dead.
+    Ended(Option<Origin>),
+}
+
+/// Takes in what the store says now, without waiting for anybody or logging in. Best effort.
 pub(crate) async fn catch_up(inner: &Inner) {
     let Some(shared) = inner.shared.clone() else {
         return;
     };
     let (clock, dead) = (Arc::clone(&inner.clock), inner.dead());
-    let news = anywhere(async move {
-        let asker = Asker {
-            dead,
-            ..Asker::default()
-        };
-        shared.news(&asker, clock.as_ref()).await
-    });
-    if let Ok(Some((login, issued_at))) = news.await {
-        drop(inner.apply(Event::Adopted {
+    let news = anywhere(async move { shared.news(dead, clock.as_ref()).await });
+    drop(match news.await {
+        Ok(News::Session { login, issued_at }) => inner.apply(Event::Adopted {
             flight: None,
             login,
             issued_at,
-        }));
+        }),
+        Ok(News::Ended(Some(origin))) => inner.apply(Event::EndedElsewhere { origin }),
+        Ok(News::Ended(None)) | Err(_) => return,
+    });
+}
+
+/// What the store holds for the account of a session; `None` when it has no store. Errors: `StoreUnavailable`,
+/// `LoginRequired`, `InvalidInput`.
+pub(crate) async fn look(inner: &Inner) -> Option<Result<SessionState>> {
+    let shared = inner.shared.clone()?;
+    let adapter = &inner.adapter;
+    let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
+    let clock = Arc::clone(&inner.clock);
+    let looked = anywhere(async move {
+        let state = shared.look(credentials.as_deref(), clock.as_ref()).await;
+        state.map_err(|error| shared.name(error))
+    });
+    Some(looked.await)
+}
+
+/// A session is served from memory: every now and then the store is looked at behind it, so that a logout or a new login
+/// of another program is noticed by programs that only ask for tokens.
+pub(crate) fn look_behind(inner: &Arc<Inner>) {
+    if inner.shared.as_ref().is_some_and(|shared| shared.is_due()) {
+        let session = Arc::downgrade(inner);
+        let look = async move {
+            if let Some(inner) = session.upgrade() {
+                catch_up(&inner).await;
+            }
+        };
+        // Without a place to run nothing is looked at: the broker tells.
+        drop(inner.spawn.spawn(Box::pin(look)));
     }
 }

@@ -50,6 +50,21 @@ struct Held {
     error: Told,
 }
 
+impl Held {
+    fn rest(&self, now: Now) -> Duration {
+        let until = Timestamp::from_millis(self.until);
+        until.since(now.wall).min(Duration::from_millis(self.wait))
+    }
+}
+
+/// What keeps a program from logging in.
+pub(super) enum Obstacle {
+    /// The broker refused the credentials for good.
+    Blocked(Error),
+    /// The last login failed, and nobody tries again for so long.
+    Held(Error, Duration),
+}
+
 impl Guard {
     /// How many logins had ended: whoever looks now waits for the next one, if it is under way.
     pub fn answered(&self) -> u64 {
@@ -116,8 +131,7 @@ impl Guard {
             return Some(blocked.error.to_error());
         }
         let held = self.held.as_ref()?;
-        let until = Timestamp::from_millis(held.until);
-        let rest = until.since(now.wall).min(Duration::from_millis(held.wait));
+        let rest = held.rest(now);
         let mine = asker.answered_before.is_some_and(|seen| held.attempt > seen);
         if rest.is_zero() && !mine {
             return None;
@@ -130,8 +144,25 @@ impl Guard {
         })
     }
 
+    /// What keeps whoever has the credentials with this digest from logging in at `now`.
+    pub(super) fn obstacle(&self, credentials: Option<&str>, now: Now) -> Option<Obstacle> {
+        if let Some(blocked) = &self.blocked
+            && credentials.is_none_or(|mine| mine == blocked.credentials)
+        {
+            return Some(Obstacle::Blocked(blocked.error.to_error()));
+        }
+        let held = self.held.as_ref()?;
+        let rest = held.rest(now);
+        (!rest.is_zero()).then(|| Obstacle::Held(held.error.to_error(), rest))
+    }
+
     pub(super) fn serial(&self) -> u64 {
         self.serial
+    }
+
+    /// The newest generation that was published.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// A session was opened.
@@ -152,6 +183,14 @@ impl Guard {
     /// What was decided is to be written.
     pub(super) fn stamped(&mut self) {
         self.serial += 1;
+    }
+
+    /// The newest session that is known to be dead.
+    pub fn newest_ended(&self) -> Option<Origin> {
+        (self.ended > 0).then_some(Origin {
+            epoch: self.epoch,
+            generation: self.ended,
+        })
     }
 
     pub(super) fn has_ended(&self, origin: Origin) -> bool {

@@ -4,6 +4,7 @@
 
 mod guard;
 mod sealed;
+mod state;
 mod told;
 
 use crate::broker::Login;
