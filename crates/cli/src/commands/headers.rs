@@ -1,0 +1,26 @@
+//! `preopen headers BROKER`: the headers of an authenticated call, one on a line, as `curl -H @-` reads them.
+
+use std::process::ExitCode;
+
+use preopen::Json;
+
+use crate::output::{Failure, Output, secret_line};
+use crate::session::SessionArguments;
+
+pub(crate) async fn run(arguments: SessionArguments, output: Output) -> Result<ExitCode, Failure> {
+    let session = arguments.session().await?;
+    let headers = session.headers().await?;
+    if output.is_json() {
+        let pairs = headers
+            .expose()
+            .map(|(name, value)| (name.to_owned(), value.into()));
+        secret_line(&Json::Object(pairs.collect()).to_string())?;
+    } else {
+        let lines: Vec<String> = headers
+            .expose()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        secret_line(&lines.join("\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
