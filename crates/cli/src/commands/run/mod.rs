@@ -140,8 +140,11 @@ impl Authorization {
         getrandom::fill(&mut random)
             .map_err(|error| Failure::Other(format!("the system gives no randomness: {error}")))?;
         let bearer = Secret::new(URL_SAFE_NO_PAD.encode(random));
-        // Only this user can enter it; on most systems it is in memory and ends with the login.
-        let folder = tempfile::Builder::new()
+        // On most systems it is in memory and ends with the login.
+        let mut folder = tempfile::Builder::new();
+        #[cfg(unix)]
+        folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder = folder
             .prefix("preopen-run-")
             .tempdir_in(runtime_folder())
             .map_err(failed)?;
