@@ -224,7 +224,7 @@ fn a_record_of_format_1_is_read_for_ever() {
     let unwanted = Asker { dead, ..asker() };
     let error = decide(&kept, &unwanted, at).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
-    assert_eq!(error.advice(), Advice::After(Duration::from_secs(60)));
+    assert_eq!(error.advice(), Advice::After(Duration::from_mins(1)));
     assert!(kept.guard.spent_steps().contains(58_000_000));
     assert_eq!(
         kept.guard

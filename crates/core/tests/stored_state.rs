@@ -1,5 +1,10 @@
 //! What a store holds, as a person sees it: the session with its end, or what keeps every program from logging in.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod common;
 

@@ -71,7 +71,7 @@ impl Claimed {
 ///
 /// Errors of all methods: `StoreUnavailable` when the store cannot be used, and `InvalidInput` for settings.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// The store in a few words for messages and `status`, without a credential: `file /home/x/.local/state/preopen`.
+    /// The store in a few words for messages and `status`, without a credential: `file /home/you/.local/state/preopen`.
     fn describe(&self) -> String;
 
     /// Checks the settings. No I/O: it is called when a session is built. Errors: `InvalidInput` with the field.

@@ -97,9 +97,9 @@ async fn p2_a_disk_that_is_full_at_any_step_is_told_and_leaves_each_part_old_or_
                 success && said.contains("the disk is full; free some space"),
                 "{point}: {said}"
             );
+            assert!(!folder.names().concat().contains(".tmp"), "{point}");
             let expected = Some(expected(point, &old, &new));
             assert_eq!(claimed_value(&folder.store(), "a").await, expected, "{point}");
-            assert!(!folder.names().concat().contains(".tmp"), "{point}");
         }
     }
 }

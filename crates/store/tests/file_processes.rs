@@ -122,6 +122,10 @@ async fn p5_a_claim_whose_lock_file_was_replaced_writes_nothing() {
     let mut claimed = store.claim("a").await.unwrap().unwrap();
     assert!(claimed.claim.write(&value("old", "old")).await.unwrap());
     std::fs::remove_file(folder.path().join("a.lock")).unwrap();
+    let mut other = Running::start(worker(&["hold", "FOLDER", "a"], &folder.path()));
+    assert_eq!(other.line(), "held");
+    assert!(!claimed.claim.write(&value("older", "older")).await.unwrap());
+    assert!(other.end().1.success());
     let put = Running::start(worker(&["put", "FOLDER", "a", "new", "new"], &folder.path()));
     assert_eq!(put.end().0, "written");
     assert!(!claimed.claim.write(&value("older", "older")).await.unwrap());

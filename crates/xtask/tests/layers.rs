@@ -28,7 +28,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 8] = [
     ("reqwest", &["preopen-http"]),
     // The embedded broker serves TLS, so it needs the server half.
     ("rustls", &["preopen-http", "preopen-sandbox"]),
@@ -36,6 +36,8 @@ const FOREIGN: [(&str, &[&str]); 6] = [
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
     ("redis", &["preopen-store"]),
+    ("rustix", &["preopen-store"]),
+    ("keyring", &["preopen-store"]),
 ];
 
 /// The parts of tokio that start threads, timers or sockets. The core may use none of them.

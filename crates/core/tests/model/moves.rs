@@ -28,6 +28,20 @@ pub(crate) struct Shape {
     pub(crate) told: Option<i64>,
     pub(crate) skew: Option<i64>,
     pub(crate) wrong_address: bool,
+    pub(crate) stored: Stored,
+}
+
+/// Which session of a store it is, as seen from the one that is here.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Stored {
+    #[default]
+    Nowhere,
+    Next(u64),
+    Same,
+    Dead,
+    Older,
+    /// The store was wiped.
+    OtherEpoch(u64),
 }
 
 /// When an imported session was issued.
@@ -56,6 +70,16 @@ pub(crate) enum Move {
         shape: Shape,
         same_token: bool,
     },
+    /// A store is looked at: by a login, or behind a session.
+    Adopt {
+        which: Option<Which>,
+        issued: Issued,
+        shape: Shape,
+    },
+    /// The store says that a session of it is dead.
+    EndedElsewhere {
+        stored: Stored,
+    },
     Tick,
     /// Waits until the moment that the machine named, and a little more or less; or sleeps until then.
     TickWhenDue {
@@ -79,6 +103,30 @@ pub(crate) enum Move {
     PassToEnd(i64),
 }
 
+fn stored() -> impl Strategy<Value = Stored> {
+    prop_oneof![
+        4 => Just(Stored::Nowhere),
+        4 => (1_u64..3).prop_map(Stored::Next),
+        2 => Just(Stored::Same),
+        1 => Just(Stored::Dead),
+        1 => Just(Stored::Older),
+        1 => (1_u64..5).prop_map(Stored::OtherEpoch),
+    ]
+}
+
+fn adopt() -> impl Strategy<Value = Move> {
+    let which = prop_oneof![
+        5 => Just(Some(Which::Wanted)),
+        1 => (0_usize..4).prop_map(|back| Some(Which::Old(back))),
+        4 => Just(None),
+    ];
+    let issued = prop_oneof![
+        4 => (-1_000_000_i64..20 * HOUR).prop_map(Issued::Ago),
+        1 => (-2_i64..3).prop_map(Issued::AfterMine),
+    ];
+    (which, issued, shape()).prop_map(|(which, issued, shape)| Move::Adopt { which, issued, shape })
+}
+
 fn shape() -> impl Strategy<Value = Shape> {
     let told = prop_oneof![
         6 => Just(None),
@@ -92,10 +140,12 @@ fn shape() -> impl Strategy<Value = Shape> {
         2 => (-60_000_i64..60_000).prop_map(Some),
         1 => (-2_000_000_i64..2_000_000).prop_map(Some),
     ];
-    (told, skew, prop::bool::weighted(0.1)).prop_map(|(told, skew, wrong_address)| Shape {
+    let rest = (prop::bool::weighted(0.1), stored());
+    (told, skew, rest).prop_map(|(told, skew, (wrong_address, stored))| Shape {
         told,
         skew,
         wrong_address,
+        stored,
     })
 }
 
@@ -180,6 +230,8 @@ pub(crate) fn stories() -> impl Strategy<Value = Vec<Move>> {
         12 => tick_when_due.prop_map(|(off, asleep)| Move::TickWhenDue { off, asleep }),
         18 => answer(),
         5 => import(),
+        8 => adopt(),
+        2 => stored().prop_map(|stored| Move::EndedElsewhere { stored }),
         4 => prop::bool::weighted(0.8).prop_map(|right| Move::Drain { right }),
         4 => Just(Move::SignOut),
         4 => Just(Move::LoggedOut),

@@ -36,6 +36,8 @@ pub(crate) struct Given {
     pub(crate) told_ends: Option<i64>,
     pub(crate) skew: Option<i64>,
     pub(crate) wrong_address: bool,
+    /// Epoch and generation in a store.
+    pub(crate) origin: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +67,7 @@ pub(crate) struct View {
     pub(crate) generation: u64,
     pub(crate) readers_see: Option<u64>,
     pub(crate) renewable: Option<u64>,
+    pub(crate) dead: Option<(u64, u64)>,
     pub(crate) wakes_at: Option<i64>,
 }
 
@@ -77,6 +80,7 @@ struct Session {
     ends_mono: Duration,
     broker_behind: i64,
     refused: bool,
+    origin: Option<(u64, u64)>,
 }
 
 impl Session {
@@ -105,6 +109,8 @@ pub(crate) struct Reference {
     logouts: usize,
     failures: usize,
     hold: Option<(Duration, ErrorKind)>,
+    /// The last stored session that is known here to be dead.
+    dead: Option<(u64, u64)>,
 }
 
 impl Reference {
@@ -124,6 +130,7 @@ impl Reference {
             logouts: 0,
             failures: 0,
             hold: None,
+            dead: None,
         }
     }
 
@@ -137,6 +144,15 @@ impl Reference {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Where the last session is kept.
+    pub(crate) fn origin(&self) -> Option<(u64, u64)> {
+        self.session.as_ref()?.origin
+    }
+
+    pub(crate) fn dead(&self) -> Option<(u64, u64)> {
+        self.dead
     }
 
     /// Issue time, end and token of the last session.
@@ -168,13 +184,14 @@ impl Reference {
         ends = ends.min(given.told_ends.unwrap_or(i64::MAX));
         let life = Duration::from_millis((ends - known.wall).max(0).unsigned_abs());
         Session {
-            generation: self.generation + 1,
+            generation: (self.generation + 1).max(given.origin.map_or(0, |(_, stored)| stored)),
             token: given.token.clone(),
             issued,
             ends,
             ends_mono: known.mono + life,
             broker_behind: (-skew).max(0),
             refused: false,
+            origin: given.origin,
         }
     }
 
@@ -211,6 +228,7 @@ impl Reference {
                 .as_ref()
                 .filter(|session| session.refused && session.in_time(at))
                 .map(|session| session.generation),
+            dead: self.dead,
             wakes_at: match unrefused {
                 Some(session) if !self.told_expiring => Some(session.ends - 15 * MINUTE),
                 Some(session) if !self.told_expired => Some(session.ends),
@@ -431,6 +449,56 @@ impl Reference {
         out
     }
 
+    /// What a store holds is found, by a login or without one.
+    pub(crate) fn adopted(&mut self, login: Option<usize>, given: &Given, issued: i64, at: At) -> Outcome {
+        let mut out = self.noticed(at);
+        let too_late = login.is_some() && login != self.wanted;
+        let known_dead = given.origin.is_some() && given.origin == self.dead && login.is_none();
+        if self.closed || too_late || known_dead {
+            return out;
+        }
+        let better = |mine: &Session| match (given.origin, mine.origin) {
+            (Some((epoch, stored)), Some((my_epoch, my_stored))) => epoch != my_epoch || stored > my_stored,
+            _ => issued > mine.issued,
+        };
+        let kept = self
+            .live(at)
+            .filter(|mine| !better(mine))
+            .map(|mine| mine.generation);
+        let generation = if let Some(kept) = kept {
+            kept
+        } else {
+            let session = self.session(given, issued.min(at.wall), at);
+            if !session.in_time(at) {
+                if let Some(login) = login {
+                    self.fail(login, ErrorKind::Timeout, None, at, &mut out);
+                }
+                return out;
+            }
+            let generation = session.generation;
+            self.publish(session, given.wrong_address, &mut out);
+            generation
+        };
+        self.failures = 0;
+        self.hold = None;
+        out.settled = self.wanted.map(|waited| (waited, Ok(generation)));
+        if login.is_some() {
+            self.wanted = None;
+        }
+        out
+    }
+
+    pub(crate) fn ended_elsewhere(&mut self, origin: (u64, u64), at: At) -> Outcome {
+        let mine = self
+            .session
+            .as_ref()
+            .filter(|session| session.origin == Some(origin));
+        match mine.map(|session| session.generation) {
+            Some(generation) => self.invalidated(generation, at),
+            None => self.noticed(at),
+        }
+    }
+
     pub(crate) fn ticked(&mut self, at: At) -> Outcome {
         let mut out = self.noticed(at);
         if self.live(at).is_none() && self.warm_at(at).is_some_and(|due| due <= at.wall) {
@@ -448,6 +516,7 @@ impl Reference {
             return out;
         }
         session.refused = true;
+        self.dead = session.origin.or(self.dead);
         if !self.told_expired {
             out.announced.push(("expired", generation));
         }
@@ -461,6 +530,9 @@ impl Reference {
         if self.closed {
             out.answer = Some(Answer::Refused(ErrorKind::InvalidInput, None));
             return out;
+        }
+        if let Some(session) = self.session.as_ref().filter(|session| !session.refused) {
+            self.dead = session.origin.or(self.dead);
         }
         out.signed_out = self.live(at).map(|session| session.generation);
         if self.session.take().is_some() || self.wanted.is_some() {

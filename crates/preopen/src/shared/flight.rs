@@ -195,7 +195,13 @@ async fn take_turn(
                 turn.failed(&error, &credentials, seed, clock.as_ref()).await;
             }
             turn.claim.release().await;
-            Err(Trouble::After(error))
+            // Only before something is sent does the store have a say.
+            let unsent = error.kind() == ErrorKind::StoreUnavailable;
+            Err(if unsent {
+                Trouble::Before(error)
+            } else {
+                Trouble::After(error)
+            })
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use preopen::core::target::Target;
 use preopen::core::wire::{BoxFuture, RawReply, Request, Transport, TransportFailure};
+use preopen::store::MemoryStore;
 use preopen::{
     AngelOne, Ask, Clock, ErrorKind, SealKey, Secret, Session, SessionBuilder, Timestamp, TotpSource,
     VirtualClock,
@@ -213,6 +214,39 @@ fn x2_a_session_that_is_handed_over_is_wiped() {
         other.close();
         let damaged = Secret::new(damaged);
         drop((open, damaged));
+    });
+}
+
+#[test]
+fn x2_a_session_that_is_shared_through_a_store_is_wiped() {
+    let _alone = alone();
+    let shared: fn() -> SessionBuilder = || angel_one().store(MemoryStore::new().unwrap());
+    nothing_left("sharing", shared, angel_day, async |stage| {
+        let session = stage.session;
+        let generation = session.token().await.unwrap().generation();
+        session.invalidate(generation);
+        assert_eq!(session.token().await.unwrap().generation(), 2, "refreshed");
+        assert_eq!(stage.transport.logins.load(Ordering::SeqCst), 2);
+        assert!(session.logout().await.unwrap().acknowledged);
+    });
+    // One that finds what another one left, and one that cannot read it.
+    nothing_left("finding", angel_one, angel_day, async |stage| {
+        let store = MemoryStore::new().unwrap();
+        let build = |transport: &Arc<Scripted>| {
+            angel_one()
+                .store(store.clone())
+                .transport(Arc::clone(transport) as Arc<dyn Transport>)
+                .clock(Arc::clone(&stage.clock) as Arc<dyn Clock>)
+                .build()
+                .unwrap()
+        };
+        let first = build(&stage.transport);
+        first.token().await.unwrap();
+        drop(first);
+        let second = build(&stage.transport);
+        assert_eq!(second.token().await.unwrap().generation(), 1);
+        assert_eq!(stage.transport.logins.load(Ordering::SeqCst), 1);
+        drop((second, stage.session));
     });
 }
 

@@ -230,7 +230,7 @@ mod tests {
     async fn a_keyring_that_does_not_answer_is_given_up() {
         let (end, wait) = mpsc::channel::<()>();
         let stuck = move || {
-            drop(wait.recv());
+            let _ = wait.recv();
             SealKey::generate()
         };
         let error = within(Duration::from_millis(20), stuck).await.unwrap_err();

@@ -8,7 +8,11 @@ use crate::workspace::{BINDINGS, Workspace};
 pub(super) fn run(workspace: &Workspace, report: &mut Report) {
     report.suite("rust", || {
         let mut cargo = workspace.cargo();
-        cargo.args(["test", "--workspace", "--no-fail-fast"]);
+        // The file store's tests of crashes need its fail-points.
+        let features = ["--features", "preopen-store/failpoints"];
+        cargo
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(features);
         for name in BINDINGS {
             if workspace.require_package(name).is_ok() {
                 cargo.args(["--exclude", name]);

@@ -1,13 +1,14 @@
 //! The folder on Unix: opened once for each piece of work, and every file in it through that handle, so that nothing
 //! can be put in its place halfway.
 
+mod file_system;
 mod lock;
 mod safe;
 mod slots;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use preopen_core::Result;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use file_system::file_system;
+pub(super) use file_system::file_system_of;
 pub(super) use lock::Lock;
 
 use super::LIMIT;
@@ -225,38 +228,6 @@ impl Folder {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The name of the file system that a path is, or would be, on, if it is a network's or alike.
-pub(super) fn file_system_of(path: &Path) -> Option<&'static str> {
-    let there = path.ancestors().find(|path| path.exists())?;
-    let handle = rustix::fs::open(there, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    file_system(&handle)
-}
-
-#[cfg(target_os = "linux")]
-fn file_system(folder: impl AsFd) -> Option<&'static str> {
-    let stat = rustix::fs::fstatfs(folder).ok()?;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::unnecessary_cast,
-        reason = "the number has 32 bits; the field's type is another one on each platform"
-    )]
-    super::file_systems::by_number(stat.f_type as u32)
-}
-
-#[cfg(target_vendor = "apple")]
-fn file_system(folder: impl AsFd) -> Option<&'static str> {
-    let stat = rustix::fs::fstatfs(folder).ok()?;
-    let name = stat.f_fstypename.iter().take_while(|byte| **byte != 0);
-    let name: String = name.map(|byte| char::from(byte.to_ne_bytes()[0])).collect();
-    super::file_systems::by_name(&name)
-}
-
-#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-fn file_system(_: impl AsFd) -> Option<&'static str> {
-    None
 }
 
 fn make(path: &Path) -> io::Result<()> {
