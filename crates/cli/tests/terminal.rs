@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{Read as _, Write};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
@@ -77,6 +78,13 @@ impl Terminal {
     }
 }
 
+/// Ends the process whose number was shown.
+fn terminate(shown: &str) {
+    let pid = shown.split("pid ").nth(1).unwrap().split('.').next().unwrap();
+    let killed = Command::new("kill").args(["-TERM", pid]).status().unwrap();
+    assert!(killed.success());
+}
+
 fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()
 }
@@ -115,7 +123,7 @@ fn a_pin_and_a_code_are_asked_for() {
     let pin = broker.secret("angelone", "pin");
     terminal.type_in(&format!("{pin}\n"));
     terminal.wait_for("Angel One one-time code: ");
-    let mut totp = std::process::Command::new(PREOPEN);
+    let mut totp = Command::new(PREOPEN);
     let code = stdout(&totp.arg("totp").envs(broker.environment()).output().unwrap());
     terminal.type_in(&code);
     let (ended, shown) = terminal.end();
@@ -175,13 +183,7 @@ fn the_terminal_is_as_it_was_after_ctrl_c_and_after_a_signal() {
     let asking = r#"sh -c 'echo "pid $$."; exec "$PREOPEN" token samco --base-url "$URL"'; echo "ended with $?"; stty -a; echo done"#;
     let terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], asking);
     terminal.wait_for("Samco API secret: ");
-    let shown = terminal.shown();
-    let pid = shown.split("pid ").nth(1).unwrap().split('.').next().unwrap();
-    let killed = std::process::Command::new("kill")
-        .args(["-TERM", pid])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    terminate(&terminal.shown());
     terminal.wait_for("done");
     let (_, shown) = terminal.end();
     assert!(shown.contains("ended with 143"), "{shown}");
@@ -210,6 +212,22 @@ fn run_asks_before_the_command_starts_and_keeps_the_answer_for_the_next_day() {
         "the terminal is the command's: {shown}"
     );
     assert!(!shown.contains(&secret) && !shown.contains("missing"), "{shown}");
+}
+
+#[test]
+fn a_signal_is_the_commands_even_after_somebody_was_asked() {
+    let broker = Broker::start();
+    let script = r#"sh -c 'echo "pid $$."; exec "$PREOPEN" run samco --base-url "$URL" -- \
+        sh -c "trap \"echo got it; exit 9\" TERM; echo started; while :; do sleep 0.02; done"'"#;
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], script);
+    terminal.wait_for("Samco API secret: ");
+    let secret = broker.secret("samco", "api_secret");
+    terminal.type_in(&format!("{secret}\n"));
+    terminal.wait_for("started");
+    terminate(&terminal.shown());
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 9, "{shown}");
+    assert!(shown.contains("got it"), "{shown}");
 }
 
 #[test]

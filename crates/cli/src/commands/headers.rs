@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use preopen::Json;
+use preopen::{Json, Secret};
 
 use crate::output::{Failure, Output, secret_line};
 use crate::session::SessionArguments;
@@ -16,11 +16,9 @@ pub(crate) async fn run(arguments: SessionArguments, output: Output) -> Result<E
             .map(|(name, value)| (name.to_owned(), value.into()));
         secret_line(&Json::Object(pairs.collect()).to_string())?;
     } else {
-        let lines: Vec<String> = headers
-            .expose()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect();
-        secret_line(&lines.join("\n"))?;
+        for (name, value) in headers.expose() {
+            secret_line(Secret::format(format_args!("{name}: {value}")).expose())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

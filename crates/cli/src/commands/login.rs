@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen::{LoginReason, StateName, Timestamp};
+use preopen::{StateName, Timestamp};
 use serde_json::json;
 
 use crate::output::{BOLD, Failure, GOOD, Output, json_line, line};
@@ -22,16 +22,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let (broker, prepared) = arguments.session.prepare().await?;
     let session = prepared.session(broker)?;
-    let before = match session.stored_state().await {
-        Ok(state) => Some(state),
-        // It is replaced.
-        Err(error) if error.context().login_reason == Some(LoginReason::StoreUnreadable) => None,
-        // What to do without a store is the login's business.
-        Err(_) => None,
-    };
-    let live = before
-        .as_ref()
-        .is_some_and(|state| state.name == StateName::Active);
+    // What cannot be read is replaced, and what to do without a store is the login's business.
+    let before = session.stored_state().await.ok();
+    let live = before.is_some_and(|state| state.name == StateName::Active);
     // Whatever blocks this account, a person asks for one attempt.
     session.reset();
     let mut token = session.token().await?;

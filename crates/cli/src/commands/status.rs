@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen::{Credential, Error, ErrorKind, Json, LoginReason, Session, SessionState, StateName, Timestamp};
+use preopen::{
+    Credential, Error, ErrorKind, Expiry, Json, LoginReason, Session, SessionState, StateName, Timestamp,
+};
 use serde_json::json;
 
 use crate::credentials::{
@@ -175,7 +177,7 @@ fn tell_state(state: &SessionState) {
             issued_at.to_ist()
         ));
     }
-    for evidence in state.expiry.iter().flat_map(|expiry| expiry.evidence()) {
+    for evidence in state.expiry.iter().flat_map(Expiry::evidence) {
         let at = evidence.at.to_ist();
         line(&format!(
             "{DIM}evidence    {at} ({}){DIM:#}",

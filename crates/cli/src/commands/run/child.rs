@@ -49,9 +49,9 @@ pub(super) async fn run(command: Command) -> Result<ExitCode, Failure> {
         .args(arguments)
         .env(URL_VARIABLE, &command.url)
         .env(FILE_VARIABLE, &command.authorization);
-    SECRETS.iter().for_each(|name| {
+    for name in SECRETS {
         prepared.env_remove(name);
-    });
+    }
     if std::env::var(STORE_VARIABLE).is_ok_and(|address| has_password(&address)) {
         prepared.env_remove(STORE_VARIABLE);
     }

@@ -1,9 +1,9 @@
 //! The endpoint that a running command reads its session from: loopback, one token, two addresses, GET only.
 
 use std::convert::Infallible;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,10 +11,12 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER,
 };
+use hyper::http::uri::Authority;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use preopen::{Advice, Error, Headers, Json, Secret, Session, Token};
+use preopen::{Advice, Error, ErrorKind, Headers, Secret, Session, Token};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -111,11 +113,10 @@ impl Serving {
         }
         match self.live().await {
             Ok((token, headers)) => match wanted.what {
-                What::Session => reply(
-                    StatusCode::OK,
-                    "application/json",
-                    self.session_json(&token, &headers),
-                ),
+                What::Session => match self.answer_of(&token, &headers) {
+                    Ok(answer) => reply(StatusCode::OK, "application/json", answer),
+                    Err(error) => trouble(&error),
+                },
                 What::Headers => reply(StatusCode::OK, "text/plain; charset=utf-8", lines(&headers)),
             },
             Err(error) => trouble(&error),
@@ -131,7 +132,7 @@ impl Serving {
                 .filter(|_| all.next().is_none())
                 .map(HeaderValue::as_bytes)
         };
-        let target = request.uri().authority().map(|authority| authority.as_str());
+        let target = request.uri().authority().map(Authority::as_str);
         if one(HOST) != Some(self.host.as_bytes()) || target.is_some_and(|target| target != self.host) {
             return Err((
                 StatusCode::FORBIDDEN,
@@ -183,19 +184,49 @@ impl Serving {
         }
     }
 
-    fn session_json(&self, token: &Token, headers: &Headers) -> String {
-        let pairs = headers
-            .expose()
-            .map(|(name, value)| (name.to_owned(), value.into()));
-        let answer = json!({
-            "broker": self.session.broker(),
-            "environment": self.session.environment().as_str(),
-            "token": token.expose(),
-            "headers": Json::Object(pairs.collect()),
-            "generation": token.generation(),
-            "expires_at": token.expires_at().to_rfc3339(),
-        });
-        answer.to_string()
+    fn answer_of(&self, token: &Token, headers: &Headers) -> Result<Secret, Error> {
+        let answer = Answer {
+            broker: self.session.broker(),
+            environment: self.session.environment().as_str(),
+            token: token.expose(),
+            headers: Pairs(headers),
+            generation: token.generation(),
+            expires_at: token.expires_at().to_rfc3339(),
+        };
+        Secret::json(&answer).map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                format!("the answer cannot be written: {error}"),
+            )
+        })
+    }
+}
+
+/// A session as its command reads it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    broker: &'static str,
+    environment: &'static str,
+    token: &'a str,
+    headers: Pairs<'a>,
+    generation: u64,
+    expires_at: String,
+}
+
+struct Pairs<'a>(&'a Headers);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.expose())
+    }
+}
+
+/// A body that is wiped when nobody needs it any more.
+struct Wiped(Secret);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
     }
 }
 
@@ -210,9 +241,16 @@ enum What {
     Headers,
 }
 
-fn lines(headers: &Headers) -> String {
-    let line = |(name, value): (&str, &str)| format!("{name}: {value}\n");
-    headers.expose().map(line).collect()
+fn lines(headers: &Headers) -> Secret {
+    struct Lines<'a>(&'a Headers);
+    impl fmt::Display for Lines<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0
+                .expose()
+                .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+        }
+    }
+    Secret::format(format_args!("{}", Lines(headers)))
 }
 
 /// Why there is no session: 503 when another try is worth it, 502 when it is not.
@@ -226,7 +264,7 @@ fn trouble(error: &Error) -> Response<Full<Bytes>> {
     let mut response = reply(
         status,
         "application/json",
-        json!({"error": error_json(error)}).to_string(),
+        json!({"error": error_json(error)}).to_string().into(),
     );
     if let Some(wait) = wait {
         response.headers_mut().insert(RETRY_AFTER, wait.into());
@@ -236,7 +274,7 @@ fn trouble(error: &Error) -> Response<Full<Bytes>> {
 
 fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     let body = json!({"error": {"code": "refused", "message": why}}).to_string();
-    let mut response = reply(status, "application/json", body);
+    let mut response = reply(status, "application/json", body.into());
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response
             .headers_mut()
@@ -245,8 +283,8 @@ fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     response
 }
 
-fn reply(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn reply(status: StatusCode, kind: &'static str, body: Secret) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_owner(Wiped(body))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
