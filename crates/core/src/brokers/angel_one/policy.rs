@@ -19,5 +19,4 @@ pub(super) static POLICY: Policy = Policy {
     totp_single_use: true,
     // The documents allow one login a second.
     login_interval: Duration::from_secs(1),
-    longest_life: Duration::from_hours(28),
 };
