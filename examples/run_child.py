@@ -1,5 +1,6 @@
-"""A strategy under `preopen run samco -- python run_child.py`: it reads its session from the endpoint that the command opens,
-with the standard library alone. No secret is in its environment, and after the daily end it finds the new token."""
+"""A strategy under `preopen run samco -- python run_child.py`: it reads its session from the endpoint that
+`preopen run` opens, with the standard library alone. No secret is in its environment, and after the daily end it
+finds the new token."""
 
 import json
 import os
@@ -11,7 +12,10 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def session(after=None):
-    """The live session: broker, token, headers, generation, expires_at. `after` is a generation that the broker refused."""
+    """The live session: broker, token, headers, generation, expires_at.
+
+    `after` is a generation whose token the broker refused: the answer is a newer one.
+    """
     with open(os.environ["PREOPEN_CREDENTIALS_AUTH_FILE"], encoding="ascii") as file:
         name, value = file.read().strip().split(": ", 1)
     url = os.environ["PREOPEN_CREDENTIALS_URL"] + (f"?after={after}" if after else "")
