@@ -1,4 +1,4 @@
-"""What a whole command costs: `preopen token` and `preopen headers` from a warm store, beside other small programs."""
+"""What a whole command costs: `preopen token` from a warm store, beside other small programs."""
 
 import os
 import shutil

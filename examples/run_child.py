@@ -1,6 +1,6 @@
 """A strategy under `preopen run samco -- python run_child.py`: it reads its session from the endpoint that
-`preopen run` opens, with the standard library alone. No secret is in its environment, and after the daily end it
-finds the new token."""
+`preopen run` opens, with the standard library alone. No secret is in its environment, and after the daily end
+it finds the new token."""
 
 import json
 import os
