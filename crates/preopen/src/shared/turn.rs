@@ -56,9 +56,7 @@ impl Turn<'_> {
             tokio::time::sleep(clock.nap(clock.now().wall.plus(rest))).await;
         }
         self.kept.guard.begins(clock.now(), spent);
-        let guard = self.guard()?;
-        let value = Value::new(self.session.clone(), Some(guard));
-        if !self.claim.write(&value).await? {
+        if !self.write_guard().await? {
             return Err(self.lose());
         }
         let most = self.claim.good_for().saturating_sub(MARGIN);
@@ -68,9 +66,13 @@ impl Turn<'_> {
         Ok(timeout.min(most))
     }
 
-    fn guard(&self) -> Result<String> {
-        self.kept
-            .guard_text(&self.key, self.source.as_str(), &self.shared.identity)
+    /// Writes the guard beside the session that is kept; `false` when the claim is lost.
+    pub(super) async fn write_guard(&mut self) -> Result<bool> {
+        let guard = self
+            .kept
+            .guard_text(&self.key, self.source.as_str(), &self.shared.identity)?;
+        let value = Value::new(self.session.clone(), Some(guard));
+        self.claim.write(&value).await
     }
 
     fn lose(&mut self) -> Error {
@@ -100,9 +102,6 @@ impl Turn<'_> {
     /// A broker's answer that holds for every program: a failed login. Best effort.
     pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
         self.kept.guard.failed(error, credentials, seed, clock.now());
-        if let Ok(guard) = self.guard() {
-            let value = Value::new(self.session.clone(), Some(guard));
-            let _ = self.claim.write(&value).await;
-        }
+        let _ = self.write_guard().await;
     }
 }

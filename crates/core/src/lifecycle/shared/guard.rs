@@ -200,6 +200,7 @@ impl Guard {
     pub(super) fn ended(&mut self, origin: Origin) -> bool {
         let news = origin.epoch == self.epoch && origin.generation > self.ended;
         if news {
+            self.serial += 1;
             self.ended = origin.generation;
         }
         news
