@@ -8,8 +8,8 @@ use crate::workspace::{BINDINGS, Workspace};
 pub(super) fn run(workspace: &Workspace, report: &mut Report) {
     report.suite("rust", || {
         let mut cargo = workspace.cargo();
-        // The file store's tests of crashes need its fail-points.
-        let features = ["--features", "preopen-store/failpoints"];
+        // The tests of several processes need the file store's fail-points.
+        let features = ["--features", "preopen/failpoints,preopen-store/failpoints"];
         cargo
             .args(["test", "--workspace", "--no-fail-fast"])
             .args(features);
