@@ -37,13 +37,11 @@ pub struct Policy {
     pub totp_single_use: bool,
     /// The least time between two logins of an account; zero where no limit is known.
     pub login_interval: Duration,
-    /// The longest that anything of a session may be of use: a store forgets it a week after.
-    pub longest_life: Duration,
 }
 
 impl Policy {
-    /// The rules of a broker of which no more is known: a one-time code counts as spent once sent, logins may follow each
-    /// other at once, and a session is of use for a week at most.
+    /// The rules of a broker of which no more is known: a one-time code counts as spent once sent, and logins may
+    /// follow each other at once.
     pub const fn new(
         broker: &'static str,
         base_url: &'static str,
@@ -57,7 +55,6 @@ impl Policy {
             expiry,
             totp_single_use: true,
             login_interval: Duration::ZERO,
-            longest_life: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -10,6 +10,8 @@ use preopen_core::{Error, Result};
 use crate::file::FileStore;
 #[cfg(any(unix, windows))]
 use crate::keys::KeySource;
+#[cfg(feature = "redis")]
+use crate::redis::RedisStore;
 use crate::store::Store;
 
 /// The store of this address, or none for `memory`. No I/O. `key` is where new values get their sealing key from:
@@ -28,6 +30,20 @@ pub fn open(address: &str, key: Option<&str>) -> Result<Option<Arc<dyn Store>>> 
             Key::OfTheStore => store,
             Key::Keyring => store.key_from(KeySource::Keyring),
             Key::Given(key) => store.with_key(key),
+        })));
+    }
+    #[cfg(feature = "redis")]
+    if address.starts_with("redis") {
+        let store = RedisStore::new(address)?;
+        return Ok(Some(Arc::new(match key {
+            Key::OfTheStore => store,
+            Key::Given(key) => store.with_key(key),
+            Key::Keyring => {
+                return Err(Error::invalid_input(
+                    "store_key",
+                    "cannot be keyring for Redis: all hosts need the same key, in PREOPEN_KEY or given",
+                ));
+            }
         })));
     }
     Err(Error::invalid_input(

@@ -7,8 +7,12 @@ pub mod conformance;
 mod file;
 mod keys;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use address::{open, warnings};
 #[cfg(any(unix, windows))]
 pub use file::FileStore;

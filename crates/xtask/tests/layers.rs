@@ -30,9 +30,12 @@ const LAYERS: [(&str, &[&str]); 12] = [
 /// Foreign crates, by the start of their name, with the members that may name them.
 const FOREIGN: [(&str, &[&str]); 8] = [
     ("reqwest", &["preopen-http"]),
-    // The embedded broker serves TLS, so it needs the server half.
-    ("rustls", &["preopen-http", "preopen-sandbox"]),
-    ("tokio-rustls", &["preopen-http", "preopen-sandbox"]),
+    // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
+    ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
+    (
+        "tokio-rustls",
+        &["preopen-http", "preopen-sandbox", "preopen-store"],
+    ),
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
     ("redis", &["preopen-store"]),

@@ -8,11 +8,7 @@ use crate::workspace::{BINDINGS, Workspace};
 pub(super) fn run(workspace: &Workspace, report: &mut Report) {
     report.suite("rust", || {
         let mut cargo = workspace.cargo();
-        // The tests of several processes need the file store's fail-points.
-        let features = ["--features", "preopen/failpoints,preopen-store/failpoints"];
-        cargo
-            .args(["test", "--workspace", "--no-fail-fast"])
-            .args(features);
+        cargo.args(["test", "--workspace", "--no-fail-fast"]);
         for name in BINDINGS {
             if workspace.require_package(name).is_ok() {
                 cargo.args(["--exclude", name]);

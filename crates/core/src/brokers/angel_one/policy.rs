@@ -20,5 +20,4 @@ pub(super) static POLICY: Policy = Policy {
     // The documents allow one login a second. What two programs write before they send, and the ways to the broker, may
     // take from the distance that they keep.
     login_interval: Duration::from_millis(1_250),
-    longest_life: Duration::from_hours(28),
 };

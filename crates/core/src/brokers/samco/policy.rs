@@ -18,6 +18,4 @@ pub(super) static POLICY: Policy = Policy {
     totp_single_use: false,
     // No limit is documented.
     login_interval: Duration::ZERO,
-    // An OAuth refresh token lives for seven days (documented).
-    longest_life: Duration::from_hours(7 * 24),
 };
