@@ -199,7 +199,10 @@ async fn take_turn(
             turn.claim.release().await;
             Ok(None)
         }
-        Ok((login, sent)) => publish(session, flight, turn, Box::new(login), sent, timeout).await,
+        Ok((login, sent)) => {
+            turn.kept.guard.is_over(clock.now());
+            publish(session, flight, turn, Box::new(login), sent, timeout).await
+        }
         Err(error) => {
             // A login that was given up because of a logout says nothing of the broker.
             if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {

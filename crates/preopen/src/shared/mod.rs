@@ -143,6 +143,7 @@ impl Shared {
                 kept,
                 source,
                 key,
+                began: false,
                 lost: false,
             }),
             Err(error) => {

@@ -26,6 +26,8 @@ pub(crate) struct Turn<'a> {
     pub(super) kept: Kept,
     pub(super) source: KeySource,
     pub(super) key: SealKey,
+    /// Something was sent in this turn, or was about to be.
+    pub(super) began: bool,
     /// The claim did not hold any more.
     pub(super) lost: bool,
 }
@@ -46,6 +48,11 @@ impl Turn<'_> {
         timeout: Duration,
     ) -> Result<Duration> {
         let interval = self.shared.policy.login_interval;
+        // The request before this one was answered, or nobody waits for it any more.
+        if self.began {
+            self.kept.guard.is_over(clock.now());
+        }
+        self.began = true;
         let began = Instant::now();
         loop {
             let rest = self.kept.guard.login_rest(clock.now(), interval);
@@ -101,6 +108,7 @@ impl Turn<'_> {
 
     /// A broker's answer that holds for every program: a failed login. Best effort.
     pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
+        self.kept.guard.is_over(clock.now());
         self.kept.guard.failed(error, credentials, seed, clock.now());
         let _ = self.write_guard().await;
     }

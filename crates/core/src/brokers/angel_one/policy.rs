@@ -17,7 +17,6 @@ pub(super) static POLICY: Policy = Policy {
     },
     // Whether a code may be sent twice inside its step is not documented: unknown counts as refused.
     totp_single_use: true,
-    // The documents allow one login a second. What two programs write before they send, and the ways to the broker, may
-    // take from the distance that they keep.
-    login_interval: Duration::from_millis(1_250),
+    // The documents allow one login a second.
+    login_interval: Duration::from_secs(1),
 };
