@@ -55,7 +55,7 @@ async function answer(storage: AsyncLocalStorage<Asked>, question: NativeQuestio
 }
 
 /** The class of a value, and nothing of its content. */
-function kind(value: unknown): string {
+export function kind(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== "object") return `a ${typeof value}`;
   try {

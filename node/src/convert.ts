@@ -43,7 +43,7 @@ export function toError(info: NativeErrorInfo): PreopenError {
   const message =
     field !== null && info.message.startsWith(`${info.field} `)
       ? field + info.message.slice(info.field?.length)
-      : info.message.replace(/^the callback for [a-z_]+/, camelWords);
+      : info.message.replace(/^the callback for [a-z_]+|\bits [a-z_]+(?=\(\))/, camelWords);
   const cause = info.causes.reduceRight<Error | undefined>(below, undefined);
   return new errorClasses[info.code](
     message,

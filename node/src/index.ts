@@ -18,4 +18,5 @@ export type { SessionEvents } from "./events.js";
 export type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, ParamValue, SessionOptions } from "./options.js";
 export type { EventName, ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
 export { Session, generateKey } from "./session.js";
+export type { Awaitable, Claim, Store } from "./store.js";
 export { Token } from "./token.js";

@@ -28,6 +28,8 @@ export interface NativeOptions {
   proxy?: string;
   caFile?: string;
   keepWarm?: boolean;
+  storeKey?: string;
+  onStoreLoss?: string;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -56,6 +58,32 @@ export interface NativeQuestion {
 /** A secret, or a function that answers the question for it. It must not throw. */
 export type NativeSource = string | ((question: NativeQuestion) => void);
 
+/** A store of the program's own. */
+export interface NativeStore {
+  name: string;
+  /** Calls a method of the store or of one of its claims. It must not throw. */
+  call: (call: NativeStoreCall) => void;
+}
+
+/** A call of a method; it is answered once, and one that is dropped without an answer fails. */
+export interface NativeStoreCall {
+  /** Its name in the words of Rust; empty when it is answered. */
+  readonly method: string;
+  /** The account, or the value to write. */
+  readonly argument: string | null;
+  /** The number of the claim whose method it is, or the store's. */
+  readonly claim: number | null;
+  text(text: string | null): void;
+  /** `lease` tells that it has a `goodFor`. */
+  claimed(claim: number, value: string | null, lease: boolean): void;
+  notClaimed(): void;
+  written(written: boolean): void;
+  seconds(seconds: number): void;
+  done(): void;
+  /** `how` completes a sentence, for example `threw TypeError`; `claim` is released. */
+  fail(how: string, claim?: number): void;
+}
+
 /** A session's events, from the moment that it was made on. */
 export interface NativeEvents {
   /** The next event as JSON text, `false` when there is none yet, `null` at the end. */
@@ -80,6 +108,7 @@ export interface NativeCancel {
 export interface NativeSession {
   readonly broker: string;
   readonly environment: string;
+  readonly store: string | null;
   /** A function that tells the generation of the live token, or 0. */
   liveCheck(): () => number;
   token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
@@ -104,7 +133,14 @@ export interface Native {
   errorCatalogue(): string[];
   eventCatalogue(): string[];
   generateKey(): Outcome<string>;
-  openSession(credentials: NativeCredentials, options: NativeOptions, clock?: NativeClock): Outcome<NativeSession>;
+  openSession(
+    credentials: NativeCredentials,
+    options: NativeOptions,
+    store?: string | NativeStore,
+    clock?: NativeClock,
+  ): Outcome<NativeSession>;
+  /** Resolves to a JSON list of what the store violates. */
+  checkOwnStore(store: NativeStore): Promise<Outcome<string>>;
   readonly NativeCredentials: {
     samco(apiKey: string, apiSecret: NativeSource): NativeCredentials;
     /** `typed` tells that `totp` is asked for the six-digit code, not for the secret. */
@@ -115,6 +151,7 @@ export interface Native {
   readonly NativeEvents: abstract new () => NativeEvents;
   readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
+  readonly NativeStoreCall: abstract new () => NativeStoreCall;
 }
 
 declare const brand: unique symbol;

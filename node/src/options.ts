@@ -1,8 +1,11 @@
 // The options of sessions and calls: their types, and the checks of what TypeScript cannot check at run time.
 
+import { isMainThread } from "node:worker_threads";
+
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
+import type { Store } from "./store.js";
 
 /** Settings of a session. */
 export interface SessionOptions {
@@ -30,6 +33,21 @@ export interface SessionOptions {
    * alive. `false` by default.
    */
   readonly keepWarm?: boolean | undefined;
+  /**
+   * Where the session is shared, so that exactly one of all programs logs in: `memory` (this object alone, the default),
+   * `file` or `file:/a/folder` (this machine), `redis://...` (many hosts), or an object of your own.
+   */
+  readonly store?: string | Store | undefined;
+  /**
+   * What stored sessions are sealed with: a key of {@link generateKey}, or `keyring` for the system's keyring. Without it the
+   * store's own choice, which for an object of your own is the environment variable `PREOPEN_KEY`.
+   */
+  readonly storeKey?: string | undefined;
+  /**
+   * What a new login does while the store cannot be used: it is refused with `StoreUnavailableError` (`refuse`, the
+   * default), or sent all the same, unknown to other programs (`login`). A session that is live is served.
+   */
+  readonly onStoreLoss?: "refuse" | "login" | undefined;
 }
 
 /** How a caller may give up. */
@@ -112,6 +130,10 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
   allowedHosts: (value) =>
     Array.isArray(value) && value.every((host) => text(host) === undefined) ? undefined : "must be a list of strings",
   keepWarm: flag,
+  // An object is looked at where its methods are called.
+  store: (value) => (typeof value === "string" ? unicode(value) : undefined),
+  storeKey: text,
+  onStoreLoss: (value) => (value === "refuse" || value === "login" ? undefined : "must be refuse or login"),
 };
 
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
@@ -127,9 +149,12 @@ const CALL: Readonly<Record<keyof CallOptions, Check>> = {
   signal,
 };
 
-/** Settings of a session as the addon wants them. Throws `InvalidInputError`. */
-export function sessionOptions(options: SessionOptions): NativeOptions {
-  return given(options, SESSION) as NativeOptions;
+/** Settings of a session as the addon wants them, and its store. Throws `InvalidInputError`. */
+export function sessionOptions(options: SessionOptions): [NativeOptions, string | Store | undefined] {
+  const { store, ...native } = given(options, SESSION) as SessionOptions;
+  // Rust reads the environment of the process; a worker thread has one of its own.
+  const key = typeof store === "object" && !isMainThread ? keyOfEnvironment() : undefined;
+  return [{ ...(key === undefined ? {} : { storeKey: key }), ...native } as NativeOptions, store];
 }
 
 /** The signal of a call that takes nothing else. Throws `InvalidInputError`. */

@@ -11,7 +11,11 @@ import { call, callControl, clocks, eventsOptions, exportOptions, primeKey, sess
 import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, SessionOptions } from "./options.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
 import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
+import { StoreCalls } from "./store.js";
 import { Token } from "./token.js";
+
+/** The stores of one's own, each kept as long as its session: the addon does not keep them. */
+const stores = new WeakMap<Session, StoreCalls>();
 
 /** What was handed out for the live token, kept until the addon says that another one is live. */
 interface Kept<T> {
@@ -46,7 +50,10 @@ export class Session {
   constructor(credentials: Credentials, options: SessionOptions = {}) {
     const inner = nativeCredentials(credentials);
     if (inner === undefined) throw invalidInput("credentials", "must be made by samco() or angelOne()");
-    this.#native = unwrap(native().openSession(inner, sessionOptions(options), clocks.get(options)));
+    const [settings, store] = sessionOptions(options);
+    const [calls, own] = store === undefined || typeof store === "string" ? [undefined, store] : StoreCalls.of(store);
+    if (calls !== undefined) stores.set(this, calls);
+    this.#native = unwrap(native().openSession(inner, settings, own, clocks.get(options)));
     this.#live = this.#native.liveCheck();
   }
 
@@ -58,6 +65,11 @@ export class Session {
   /** Whether this session talks to the live broker, the sandbox or a host of your own. */
   get environment(): "live" | "sandbox" | "custom" {
     return this.#native.environment as "live" | "sandbox" | "custom";
+  }
+
+  /** Where the session is shared, in a few words and without a password; `null` when it is this object's own. */
+  get store(): string | null {
+    return this.#native.store;
   }
 
   /**

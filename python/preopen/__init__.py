@@ -36,6 +36,10 @@ from .errors import (
     TimeoutError,  # noqa: A004 - it is a builtin TimeoutError too
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._store import Claim, Store
+
 __all__ = [
     "AccountActionRequiredError",
     "AngelOne",
@@ -44,6 +48,7 @@ __all__ = [
     "BrokerRejectedError",
     "BrokerUnavailableError",
     "CancelledError",
+    "Claim",
     "Credentials",
     "CredentialsRejectedError",
     "Events",
@@ -65,6 +70,7 @@ __all__ = [
     "SessionExpiredError",
     "SessionState",
     "StaticIpMismatchError",
+    "Store",
     "StoreUnavailableError",
     "TimeoutError",
     "Token",
@@ -73,3 +79,16 @@ __all__ = [
     "errors",
     "generate_key",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # The protocols need `typing`, which is slow to import; only a program that writes a store needs them.
+    if name in ("Claim", "Store"):
+        from . import _store
+
+        return getattr(_store, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *__all__})

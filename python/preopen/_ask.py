@@ -1,5 +1,6 @@
-"""Callbacks for secrets: each question is answered on a thread of its own, and what a callback returns to be
-awaited is awaited on the session's event loop, or on a new one where there is none."""
+"""Callbacks for secrets, and the methods of a program's own store: each question is answered on a thread of
+its own, and what is returned to be awaited is awaited on the session's event loop, or on a new one where
+there is none."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Awaitable
-    from typing import Callable, NoReturn, Optional, Union
+    from typing import Any, Callable, NoReturn, Optional, Union
     from weakref import ReferenceType
 
     from . import _native as native
@@ -59,14 +60,27 @@ def _unseen(ask: Ask) -> Ask:
     return lambda: ask()
 
 
+def _hidden(thing: object) -> Callable[[], object]:
+    """A thing behind something that does not show it: a store may hold a password, and show it."""
+    return lambda: thing
+
+
 class Callbacks:
-    """The callbacks of one session, and the event loop that it was used on last."""
+    """The callbacks of one session and its own store, and the event loop that it was used on last."""
 
-    __slots__ = ("__weakref__", "_asked", "_loop")
+    __slots__ = ("__weakref__", "_asked", "_loop", "_store")
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
-        self._loop: Optional[ReferenceType[AbstractEventLoop]] = None
+    def __init__(self, asked: Optional[Asked], store: object = None) -> None:
+        # Before Python 3.12 the thread that imports this first is taken for the main one, and must not be one
+        # of the native module's.
+        import threading  # noqa: F401
+
+        try:
+            self._asked = asked
+            self._store = _hidden(store)
+            self._loop: Optional[ReferenceType[AbstractEventLoop]] = None
+        finally:
+            del store
 
     def __repr__(self) -> str:
         return repr(self._asked)
@@ -83,35 +97,56 @@ class Callbacks:
 
     def ask(self, prompt: native.Prompt) -> None:
         """Has the callback called; the native module calls this, and must not wait for a person."""
+        if self._asked is not None:
+            context = copy_context()
+            context.run(_question.set, prompt)
+            self._start(context.run, self._asked._by_field[prompt.field], prompt)
+
+    def call(self, call: native.StoreCall, claim: object) -> None:
+        """Has a method of the store, or of its claim, called; the native module calls this."""
+        target = self._store() if claim is None else claim
+        self._start(copy_context().run, lambda: _method(target, call), call)
+
+    def _start(
+        self,
+        run: Callable[..., object],
+        ask: Callable[[], Any],
+        question: Union[native.Prompt, native.StoreCall],
+    ) -> None:
         from threading import Thread
 
         loop = None if self._loop is None else self._loop()
-        arguments = (self._asked._by_field[prompt.field], prompt, loop)
-        answer = copy_context().run
-        thread = Thread(target=answer, args=(_answer, *arguments), name="preopen callback", daemon=True)
+        arguments = (_answer, ask, question, loop)
+        thread = Thread(target=run, args=arguments, name="preopen callback", daemon=True)
         try:
             thread.start()
         except RuntimeError:
             # An exit handler logs in: no thread starts any more, and this one has nothing else to do.
-            answer(_answer, *arguments)
+            run(*arguments)
 
 
-def _answer(ask: Ask, prompt: native.Prompt, loop: Optional[AbstractEventLoop]) -> None:
-    _question.set(prompt)
+def _method(target: object, call: native.StoreCall) -> Any:
+    method = getattr(target, call.method)
+    return method() if call.argument is None else method(call.argument)
+
+
+def _answer(
+    ask: Callable[[], Any], prompt: Union[native.Prompt, native.StoreCall], loop: Optional[AbstractEventLoop]
+) -> None:
     answer = None
     try:
         answer = ask()
         if hasattr(type(answer), "__await__"):
-            _await(answer, prompt, loop)  # type: ignore[arg-type]
+            _await(answer, prompt, loop)
         else:
-            prompt.give(answer)  # type: ignore[arg-type]
+            prompt.give(answer)
     except BaseException as error:  # Whatever it is, it ends this question and no more.
         prompt.failed(f"raised {type(error).__name__}")
     finally:
         del ask, answer
 
 
-async def _awaited(answer: Awaitable[Optional[str]], prompt: native.Prompt) -> None:
+async def _awaited(answer: Awaitable[Any], prompt: Union[native.Prompt, native.StoreCall]) -> None:
     # The answer is not returned: event loops in debug mode log what tasks return.
     try:
         prompt.give(await answer)
@@ -120,7 +155,9 @@ async def _awaited(answer: Awaitable[Optional[str]], prompt: native.Prompt) -> N
 
 
 def _await(
-    answer: Awaitable[Optional[str]], prompt: native.Prompt, loop: Optional[AbstractEventLoop]
+    answer: Awaitable[Any],
+    prompt: Union[native.Prompt, native.StoreCall],
+    loop: Optional[AbstractEventLoop],
 ) -> None:
     import asyncio
 

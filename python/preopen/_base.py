@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, Mapping, NoReturn, Optional, Sequence, Union
 
+    from ._store import Store
     from ._types import SessionState
 
     #: A value of a query: it is encoded for you; bools become ``true`` and ``false``.
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     #: The brokers.
     Broker = Literal["samco", "angelone"]
+
+    #: What a new login does while the store cannot be used.
+    OnStoreLoss = Literal["refuse", "login"]
 
 __all__ = ["SessionBase"]
 
@@ -48,6 +52,9 @@ class SessionBase:
         ca_file: Optional[str] = None,
         allowed_hosts: Sequence[str] = (),
         keep_warm: bool = False,
+        store: Union[str, Store] = "memory",
+        store_key: Optional[str] = None,
+        on_store_loss: OnStoreLoss = "refuse",
     ) -> None:
         try:
             _build(
@@ -62,9 +69,12 @@ class SessionBase:
                 ca_file=ca_file,
                 allowed_hosts=allowed_hosts,
                 keep_warm=keep_warm,
+                store=store,
+                store_key=store_key,
+                on_store_loss=on_store_loss,
             )
         finally:
-            del credentials, base_url, proxy
+            del credentials, base_url, proxy, store, store_key
 
     @property
     def broker(self) -> Broker:
@@ -75,6 +85,12 @@ class SessionBase:
     def environment(self) -> Literal["live", "sandbox", "custom"]:
         """``"live"``; ``"sandbox"`` for a loopback `base_url`; ``"custom"`` for a host of `allowed_hosts`."""
         return self._native.environment
+
+    @property
+    def store(self) -> Optional[str]:
+        """Where the session is shared, in a few words and without a password; ``None`` when it is this
+        object's own."""
+        return self._native.store
 
     def state(self) -> SessionState:
         """What the session is doing. Nothing is sent and nothing changes."""
@@ -161,6 +177,9 @@ def with_clock(
         "ca_file": None,
         "allowed_hosts": (),
         "keep_warm": False,
+        "store": "memory",
+        "store_key": None,
+        "on_store_loss": "refuse",
     }
     try:
         unknown = sorted(set(options) - set(defaults))
@@ -174,16 +193,19 @@ def with_clock(
 def _build(
     session: SessionBase, credentials: Credentials, clock: Optional[native.VirtualClock], **options: Any
 ) -> None:
+    own = None
     try:
         if not isinstance(credentials, Credentials):
             # The value is not shown: it may well be a secret in the wrong place.
             message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
             raise InvalidInputError(message, field="credentials")
-        callbacks = None if credentials._asked is None else Callbacks(credentials._asked)
+        own = None if isinstance(options["store"], str) else options["store"]
+        asked = credentials._asked
+        callbacks = None if asked is None and own is None else Callbacks(asked, own)
         session._callbacks = callbacks
         session._native = native.Session(credentials._native, callbacks=callbacks, clock=clock, **options)
     finally:
-        del credentials, options
+        del credentials, options, own
 
 
 def _json_text(value: Any) -> str:

@@ -22,11 +22,13 @@ __all__ = [
     "Events",
     "Prompt",
     "Session",
+    "StoreCall",
     "Task",
     "Token",
     "VirtualClock",
     "Work",
     "__version__",
+    "check_store",
     "error_catalogue",
     "event_catalogue",
     "generate_key",
@@ -43,6 +45,10 @@ def event_catalogue() -> List[str]:
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
     it where you keep secrets."""
+
+def check_store(store: object, callbacks: object) -> Work:
+    """Checks a store of the program's own, whose methods `callbacks` calls: gives a list of what it
+    violates."""
 
 @final
 class Token:
@@ -137,6 +143,24 @@ class Prompt:
         """Says that the callback failed; `how` completes the sentence "the callback for pin ..."."""
 
 @final
+class StoreCall:
+    """A call of a method of a store, or of its claim, under way: it is answered once."""
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+
+    @property
+    def argument(self) -> Optional[str]:
+        """Its argument, if it takes one: the account, or the value to write."""
+
+    def give(self, answer: object) -> None:
+        """Answers with what the method gave. A second answer is ignored."""
+
+    def failed(self, how: str) -> None:
+        """Says that the method failed; `how` completes the sentence "its read() ..."."""
+
+@final
 class Events:
     """The events of a session, from the moment that this was made on."""
 
@@ -169,6 +193,9 @@ class Session:
         ca_file: Optional[str],
         allowed_hosts: Sequence[str],
         keep_warm: Optional[bool],
+        store: Optional[object],
+        store_key: Optional[str],
+        on_store_loss: Optional[str],
         callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...
@@ -179,6 +206,10 @@ class Session:
     @property
     def environment(self) -> Literal["live", "sandbox", "custom"]:
         """``"live"``, ``"sandbox"`` or ``"custom"``."""
+
+    @property
+    def store(self) -> Optional[str]:
+        """The store that the session is shared through, in a few words."""
 
     def try_token(self) -> Optional[Token]:
         """The live token, if there is one."""

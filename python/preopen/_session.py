@@ -37,6 +37,14 @@ class Session(SessionBase):
     - `keep_warm`: renew the session after each daily end without being asked, so that the first order of the
       day waits for no login: 5 to 125 seconds after the end, each account at its own time. It begins with the
       first call that needs a token, and rests while a login needs a person.
+    - `store`: where the session is shared, so that exactly one of all programs logs in: ``"memory"`` (this
+      object alone), ``"file"`` or ``"file:/a/folder"`` (this machine), ``"redis://..."`` (many hosts), or an
+      object of your own, a `Store`.
+    - `store_key`: what stored sessions are sealed with: a key of `generate_key`, or ``"keyring"`` for the
+      system's keyring; without it the store's own choice, which for an object of your own is ``PREOPEN_KEY``.
+    - `on_store_loss`: what a new login does while the store cannot be used: ``"refuse"`` it with
+      `StoreUnavailableError`, or ``"login"`` all the same, unknown to other programs. A live session is
+      served.
 
     Raises `InvalidInputError` with the field that is wrong. ``with`` closes it at the end; closing
     forgets the token in this process and never logs out.

@@ -34,7 +34,7 @@ after(() => rmSync(folder, { recursive: true }));
 test("it holds the build and the addon, and nothing else", () => {
   const expected = /^(dist\/.*\.(js|d\.ts)|native\/preopen\.node|package\.json|README\.md|LICENSE-\w+)$/;
   assert.deepEqual(files.filter((path) => !expected.test(path)), []);
-  for (const path of ["dist/index.js", "dist/index.d.ts", "dist/sandbox.js", "dist/sandbox.d.ts", "native/preopen.node"]) {
+  for (const path of ["dist/index.js", "dist/index.d.ts", "dist/sandbox.js", "dist/sandbox.d.ts", "dist/testing.js", "dist/testing.d.ts", "native/preopen.node"]) {
     assert.ok(files.includes(path), path);
   }
 });
@@ -45,12 +45,12 @@ const USE = `
 `;
 
 test("it works when it is imported", () => {
-  writeFileSync(join(folder, "use.mjs"), `import * as preopen from "preopen"; import * as sandbox from "preopen/sandbox"; ${USE}`);
+  writeFileSync(join(folder, "use.mjs"), `import * as preopen from "preopen"; import * as sandbox from "preopen/sandbox"; import "preopen/testing"; ${USE}`);
   assert.equal(run(process.execPath, ["use.mjs"], folder).trim(), "true network function");
 });
 
 test("it works when it is required", () => {
-  writeFileSync(join(folder, "use.cjs"), `const preopen = require("preopen"); const sandbox = require("preopen/sandbox"); ${USE}`);
+  writeFileSync(join(folder, "use.cjs"), `const preopen = require("preopen"); const sandbox = require("preopen/sandbox"); require("preopen/testing"); ${USE}`);
   assert.equal(run(process.execPath, ["use.cjs"], folder).trim(), "true network function");
 });
 

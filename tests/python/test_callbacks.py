@@ -528,6 +528,18 @@ def test_credentials_may_be_dropped_and_shared(sandbox):
     assert len(calls) == 2
 
 
+def test_a_program_that_never_heard_of_threads_ends_in_silence(sandbox):
+    text = """
+import sys, preopen
+secret = sys.argv[3]
+credentials = preopen.Samco(api_key=sys.argv[2], api_secret=lambda: secret)
+print(preopen.Session(credentials, base_url=sys.argv[1]).token().generation)
+"""
+    account = account_of(sandbox)
+    found = run_script(text, sandbox.samco_url, account["api_key"], account["api_secret"])
+    assert found == (0, "1\n", "")
+
+
 # A program whose secret comes from a callback.
 ASKED = (
     PROGRAM

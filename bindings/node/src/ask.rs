@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
+use napi::Either;
 use napi::bindgen_prelude::Function;
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode, UnknownReturnValue};
-use napi::{Either, Status};
+use napi::threadsafe_function::UnknownReturnValue;
 use napi_derive::napi;
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{Answer, Ask, Secret, SecretSource, callback_failed};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
+
+use crate::caller::Caller;
 
 /// JavaScript's function that gets the question and answers it when it can.
 pub(crate) type Answerer<'env> = Function<'env, NativeQuestion, UnknownReturnValue>;
-
-/// The function to call from another thread. It keeps no process alive.
-type Caller = ThreadsafeFunction<NativeQuestion, UnknownReturnValue, NativeQuestion, Status, false, true>;
 
 /// One question, to be answered once. One that is dropped without an answer fails.
 #[napi]
@@ -57,37 +56,20 @@ pub(crate) fn source(field: &'static str, given: Either<String, Answerer<'_>>) -
 
 /// A callback over a function of JavaScript's.
 pub(crate) fn ask(field: &'static str, function: &Answerer<'_>) -> napi::Result<Ask> {
-    // The closure lives as long as JavaScript can be called, so that its end of the channel tells when that is over: a
-    // question that is under way when a worker thread ends is never dropped by Node.
-    let (open, over) = watch::channel(());
-    let caller: Arc<Caller> = Arc::new(
-        function
-            .build_threadsafe_function::<NativeQuestion>()
-            .weak::<true>()
-            .build_callback(move |context| {
-                let _ = &open;
-                Ok(context.value)
-            })?,
-    );
-    Ok(Ask::new(move || {
-        answered(field, Arc::clone(&caller), over.clone())
-    }))
+    let caller = Arc::new(Caller::new(function)?);
+    Ok(Ask::new(move || answered(field, Arc::clone(&caller))))
 }
 
-async fn answered(field: &'static str, caller: Arc<Caller>, mut over: watch::Receiver<()>) -> Answer {
+async fn answered(field: &'static str, caller: Arc<Caller<NativeQuestion>>) -> Answer {
     let (sender, answer) = oneshot::channel();
     let question = NativeQuestion {
         asking: Asking::here(),
         field,
         answer: Some(sender),
     };
-    let gone = || callback_failed(field, "belongs to a thread that has ended");
-    if caller.call(question, ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
-        return Err(gone());
-    }
     tokio::select! {
         biased;
         answer = answer => answer.unwrap_or_else(|_| Err(callback_failed(field, "cannot answer any more"))),
-        _ = over.changed() => Err(gone()),
+        () = caller.ask(question) => Err(callback_failed(field, "belongs to a thread that has ended")),
     }
 }

@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 use preopen_ffi::preopen::core::wire::Method;
-use preopen_ffi::preopen::{Call, Result, Session};
+use preopen_ffi::preopen::{Call, Result, Secret, Session};
 use preopen_ffi::{SessionConfig, seconds_to_duration};
 
 /// Settings of a session; what is left out has Rust's default.
@@ -18,6 +18,8 @@ pub(crate) struct NativeOptions {
     pub proxy: Option<String>,
     pub ca_file: Option<String>,
     pub keep_warm: Option<bool>,
+    pub store_key: Option<String>,
+    pub on_store_loss: Option<String>,
 }
 
 impl NativeOptions {
@@ -31,6 +33,9 @@ impl NativeOptions {
             proxy: self.proxy,
             ca_file: self.ca_file,
             keep_warm: self.keep_warm.unwrap_or_default(),
+            store: None,
+            store_key: self.store_key.map(Secret::new),
+            on_store_loss: self.on_store_loss,
             clock: None,
         }
     }

@@ -10,11 +10,13 @@
 
 mod ask;
 mod call;
+mod caller;
 mod clock;
 mod credentials;
 mod events;
 mod outcome;
 mod session;
+mod store;
 
 use napi_derive::napi;
 

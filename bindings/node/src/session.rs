@@ -1,7 +1,7 @@
 //! The session, one method a call.
 
-use napi::Env;
 use napi::bindgen_prelude::{ClassInstance, Function, Object};
+use napi::{Either, Env};
 use napi_derive::napi;
 use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
 use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
@@ -12,6 +12,7 @@ use crate::clock::NativeClock;
 use crate::credentials::NativeCredentials;
 use crate::events::NativeEvents;
 use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, number, run};
+use crate::store::{NativeStore, choice};
 
 /// A broker session.
 #[napi]
@@ -33,15 +34,17 @@ struct ReplyText<'a> {
 pub(crate) fn open_session(
     credentials: &NativeCredentials,
     options: NativeOptions,
+    store: Option<Either<String, NativeStore<'_>>>,
     clock: Option<ClassInstance<'_, NativeClock>>,
-) -> Outcome<NativeSession> {
+) -> napi::Result<Outcome<NativeSession>> {
     let mut config = options.into_config();
     config.clock = clock.map(|clock| clock.inner.clone());
-    Outcome(
-        config
-            .build(credentials.inner.clone())
-            .map(|inner| NativeSession { inner }),
-    )
+    let store = store.map(choice).transpose()?.transpose();
+    let open = |store| {
+        config.store = store;
+        config.build(credentials.inner.clone())
+    };
+    Ok(Outcome(store.and_then(open).map(|inner| NativeSession { inner })))
 }
 
 /// A new key to seal sessions with.
@@ -62,6 +65,12 @@ impl NativeSession {
     #[napi(getter)]
     pub fn environment(&self) -> &'static str {
         self.inner.environment().as_str()
+    }
+
+    /// The store that the session is shared through, in a few words.
+    #[napi(getter)]
+    pub fn store(&self) -> Option<String> {
+        self.inner.store()
     }
 
     /// A function that tells the generation of the live token, or 0 when there is none: the cheap check before a

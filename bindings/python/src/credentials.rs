@@ -91,6 +91,18 @@ fn required<'a, 'py>(callbacks: Option<&'a Bound<'py, PyAny>>) -> PyResult<&'a B
 }
 
 impl Credentials {
+    /// Whether a login has to ask for a part of them.
+    pub(crate) fn asks(&self) -> bool {
+        match &self.0 {
+            Known::All(_) => false,
+            Known::Samco { api_secret, .. } => matches!(api_secret, Part::Asked),
+            Known::AngelOne { pin, totp, .. } => {
+                let secret = matches!(totp, Totp::Secret(Part::Given(_)));
+                matches!(pin, Part::Asked) || !secret
+            }
+        }
+    }
+
     /// The credentials of one session, whose callbacks are called for what is not known.
     pub(crate) fn complete(&self, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<Flat> {
         Ok(match &self.0 {

@@ -10,6 +10,7 @@ mod events;
 mod gate;
 mod prompt;
 mod session;
+mod store;
 mod token;
 mod work;
 
@@ -35,6 +36,13 @@ fn event_catalogue() -> Vec<&'static str> {
 fn generate_key(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
     let key = error::lift(py, SealKey::generate())?;
     Ok(PyString::new(py, key.to_text().expose()))
+}
+
+/// Checks a store of the program's own, whose methods `callbacks` calls: gives what it violates.
+#[pyfunction]
+fn check_store(store: &Bound<'_, PyAny>, callbacks: &Bound<'_, PyAny>) -> PyResult<work::Work> {
+    let store = store::own(store, Some(callbacks))?;
+    Ok(work::Work::new(work::Operation::CheckStore(store), None))
 }
 
 /// Types, callbacks and the gate at exit belong to one interpreter of a process: with a second one the process would
@@ -65,9 +73,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<events::Events>()?;
     module.add_class::<prompt::Prompt>()?;
     module.add_class::<session::Session>()?;
+    module.add_class::<store::StoreCall>()?;
     module.add_class::<token::Token>()?;
     module.add_class::<work::Task>()?;
     module.add_class::<work::Work>()?;
+    module.add_function(wrap_pyfunction!(check_store, module)?)?;
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;

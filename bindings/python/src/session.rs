@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use preopen_ffi::preopen::core::wire::Method;
-use preopen_ffi::preopen::{Call, Error, Result, Session as RustSession};
+use preopen_ffi::preopen::{Call, Error, Result, Secret, Session as RustSession};
 use preopen_ffi::{Listener, SessionConfig, StateInfo, prime, seal_key, seconds_to_duration};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,6 +14,7 @@ use crate::credentials::Credentials;
 use crate::error::lift;
 use crate::events::Events;
 use crate::prompt;
+use crate::store;
 use crate::token::Token;
 use crate::work::{Operation, Work, headers_dict};
 
@@ -35,7 +36,7 @@ impl Session {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, callbacks, clock))]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, callbacks, clock))]
     #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
     fn new(
         py: Python<'_>,
@@ -48,6 +49,9 @@ impl Session {
         ca_file: Option<&Bound<'_, PyAny>>,
         allowed_hosts: &Bound<'_, PyAny>,
         keep_warm: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        store_key: Option<&Bound<'_, PyAny>>,
+        on_store_loss: Option<&Bound<'_, PyAny>>,
         callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
@@ -62,14 +66,18 @@ impl Session {
                 ca_file: optional(ca_file, "ca_file", text)?,
                 allowed_hosts: texts(allowed_hosts, "allowed_hosts")?,
                 keep_warm: optional(keep_warm, "keep_warm", flag)?.unwrap_or_default(),
+                store: None,
+                store_key: optional(store_key, "store_key", text)?.map(Secret::new),
+                on_store_loss: optional(on_store_loss, "on_store_loss", text)?,
                 clock: clock.map(|clock| clock.0.clone()),
             };
             Ok(config)
         };
-        let config = lift(py, config())?;
-        let credentials = credentials.complete(callbacks)?;
-        let session = lift(py, config.build(credentials))?;
-        let asks = callbacks.is_some();
+        let mut config = lift(py, config())?;
+        config.store = store.map(|store| store::choice(store, callbacks)).transpose()?;
+        let complete = credentials.complete(callbacks)?;
+        let session = lift(py, config.build(complete))?;
+        let asks = credentials.asks();
         Ok(Self { session, asks })
     }
 
@@ -83,6 +91,12 @@ impl Session {
     #[getter]
     fn environment(&self) -> &'static str {
         self.session.environment().as_str()
+    }
+
+    /// The store that the session is shared through, in a few words.
+    #[getter]
+    fn store(&self) -> Option<String> {
+        self.session.store()
     }
 
     /// The live token, if there is one.

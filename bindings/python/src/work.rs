@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{Call, Headers, Reply, Result, SealKey, Secret, Session, Token as RustToken};
-use preopen_ffi::{Listener, LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, runtime};
+use preopen_ffi::{
+    ForeignStore, Listener, LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store, runtime,
+};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyNone, PyString};
+use pyo3::types::{PyDict, PyList, PyNone, PyString};
 
 use crate::completions::Completions;
 use crate::convert::{flat, json};
@@ -27,6 +29,7 @@ pub(crate) enum Operation {
     Export(Session, SealKey),
     ExportExposed(Session),
     NextEvent(Arc<Listener>),
+    CheckStore(ForeignStore),
 }
 
 /// What came of it.
@@ -38,6 +41,7 @@ pub(crate) enum Outcome {
     Logout(Box<LogoutInfo>),
     Reply(Reply),
     Text(Secret),
+    Texts(Vec<String>),
     Nothing,
 }
 
@@ -75,6 +79,7 @@ impl Operation {
                 listener.ready().await;
                 Ok(Outcome::Nothing)
             }),
+            Self::CheckStore(store) => Box::pin(async move { check_store(store).await.map(Outcome::Texts) }),
         }
     }
 }
@@ -93,6 +98,7 @@ impl Outcome {
                 Ok(record)
             }
             Self::Text(text) => Ok(PyString::new(py, text.expose()).into_any()),
+            Self::Texts(texts) => PyList::new(py, texts).map(Bound::into_any),
             Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),
         }
     }

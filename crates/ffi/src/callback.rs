@@ -52,19 +52,32 @@ pub fn ask(field: &'static str, start: impl Fn(Prompt) + Send + Sync + 'static) 
         let start = Arc::clone(&start);
         let asking = Asking::here();
         async move {
-            let (answer, answered) = oneshot::channel();
+            let (answer, coming) = oneshot::channel();
             let prompt = Prompt {
                 field,
                 asking,
                 answer,
             };
-            // Nothing is left to be done with a failure of its own: the prompt is dropped, and that is one.
-            drop(tokio::task::spawn_blocking(move || start(prompt)).await);
-            answered
-                .await
-                .unwrap_or_else(|_| Err(callback_failed(field, "gave no answer")))
+            let answer = answered(coming, on_own_thread(move || start(prompt))).await;
+            answer.unwrap_or_else(|| Err(callback_failed(field, "gave no answer")))
         }
     })
+}
+
+/// Waits for an answer; `None` when there will be none: `gone` ends, or the question is dropped.
+pub(crate) async fn answered<T>(coming: oneshot::Receiver<T>, gone: impl Future<Output = ()>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = coming => answer.ok(),
+        () = gone => None,
+    }
+}
+
+/// Runs `start` on a thread that may block. It never ends: the answer comes later, from elsewhere.
+pub async fn on_own_thread(start: impl FnOnce() + Send + 'static) {
+    // Nothing is left to be done with a failure of its own: the question is dropped, and that is one.
+    drop(tokio::task::spawn_blocking(start).await);
+    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

@@ -4,7 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use preopen::{AngelOne, Error, IpVersion, Result, Samco, SealKey, Session, SessionBuilder, VirtualClock};
+use preopen::{
+    AngelOne, Error, ErrorKind, IpVersion, Result, Samco, SealKey, Secret, Session, SessionBuilder,
+    StoreLoss, VirtualClock, store,
+};
+
+use crate::store::ForeignStore;
 
 /// Credentials by broker.
 #[derive(Clone, Debug)]
@@ -23,6 +28,27 @@ impl Credentials {
             "samco" => Samco::from_env().map(Self::Samco),
             "angelone" => AngelOne::from_env().map(Self::AngelOne),
             _ => Err(Error::invalid_input("broker", "must be samco or angelone")),
+        }
+    }
+}
+
+/// The store of a session.
+#[derive(Clone, Debug)]
+pub enum StoreChoice {
+    /// One that Preopen knows, by its address: `memory`, `file`, `redis://...`. It may hold a password.
+    Address(Secret),
+    /// One of the program's own.
+    Own(ForeignStore),
+}
+
+impl StoreChoice {
+    /// The store, if there is one; no I/O. Errors: `InvalidInput` (`store`, `store_key`).
+    fn open(self, key: Option<&Secret>) -> Result<Option<Arc<dyn store::Store>>> {
+        let key = key.map(Secret::expose);
+        match (self, key) {
+            (Self::Address(address), key) => store::open(address.expose(), key),
+            (Self::Own(store), Some(key)) => Ok(Some(Arc::new(store.with_key(key)?))),
+            (Self::Own(store), None) => Ok(Some(Arc::new(store))),
         }
     }
 }
@@ -46,6 +72,12 @@ pub struct SessionConfig {
     pub ca_file: Option<String>,
     /// See `SessionBuilder::keep_warm`.
     pub keep_warm: bool,
+    /// Where the session is shared; nowhere by default.
+    pub store: Option<StoreChoice>,
+    /// `keyring`, or the text of a key; nothing for the store's own choice.
+    pub store_key: Option<Secret>,
+    /// `refuse` or `login`; see `SessionBuilder::on_store_loss`.
+    pub on_store_loss: Option<String>,
     /// The clock of a sandbox, for its sessions.
     pub clock: Option<Arc<VirtualClock>>,
 }
@@ -91,7 +123,33 @@ impl SessionConfig {
         if let Some(clock) = self.clock {
             builder = builder.clock(clock);
         }
-        builder.build()
+        if let Some(what) = self.on_store_loss {
+            builder = builder.on_store_loss(match what.as_str() {
+                "refuse" => StoreLoss::Refuse,
+                "login" => StoreLoss::LogIn,
+                _ => {
+                    return Err(Error::invalid_input("on_store_loss", "must be refuse or login"));
+                }
+            });
+        }
+        let store = self
+            .store
+            .unwrap_or_else(|| StoreChoice::Address("memory".into()));
+        builder
+            .shared_store(store.open(self.store_key.as_ref())?)
+            .build()
+            .map_err(as_store_key)
+    }
+}
+
+/// What is wrong with the key of a store is told by the name that the key has among a session's settings.
+fn as_store_key(error: Error) -> Error {
+    let key = error.kind() == ErrorKind::InvalidInput && error.context().field.as_deref() == Some("key");
+    match error.message().strip_prefix("key ") {
+        Some(problem) if key => {
+            Error::invalid_input("store_key", problem).with(|context| context.broker = error.context().broker)
+        }
+        _ => error,
     }
 }
 

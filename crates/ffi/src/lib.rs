@@ -5,15 +5,17 @@ mod callback;
 mod config;
 mod listener;
 mod records;
+mod store;
 
 pub mod runtime;
 
-pub use callback::{Prompt, ask};
-pub use config::{Credentials, SessionConfig, prime, seal_key, seconds_to_duration};
+pub use callback::{Prompt, ask, on_own_thread};
+pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
 pub use listener::Listener;
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
     event_catalogue,
 };
+pub use store::{ForeignStore, HandedClaim, Start, StoreCall, StoreMethod, StoreReply, check_store};
 
 pub use preopen;

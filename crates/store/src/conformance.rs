@@ -4,12 +4,17 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::store::{Claimed, Store, Value};
 
 /// The longest that a released claim may take to be free, or a change to be noticed.
 const SOON: Duration = Duration::from_secs(5);
+
+/// The longest that one check may take: a store that hangs must not hang whoever checks it.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A check that a store did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,7 @@ checks! {
     "a value is kept as it is, of any length" => any_value,
     "a session can be removed while its guard stays" => session_removed,
     "a second claim is refused at once" => second_claim_refused,
+    "reading does not wait for a claim" => read_while_claimed,
     "a released claim is free" => released_is_free,
     "a dropped claim becomes free" => dropped_is_free,
     "a claim tells what is stored when it begins" => claim_tells_value,
@@ -64,7 +70,9 @@ pub async fn check(store: Arc<dyn Store>) -> Vec<Violation> {
         .map_or(0, |since| since.as_nanos());
     for (nth, (words, check)) in CHECKS.iter().enumerate() {
         let account = format!("conformance-{}-{run}-{nth}", std::process::id());
-        if let Err(problem) = check(Arc::clone(&store), account).await {
+        let checked = tokio::time::timeout(LIMIT, check(Arc::clone(&store), account)).await;
+        let outcome = checked.unwrap_or_else(|_| Err(format!("it was not done in {} s", LIMIT.as_secs())));
+        if let Err(problem) = outcome {
             violations.push(Violation {
                 check: words,
                 problem,
@@ -125,7 +133,7 @@ async fn write(claimed: &mut Claimed, value: &Value) -> Outcome {
 }
 
 async fn put(store: &dyn Store, account: &str, value: &Value) -> Outcome {
-    let mut claimed = claim(store, account).await?;
+    let mut claimed = claim_soon(store, account).await?;
     write(&mut claimed, value).await?;
     claimed.claim.release().await;
     Ok(())
@@ -155,12 +163,18 @@ async fn any_value(store: Arc<dyn Store>, account: String) -> Outcome {
     let printable: String = (' '..='~').filter(|c| *c != '|').collect();
     for wanted in [
         value("", "guard only"),
+        value("session only", ""),
         value(&printable, &printable),
         value(&"s".repeat(200_000), &"g".repeat(50_000)),
         value("a", "b"),
     ] {
         put(&*store, &account, &wanted).await?;
-        expect(&store.read(&account).await.map_err(said)?, &Some(wanted))?;
+        let wanted = Some(wanted);
+        expect(&store.read(&account).await.map_err(said)?, &wanted)?;
+        let claimed = claim_soon(&*store, &account).await?;
+        let found = expect(&claimed.value, &wanted);
+        claimed.claim.release().await;
+        found?;
     }
     Ok(())
 }
@@ -184,6 +198,19 @@ async fn second_claim_refused(store: Arc<dyn Store>, account: String) -> Outcome
         return Err(format!("it took {} ms", took.as_millis()));
     }
     first.claim.release().await;
+    Ok(())
+}
+
+async fn read_while_claimed(store: Arc<dyn Store>, account: String) -> Outcome {
+    let held = claim(&*store, &account).await?;
+    let began = Instant::now();
+    let read = store.read(&account).await.map_err(said);
+    let took = began.elapsed();
+    held.claim.release().await;
+    read?;
+    if took > SOON / 2 {
+        return Err(format!("it took {} ms", took.as_millis()));
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ import { CredentialsRejectedError, InvalidInputError, LoginRequiredError, Preope
 import type {
   Advice,
   AngelOneCredentials,
+  Claim,
   Credentials,
   ErrorCode,
   EventName,
@@ -14,10 +15,12 @@ import type {
   SessionEvent,
   SessionEvents,
   SessionState,
+  Store,
   Token,
   WhoAmI,
 } from "preopen";
 import { Sandbox, SandboxError } from "preopen/sandbox";
+import { StoreViolationError, checkStore } from "preopen/testing";
 
 const credentials: Credentials = samco({ apiKey: "key", apiSecret: "secret" });
 const account: Credentials = angelOne({ apiKey: "key", clientCode: "A1", pin: "0000", totpSecret: "JBSWY3DP" });
@@ -116,6 +119,31 @@ export async function listen(session: Session, signal: AbortSignal): Promise<voi
   // @ts-expect-error no such option
   session.events({ limit: 3 });
   void first;
+}
+
+class OwnStore implements Store {
+  read(account: string): string | undefined {
+    return account;
+  }
+  async claim(): Promise<Claim | null> {
+    return { value: null, write: async (value) => value.length > 0, release: () => undefined, goodFor: () => 30 };
+  }
+}
+
+export async function stores(credentials: Credentials): Promise<void> {
+  const session = new Session(credentials, { store: "file", storeKey: "keyring", onStoreLoss: "login" });
+  new Session(credentials, { store: new OwnStore() });
+  const where: string | null = session.store;
+  // @ts-expect-error no promise of a claim, but of a text
+  new Session(credentials, { store: { read: () => null, claim: async () => "text" } });
+  // @ts-expect-error a claim that cannot be released
+  new Session(credentials, { store: { read: () => null, claim: () => ({ value: null, write: () => true }) } });
+  // @ts-expect-error neither refuse nor login
+  new Session(credentials, { onStoreLoss: "ignore" });
+  // @ts-expect-error read-only
+  session.store = null;
+  await checkStore(new OwnStore());
+  void [where, new StoreViolationError(["one"]).violations[0]?.length];
 }
 
 export async function sandbox(): Promise<void> {

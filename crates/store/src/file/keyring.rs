@@ -55,7 +55,7 @@ impl Keyring {
 
 #[cfg(all(unix, not(target_vendor = "apple")))]
 fn open() -> keyring_core::Result<Arc<CredentialStore>> {
-    Ok(zbus_secret_service_keyring_store::Store::new()?)
+    Ok(dbus_secret_service_keyring_store::Store::new()?)
 }
 
 #[cfg(target_vendor = "apple")]
