@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen::core::wire::BoxFuture;
-use preopen::store::{Claim, Claimed, KeySource, Store, Value, conformance, environment_key};
+use preopen::store::{Claim, Claimed, KeySource, Store, Value, conformance, environment_key, given_key};
 use preopen::{Error, ErrorKind, Result, SealKey};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -228,18 +228,7 @@ impl Store for ForeignStore {
     }
 
     fn key(&self, source: Option<KeySource>) -> BoxFuture<'_, Result<(KeySource, SealKey)>> {
-        Box::pin(async move {
-            // Programs that share a session may have got the same key in different ways; another one opens nothing.
-            match (source, &self.key) {
-                (None | Some(KeySource::Program), Some(key)) => Ok((KeySource::Program, key.clone())),
-                (Some(KeySource::Environment), Some(key)) => {
-                    let key = environment_key().unwrap_or_else(|_| key.clone());
-                    Ok((KeySource::Environment, key))
-                }
-                (Some(other @ (KeySource::File | KeySource::Keyring)), _) => Err(other.is_not_to_be_had()),
-                (source, _) => environment_key().map(|key| (source.unwrap_or(KeySource::Environment), key)),
-            }
-        })
+        Box::pin(async move { given_key(source, self.key.as_ref()) })
     }
 
     fn read<'a>(&'a self, account: &'a str) -> BoxFuture<'a, Result<Option<Value>>> {

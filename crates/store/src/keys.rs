@@ -54,3 +54,24 @@ impl KeySource {
 pub fn environment_key() -> Result<SealKey> {
     SealKey::from_env()
 }
+
+/// Whether `PREOPEN_KEY` is set.
+pub(crate) fn environment_has_key() -> bool {
+    std::env::var_os("PREOPEN_KEY").is_some_and(|key| !key.to_string_lossy().trim().is_empty())
+}
+
+/// The key of a value for a program that may have been given one, and may have one in `PREOPEN_KEY`. The same key can be
+/// handed to one program in the one way and to another in the other, so each serves where the one that the value names is not
+/// there. Errors: `InvalidInput` (`key`).
+pub fn given_key(source: Option<KeySource>, given: Option<&SealKey>) -> Result<(KeySource, SealKey)> {
+    match (source, given) {
+        (Some(other @ (KeySource::File | KeySource::Keyring)), _) => Err(other.is_not_to_be_had()),
+        (Some(KeySource::Environment), _) if environment_has_key() => {
+            environment_key().map(|key| (KeySource::Environment, key))
+        }
+        (source, Some(key)) => Ok((source.unwrap_or(KeySource::Program), key.clone())),
+        (None, None) => environment_key().map(|key| (KeySource::Environment, key)),
+        (Some(source), None) if environment_has_key() => environment_key().map(|key| (source, key)),
+        (Some(source), None) => Err(source.is_not_to_be_had()),
+    }
+}

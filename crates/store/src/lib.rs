@@ -16,7 +16,7 @@ pub use self::redis::RedisStore;
 pub use address::{open, warnings};
 #[cfg(any(unix, windows))]
 pub use file::FileStore;
-pub use keys::{KeySource, environment_key};
+pub use keys::{KeySource, environment_key, given_key};
 pub use memory::MemoryStore;
 pub use store::{Claim, Claimed, Store, Value};
 

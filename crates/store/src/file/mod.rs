@@ -32,7 +32,7 @@ use unix as os;
 #[cfg(windows)]
 use windows as os;
 
-use crate::keys::{KeySource, environment_key};
+use crate::keys::{KeySource, environment_has_key, environment_key, given_key};
 use crate::store::{Claimed, Store, Value};
 use names::Names;
 use notes::Notes;
@@ -192,10 +192,8 @@ impl Store for FileStore {
             let source = source.unwrap_or_else(|| self.preferred());
             let key = match source {
                 KeySource::File => self.key_file(make).await?,
-                KeySource::Environment if make || environment_has_key() => environment_key()?,
                 KeySource::Keyring => self.keyring_key(make).await?,
-                KeySource::Program => self.key.clone().ok_or_else(|| source.is_not_to_be_had())?,
-                KeySource::Environment => return Err(source.is_not_to_be_had()),
+                other => given_key(Some(other), self.key.as_ref())?.1,
             };
             Ok((source, key))
         })
@@ -241,10 +239,6 @@ impl Store for FileStore {
             wait.run(at_most).await;
         })
     }
-}
-
-fn environment_has_key() -> bool {
-    std::env::var_os("PREOPEN_KEY").is_some_and(|key| !key.to_string_lossy().trim().is_empty())
 }
 
 /// Runs work that waits for the disk where that holds nobody up.

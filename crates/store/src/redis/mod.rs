@@ -27,7 +27,7 @@ use self::listener::Listener;
 use self::pool::{Address, Pool};
 use self::scripts::{CLAIM, Call, Keys, LOOK};
 use self::url::Target;
-use crate::keys::{KeySource, environment_key};
+use crate::keys::{KeySource, environment_key, given_key};
 use crate::store::{Claimed, Store, Value};
 
 /// How often those who wait look for themselves while nobody tells them.
@@ -180,15 +180,7 @@ impl Store for RedisStore {
     }
 
     fn key(&self, source: Option<KeySource>) -> BoxFuture<'_, Result<(KeySource, SealKey)>> {
-        Box::pin(async move {
-            match (source, &self.key) {
-                (None | Some(KeySource::Program), Some(key)) => Ok((KeySource::Program, key.clone())),
-                (None | Some(KeySource::Environment), _) => {
-                    environment_key().map(|key| (KeySource::Environment, key))
-                }
-                (Some(other), _) => Err(other.is_not_to_be_had()),
-            }
-        })
+        Box::pin(async move { given_key(source, self.key.as_ref()) })
     }
 
     fn read<'a>(&'a self, account: &'a str) -> BoxFuture<'a, Result<Option<Value>>> {
