@@ -17,7 +17,7 @@ const SUITE: &str = "herd";
 
 pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
     match Herd::provide(provision, report) {
-        Some(herd) => report.suite(SUITE, || herd.run(1, None)),
+        Some(herd) => report.suite(SUITE, || herd.run(2, None)),
         None => report.missing(SUITE, "a package of one of the languages"),
     }
 }
