@@ -15,4 +15,5 @@ began = time.monotonic()
 token = session.token()
 waited = round((time.monotonic() - began) * 1000)
 digest = hashlib.sha256(token.expose().encode()).hexdigest()
-os.write(1, (json.dumps({"digest": digest, "generation": token.generation, "waited": waited}) + "\n").encode())
+told = {"digest": digest, "generation": token.generation, "waited": waited}
+os.write(1, f"{json.dumps(told)}\n".encode())

@@ -1,6 +1,8 @@
-"""P1: Python, Node and command-line programs, all cold, on one file store: one login, a bounded wait, the same token.
+"""P1: Python, Node and command-line programs, all cold, on one file store: one login, a bounded wait, the
+same token.
 
-`PREOPEN_HERD_ROUNDS` and `PREOPEN_HERD_SIZE` say how much of it; `PREOPEN_HERD_REPORT` names a file for the numbers.
+`PREOPEN_HERD_ROUNDS` and `PREOPEN_HERD_SIZE` say how much of it; `PREOPEN_HERD_REPORT` names a file for the
+numbers.
 """
 
 import hashlib
@@ -19,21 +21,21 @@ HERE = pathlib.Path(__file__).parent
 ROUNDS = int(os.environ.get("PREOPEN_HERD_ROUNDS", "1"))
 SIZE = int(os.environ.get("PREOPEN_HERD_SIZE", "64"))
 NODE = os.environ.get("PREOPEN_HERD_NODE", "node")
-#: The longest that all of a herd may take from the start signal on, in seconds, on a busy machine of two cores.
+#: The longest that all of a herd may take from the start on, in seconds, on a busy machine of two cores.
 BOUND = 30.0
 LOGIN = "/session/token"
 
 
 def start(nth, environment, store):
     """Starts one program, of each kind in turn."""
+    token = ["token", "samco", "--base-url", environment["HERD_URL"], "--store", store]
     commands = [
         [sys.executable, str(HERE / "program.py")],
         [NODE, str(HERE / "program.mjs")],
-        [os.environ["PREOPEN_BIN"], "token", "samco", "--base-url", environment["HERD_URL"], "--store", store],
+        [os.environ["PREOPEN_BIN"], *token],
     ]
-    return subprocess.Popen(
-        commands[nth % 3], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(commands[nth % 3], env=environment, **pipes)
 
 
 def answer(kind, program, deadline):
@@ -98,6 +100,5 @@ def test_p1_a_herd_of_cold_programs_of_all_languages_logs_in_once(tmp_path):
         "slowest_round_ms": round(max(took for took, _ in rounds) * 1000),
         "longest_wait_ms": max(waited for _, waited in rounds),
     }
-    print(numbers)
     if "PREOPEN_HERD_REPORT" in os.environ:
         pathlib.Path(os.environ["PREOPEN_HERD_REPORT"]).write_text(json.dumps(numbers))

@@ -108,7 +108,8 @@ async fn kill_many(broker: Broker) {
     }
     let mut steps = world.front.seen.steps();
     if broker == Broker::Angel {
-        assert_eq!(u64::try_from(steps.len()).unwrap(), world.logins(broker));
+        // What a killed program sent may end before the broker takes it for a request.
+        assert!(u64::try_from(steps.len()).unwrap() >= world.logins(broker));
     }
     steps.sort_unstable();
     assert!(
