@@ -518,6 +518,10 @@ fn p10_two_logins_keep_their_distance_whatever_the_clocks_say() {
             .login_interval,
         second
     );
+    // It counts from when it was over: nobody knows when it arrived.
+    kept.guard.is_over(common::stepped(noon(), 3_000));
+    let later = common::stepped(noon(), 3_400);
+    assert_eq!(kept.guard.login_rest(later, second), Duration::from_millis(600));
 }
 
 #[test]

@@ -18,8 +18,11 @@ use super::{LOOK, Shared, StoreLoss};
 use crate::flight::{Landed, attempts, complete, lost};
 use crate::session::Inner;
 
-/// How long to wait for another program's login: it may have to wait for two one-time codes.
+/// How long to wait for another program's login beside its requests: it may have to wait for two one-time codes, or for
+/// a person.
 const CODES: Duration = Duration::from_secs(65);
+/// The same where a login needs neither: it writes to the store.
+const WRITES: Duration = Duration::from_secs(2);
 /// How often a login whose claim was lost is tried again.
 const LOSSES: u32 = 3;
 
@@ -68,7 +71,7 @@ async fn look_and_log_in(
         let inner = wanted(session, flight)?;
         let clock = Arc::clone(&inner.clock);
         let adapter = Arc::clone(&inner.adapter);
-        let patience = CODES + inner.timeout * 2;
+        let patience = patience(adapter.as_ref(), inner.timeout);
         let dead = inner.dead();
         drop(inner);
         let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
@@ -109,6 +112,14 @@ async fn look_and_log_in(
             .changed(&shared.account, seen.as_ref(), rest.min(LOOK))
             .await;
     }
+}
+
+/// How long another program may hold the claim before nobody waits for it any more. It has the same kind of credentials,
+/// and may have to log in twice.
+fn patience(adapter: &dyn Adapter, timeout: Duration) -> Duration {
+    let asks = adapter.code_question().is_some() || !adapter.questions().is_empty();
+    let waits = adapter.policy().totp_single_use || asks;
+    timeout * 2 + if waits { CODES } else { WRITES }
 }
 
 fn wanted(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<Inner>> {
@@ -188,7 +199,10 @@ async fn take_turn(
             turn.claim.release().await;
             Ok(None)
         }
-        Ok((login, sent)) => publish(session, flight, turn, Box::new(login), sent, timeout).await,
+        Ok((login, sent)) => {
+            turn.kept.guard.is_over(clock.now());
+            publish(session, flight, turn, Box::new(login), sent, timeout).await
+        }
         Err(error) => {
             // A login that was given up because of a logout says nothing of the broker.
             if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {
@@ -249,7 +263,7 @@ async fn after_a_lost_claim(shared: &Shared, before: Option<Origin>, patience: D
     if let Some(newer) = turn.kept.origin().filter(|origin| Some(*origin) != before)
         && turn.kept.ended(newer)
     {
-        let _ = turn.write().await;
+        let _ = turn.write_guard().await;
     }
     turn.claim.release().await;
 }
@@ -258,4 +272,23 @@ async fn after_a_lost_claim(shared: &Shared, before: Option<Origin>, patience: D
 fn random() -> u64 {
     // Without randomness no key could have been made either.
     getrandom::u64().unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use preopen_core::ask::Ask;
+    use preopen_core::broker::Adapter;
+    use preopen_core::brokers::{AngelOne, Samco};
+
+    use super::patience;
+
+    #[test]
+    fn p4_only_codes_and_people_are_waited_for_longer_than_two_logins() {
+        let of = |adapter: &dyn Adapter| patience(adapter, Duration::from_secs(10)).as_secs();
+        let angel_one = AngelOne::new("k", "c", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH");
+        let (samco, asks) = (Samco::new("k", "s"), Samco::new("k", Ask::blocking(|| Ok(None))));
+        assert_eq!([of(&samco), of(&angel_one), of(&asks)], [22, 85, 85]);
+    }
 }

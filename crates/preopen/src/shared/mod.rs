@@ -143,6 +143,7 @@ impl Shared {
                 kept,
                 source,
                 key,
+                began: false,
                 lost: false,
             }),
             Err(error) => {
@@ -195,7 +196,7 @@ impl Shared {
     pub(crate) async fn mark_ended(&self, origin: Origin, patience: Duration) {
         if let Ok(Some(mut turn)) = self.claim(patience, false).await {
             if turn.kept.ended(origin) {
-                let _ = turn.write().await;
+                let _ = turn.write_guard().await;
             }
             turn.claim.release().await;
         }

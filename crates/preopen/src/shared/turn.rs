@@ -26,6 +26,8 @@ pub(crate) struct Turn<'a> {
     pub(super) kept: Kept,
     pub(super) source: KeySource,
     pub(super) key: SealKey,
+    /// Something was sent in this turn, or was about to be.
+    pub(super) began: bool,
     /// The claim did not hold any more.
     pub(super) lost: bool,
 }
@@ -46,6 +48,11 @@ impl Turn<'_> {
         timeout: Duration,
     ) -> Result<Duration> {
         let interval = self.shared.policy.login_interval;
+        // The request before this one was answered, or nobody waits for it any more.
+        if self.began {
+            self.kept.guard.is_over(clock.now());
+        }
+        self.began = true;
         let began = Instant::now();
         loop {
             let rest = self.kept.guard.login_rest(clock.now(), interval);
@@ -56,9 +63,7 @@ impl Turn<'_> {
             tokio::time::sleep(clock.nap(clock.now().wall.plus(rest))).await;
         }
         self.kept.guard.begins(clock.now(), spent);
-        let guard = self.guard()?;
-        let value = Value::new(self.session.clone(), Some(guard));
-        if !self.claim.write(&value).await? {
+        if !self.write_guard().await? {
             return Err(self.lose());
         }
         let most = self.claim.good_for().saturating_sub(MARGIN);
@@ -68,9 +73,13 @@ impl Turn<'_> {
         Ok(timeout.min(most))
     }
 
-    fn guard(&self) -> Result<String> {
-        self.kept
-            .guard_text(&self.key, self.source.as_str(), &self.shared.identity)
+    /// Writes the guard beside the session that is kept; `false` when the claim is lost.
+    pub(super) async fn write_guard(&mut self) -> Result<bool> {
+        let guard = self
+            .kept
+            .guard_text(&self.key, self.source.as_str(), &self.shared.identity)?;
+        let value = Value::new(self.session.clone(), Some(guard));
+        self.claim.write(&value).await
     }
 
     fn lose(&mut self) -> Error {
@@ -99,10 +108,8 @@ impl Turn<'_> {
 
     /// A broker's answer that holds for every program: a failed login. Best effort.
     pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
+        self.kept.guard.is_over(clock.now());
         self.kept.guard.failed(error, credentials, seed, clock.now());
-        if let Ok(guard) = self.guard() {
-            let value = Value::new(self.session.clone(), Some(guard));
-            let _ = self.claim.write(&value).await;
-        }
+        let _ = self.write_guard().await;
     }
 }

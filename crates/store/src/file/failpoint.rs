@@ -1,7 +1,11 @@
 //! Places at which a test makes the file store fail or end its process. Without the feature `failpoints` there is
 //! nothing here that costs anything.
 
-/// The variable that names a point and what happens there: `session.renamed:abort` or `guard.written:error`.
+#[cfg(feature = "failpoints")]
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The variable that names a point and what happens there, perhaps only from the nth time on: `session.renamed:abort`,
+/// `guard.written:error:2`.
 #[cfg(feature = "failpoints")]
 pub const VARIABLE: &str = "PREOPEN_STORE_FAILPOINT";
 
@@ -38,15 +42,29 @@ pub const POINTS: &[&str] = &[
     "key.folder_synced",
 ];
 
+/// How often the point was met.
+#[cfg(feature = "failpoints")]
+static MET: AtomicU32 = AtomicU32::new(0);
+
 /// Fails, or does not return, when a test asked for that here.
 #[cfg(feature = "failpoints")]
 pub(super) fn reached(part: &str, step: &str) -> std::io::Result<()> {
     let point = format!("{part}.{step}");
     debug_assert!(POINTS.contains(&point.as_str()), "{point} is not listed");
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
-    match wanted.split_once(':') {
-        Some((name, "abort")) if name == point => std::process::abort(),
-        Some((name, "error")) if name == point => Err(std::io::ErrorKind::StorageFull.into()),
+    let mut wanted = wanted.split(':');
+    if wanted.next() != Some(&point) {
+        return Ok(());
+    }
+    let action = wanted.next();
+    let from = wanted.next().and_then(|time| time.parse().ok()).unwrap_or(1);
+    // One variable names one point, so one number is enough.
+    if MET.fetch_add(1, Ordering::Relaxed) + 1 < from {
+        return Ok(());
+    }
+    match action {
+        Some("abort") => std::process::abort(),
+        Some("error") => Err(std::io::ErrorKind::StorageFull.into()),
         _ => Ok(()),
     }
 }

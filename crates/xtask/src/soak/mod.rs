@@ -3,6 +3,7 @@
 //! A new part is a function in a file of its own and a row in [`PARTS`].
 
 mod asan;
+mod kill;
 mod miri;
 mod model;
 mod mutants;
@@ -37,6 +38,12 @@ const PARTS: &[Part] = &[
         name: "mutants",
         about: "Small bugs put into the core one at a time: its own tests must notice each of them.",
         run: mutants::run,
+    },
+    Part {
+        name: "kill",
+        about: "Programs that share a session in files, killed with SIGKILL at random instants of their logins: the files are \
+                whole, the lock is free, the next program has a token soon, at most one login more for each kill.",
+        run: kill::run,
     },
     Part {
         name: "miri",

@@ -25,7 +25,7 @@ pub struct Guard {
     /// The logins that were begun, and the last of them whose end is known.
     attempts: u64,
     answered: u64,
-    /// When the last login was sent, in milliseconds since the Unix epoch.
+    /// When the last login was about to be sent, or, once that is known, was over; in milliseconds since the Unix epoch.
     last_login: Option<i64>,
     spent_steps: SpentSteps,
     blocked: Option<Blocked>,
@@ -92,6 +92,12 @@ impl Guard {
         self.attempts += 1;
         self.last_login = Some(now.wall.as_millis());
         self.spent_steps.learn(spent);
+    }
+
+    /// The login that was begun last is over, whatever came of it. What is written before a login is sent, and its way to
+    /// the broker, take their time: only from now on is it certain that it arrived.
+    pub fn is_over(&mut self, now: Now) {
+        self.last_login = Some(now.wall.as_millis());
     }
 
     /// The login that was begun last failed. `seed` spreads the waits of accounts.
@@ -200,6 +206,7 @@ impl Guard {
     pub(super) fn ended(&mut self, origin: Origin) -> bool {
         let news = origin.epoch == self.epoch && origin.generation > self.ended;
         if news {
+            self.serial += 1;
             self.ended = origin.generation;
         }
         news
