@@ -66,7 +66,7 @@ async fn work(told: &Json) {
             other => panic!("no such work: {other}"),
         };
         let mut done = done.unwrap_or_else(|error| {
-            let phase = error.context().phase.map(|phase| phase.as_str());
+            let phase = error.context().phase.map(preopen::Phase::as_str);
             let text = error.to_string();
             json!({"error": error.kind().as_str(), "phase": phase, "text": text})
         });
