@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::{Outcome, Soak};
 
-const RUNS: &str = "240";
+const RUNS: &str = "200";
 const QUICK: &str = "24";
 const LIMIT: Duration = Duration::from_hours(2);
 
