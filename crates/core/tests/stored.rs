@@ -21,7 +21,7 @@ use preopen_core::skew::Skew;
 use preopen_core::static_ip::Addresses;
 use preopen_core::target::Target;
 use preopen_core::totp::SpentSteps;
-use preopen_core::{Now, Timestamp};
+use preopen_core::{Now, Secret, Timestamp};
 use proptest::prelude::*;
 
 use common::{cases, down, ist, later, login, noon, refused, samco, until};
@@ -227,8 +227,11 @@ fn a_record_of_format_1_is_read_for_ever() {
     assert_eq!(error.advice(), Advice::After(Duration::from_mins(1)));
     assert!(kept.guard.spent_steps().contains(58_000_000));
     assert_eq!(
-        kept.guard
-            .login_rest(later(noon(), Duration::from_mins(2)), Duration::from_secs(1)),
+        kept.guard.login_rest(
+            later(noon(), Duration::from_mins(2)),
+            Duration::from_secs(1),
+            true
+        ),
         Duration::from_secs(1)
     );
 }
@@ -505,9 +508,12 @@ fn s2_who_waited_for_a_login_gets_its_failure_and_nobody_else_does() {
 fn p10_two_logins_keep_their_distance_whatever_the_clocks_say() {
     let mut kept = Kept::default();
     let second = Duration::from_secs(1);
-    assert_eq!(kept.guard.login_rest(noon(), second), Duration::ZERO);
+    assert_eq!(kept.guard.login_rest(noon(), second, false), Duration::ZERO);
     kept.guard.begins(noon(), &SpentSteps::default());
-    let rest = |millis| kept.guard.login_rest(common::stepped(noon(), millis), second);
+    let rest = |millis| {
+        kept.guard
+            .login_rest(common::stepped(noon(), millis), second, true)
+    };
     assert_eq!(rest(0), second);
     assert_eq!(rest(400), Duration::from_millis(600));
     assert_eq!(rest(1000), Duration::ZERO);
@@ -521,7 +527,56 @@ fn p10_two_logins_keep_their_distance_whatever_the_clocks_say() {
     // It counts from when it was over: nobody knows when it arrived.
     kept.guard.is_over(common::stepped(noon(), 3_000));
     let later = common::stepped(noon(), 3_400);
-    assert_eq!(kept.guard.login_rest(later, second), Duration::from_millis(600));
+    assert_eq!(
+        kept.guard.login_rest(later, second, true),
+        Duration::from_millis(600)
+    );
+}
+
+#[test]
+fn h8_logins_by_other_clocks_keep_their_distance_too() {
+    let mut kept = Kept::default();
+    let second = Duration::from_secs(1);
+    kept.guard.begins(noon(), &SpentSteps::default());
+    let rest = |millis| {
+        kept.guard
+            .login_rest(common::stepped(noon(), millis), second, false)
+    };
+    // Whoever sent it may be minutes behind: it may have been just now.
+    for millis in [-300_000, 0, 999, 60_000, 599_999] {
+        assert_eq!(rest(millis), second, "{millis}");
+    }
+    assert_eq!(
+        rest(600_000),
+        Duration::ZERO,
+        "yesterday's login costs nobody a second"
+    );
+}
+
+#[test]
+fn h2_a_refused_token_is_not_taken_back_from_the_store() {
+    let mut kept = Kept::default();
+    let login = log_in(&mut kept, "token", noon());
+    let other = Secret::new("another token");
+    let of = |token| Asker {
+        refused: Some(token),
+        ..asker()
+    };
+    let (refused, unrelated) = (of(login.tokens.access()), of(&other));
+    assert_eq!(decide(&kept, &refused, noon()).unwrap(), None);
+    assert_eq!(
+        decide(&kept, &unrelated, noon()).unwrap().as_deref(),
+        Some("token")
+    );
+    kept.ended_for(&unrelated);
+    assert_eq!(kept.guard.newest_ended(), None);
+    kept.ended_for(&refused);
+    assert_eq!(kept.guard.newest_ended(), login.origin);
+    assert_eq!(
+        decide(&kept, &asker(), noon()).unwrap(),
+        None,
+        "nobody else takes it over"
+    );
 }
 
 #[test]

@@ -543,6 +543,11 @@ impl Inner {
         self.state.machine().dead()
     }
 
+    /// The session whose token the broker refused here.
+    pub(crate) fn refused(&self) -> Option<Arc<Record>> {
+        self.state.machine().refused()
+    }
+
     /// The session whose refresh token may renew it.
     pub(crate) fn renewable(&self) -> Option<Arc<Record>> {
         self.state.machine().renewable(self.clock.now())

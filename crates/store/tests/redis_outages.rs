@@ -114,6 +114,11 @@ async fn a_claim_survives_a_restart_with_data_and_not_one_without() {
 
 /// A firewall before a server: connections that it was told to forget stay open, and nothing passes.
 fn firewall(server: &Server, forget: &Arc<AtomicUsize>) -> u16 {
+    firewall_that_passes(server, forget, false)
+}
+
+/// The same; it may be that requests pass, and answers do not.
+fn firewall_that_passes(server: &Server, forget: &Arc<AtomicUsize>, requests: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (to, forget) = (server.port(), Arc::clone(forget));
@@ -125,12 +130,13 @@ fn firewall(server: &Server, forget: &Arc<AtomicUsize>) -> u16 {
                 (client.try_clone().unwrap(), server.try_clone().unwrap()),
                 (server, client),
             ];
-            for (mut from, mut to) in ways {
+            for (answers, (mut from, mut to)) in [false, true].into_iter().zip(ways) {
                 let forget = Arc::clone(&forget);
                 std::thread::spawn(move || {
                     let mut bytes = [0; 4096];
                     while let Ok(length @ 1..) = from.read(&mut bytes) {
-                        if nth >= forget.load(Ordering::SeqCst) && to.write_all(&bytes[..length]).is_err() {
+                        let passes = (requests && !answers) || nth >= forget.load(Ordering::SeqCst);
+                        if passes && to.write_all(&bytes[..length]).is_err() {
                             break;
                         }
                     }
@@ -157,6 +163,39 @@ async fn a_connection_that_a_firewall_forgot_is_replaced_within_the_call() {
     forget.store(2, Ordering::SeqCst);
     assert!(held.claim.write(&value("after")).await.unwrap());
     assert_eq!(store.read("a").await.unwrap(), Some(value("after")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_answer_was_lost_is_never_called_refused() {
+    for taken in [false, true] {
+        let server = Server::start();
+        let forget = Arc::new(AtomicUsize::new(0));
+        let port = firewall_that_passes(&server, &forget, true);
+        let store = store(&format!("redis://127.0.0.1:{port}"));
+        put(&store, "before").await;
+        let mut held = store.claim("a").await.unwrap().unwrap();
+        // The write arrives and its answer does not; before it is sent again, the lease is over.
+        forget.store(1, Ordering::SeqCst);
+        let late = value("late");
+        let writing = held.claim.write(&late);
+        let lapse = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            server.ask::<()>(&["DEL", "preopen:{a}:claim"]);
+            if taken {
+                server.ask::<()>(&["HINCRBY", "preopen:{a}", "fence", "1"]);
+            }
+        };
+        let (written, ()) = tokio::join!(writing, lapse);
+        if taken {
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::StoreUnavailable);
+        } else {
+            assert!(written.unwrap(), "nobody else can have written since");
+        }
+        assert_eq!(held.claim.good_for(), Duration::ZERO);
+        assert!(!held.claim.write(&value("too late")).await.unwrap());
+        forget.store(0, Ordering::SeqCst);
+        assert_eq!(store.read("a").await.unwrap(), Some(value("late")));
+    }
 }
 
 #[tokio::test]

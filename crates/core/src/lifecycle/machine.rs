@@ -586,6 +586,14 @@ impl Machine {
         self.dead
     }
 
+    /// The session whose token the broker refused, or that another program ended, until there is the next one.
+    pub fn refused(&self) -> Option<Arc<Record>> {
+        match &self.phase {
+            Phase::Expired(record) => Some(Arc::clone(record)),
+            _ => None,
+        }
+    }
+
     /// Whether this flight is still the one that is waited for.
     pub fn is_current(&self, flight: FlightId) -> bool {
         self.flight == Some(flight)

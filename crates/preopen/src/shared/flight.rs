@@ -72,7 +72,7 @@ async fn look_and_log_in(
         let clock = Arc::clone(&inner.clock);
         let adapter = Arc::clone(&inner.adapter);
         let patience = patience(adapter.as_ref(), inner.timeout);
-        let dead = inner.dead();
+        let (dead, refused) = (inner.dead(), inner.refused());
         drop(inner);
         let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
         let seen = shared.store.read(&shared.account).await?;
@@ -81,6 +81,7 @@ async fn look_and_log_in(
             let answered_before = *answered_before.get_or_insert(kept.guard.answered());
             let asker = Asker {
                 dead,
+                refused: refused.as_ref().map(|record| record.tokens.access()),
                 credentials: credentials.as_deref(),
                 answered_before: Some(answered_before),
                 overrule,
@@ -161,7 +162,7 @@ async fn take_turn(
     };
     let shared = turn.shared;
     let clock = Arc::clone(&inner.clock);
-    let (dead, seed, timeout) = (inner.dead(), inner.seed, inner.timeout);
+    let (dead, refused, seed, timeout) = (inner.dead(), inner.refused(), inner.seed, inner.timeout);
     inner.learn_spent(turn.kept.guard.spent_steps());
     let adapter = complete(session, flight).await;
     drop(inner);
@@ -175,6 +176,7 @@ async fn take_turn(
     let credentials = digest(adapter.as_ref());
     let asker = Asker {
         dead,
+        refused: refused.as_ref().map(|record| record.tokens.access()),
         credentials: Some(&credentials),
         answered_before,
         overrule,
@@ -190,17 +192,16 @@ async fn take_turn(
         }
         Decision::LogIn => {}
     }
-    if let Some(dead) = dead {
-        turn.kept.ended(dead);
-    }
+    turn.kept.ended_for(&asker);
+    let before = turn.kept.origin();
     let done = attempts(session, flight, Some((&mut turn, adapter))).await;
     match done {
         _ if turn.lost => {
-            turn.claim.release().await;
+            give_up(turn, before, timeout).await;
             Ok(None)
         }
         Ok((login, sent)) => {
-            turn.kept.guard.is_over(clock.now());
+            turn.is_over(clock.as_ref());
             publish(session, flight, turn, Box::new(login), sent, timeout).await
         }
         Err(error) => {
@@ -208,7 +209,8 @@ async fn take_turn(
             if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {
                 turn.failed(&error, &credentials, seed, clock.as_ref()).await;
             }
-            turn.claim.release().await;
+            turn.sent &= may_have_logged_in(&error);
+            give_up(turn, before, timeout).await;
             // Only before something is sent does the store have a say.
             let unsent = error.kind() == ErrorKind::StoreUnavailable;
             Err(if unsent {
@@ -229,11 +231,12 @@ async fn publish(
     timeout: Duration,
 ) -> Result<Option<Landed>, Trouble> {
     // The user logged out meanwhile: nobody else shall take it over.
+    let before = turn.kept.origin();
     if session.upgrade().is_some_and(|inner| !inner.is_current(flight)) {
-        turn.claim.release().await;
+        turn.lost |= matches!(turn.write_guard().await, Ok(false));
+        give_up(turn, before, timeout).await;
         return Ok(Some(Landed::Opened { login, sent }));
     }
-    let before = turn.kept.origin();
     let stored = Box::new(turn.kept.opened(Login::clone(&login), sent.wall, random()));
     match turn.write().await {
         Ok(true) => {
@@ -241,9 +244,8 @@ async fn publish(
             Ok(Some(Landed::Opened { login: stored, sent }))
         }
         Ok(false) => {
-            let shared = turn.shared;
-            turn.claim.release().await;
-            after_a_lost_claim(shared, before, timeout).await;
+            turn.lost = true;
+            give_up(turn, before, timeout).await;
             Ok(None)
         }
         // The session is there, but nobody else can be told: it serves this program.
@@ -251,6 +253,21 @@ async fn publish(
             turn.claim.release().await;
             Ok(Some(Landed::Opened { login, sent }))
         }
+    }
+}
+
+/// Whether a login that ended like this may have opened a session at the broker all the same.
+fn may_have_logged_in(error: &Error) -> bool {
+    let refused = error.is_terminal_for_login() || error.kind() == ErrorKind::RateLimited;
+    !refused && error.context().phase != Some(Phase::Connect)
+}
+
+/// Ends a turn that published nothing. `before` is the session that was there when it began.
+async fn give_up(turn: Turn<'_>, before: Option<Origin>, patience: Duration) {
+    let (shared, overtaken) = (turn.shared, turn.lost && turn.sent);
+    turn.claim.release().await;
+    if overtaken {
+        after_a_lost_claim(shared, before, patience).await;
     }
 }
 

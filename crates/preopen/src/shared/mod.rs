@@ -5,14 +5,14 @@ mod flight;
 mod turn;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use preopen_core::broker::{Login, Policy, digest};
 use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::lifecycle::shared::{Asker, Decision, Kept, Origin, key_of};
-use preopen_core::lifecycle::{Event, Identity, SessionState};
+use preopen_core::lifecycle::{Event, Identity, Record, SessionState};
 use preopen_core::seal::SealKey;
 use preopen_core::{Error, ErrorKind, Result};
 use preopen_store::{Claim, Claimed, KeySource, Store, Value};
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     on_loss: StoreLoss,
     /// The user wants one attempt whatever other programs found.
     overrule: AtomicBool,
+    /// When a login of this session was last written down, by this program's own clock, in milliseconds.
+    own_login: AtomicI64,
     /// When the store was looked at last for a session in use, in milliseconds since this program's first look.
     looked: AtomicU64,
 }
@@ -73,6 +75,7 @@ impl Shared {
             policy,
             on_loss,
             overrule: AtomicBool::new(false),
+            own_login: AtomicI64::new(i64::MIN),
             looked: AtomicU64::new(0),
         }
     }
@@ -144,6 +147,7 @@ impl Shared {
                 source,
                 key,
                 began: false,
+                sent: false,
                 lost: false,
             }),
             Err(error) => {
@@ -154,11 +158,12 @@ impl Shared {
     }
 
     /// What the store says of the session, without waiting.
-    async fn news(&self, dead: Option<Origin>, clock: &dyn Clock) -> Result<News> {
+    async fn news(&self, dead: Option<Origin>, refused: Option<&Record>, clock: &dyn Clock) -> Result<News> {
         let value = self.store.read(&self.account).await?;
         let (kept, ..) = self.open(value.as_ref()).await?;
         let asker = Asker {
             dead,
+            refused: refused.map(|record| record.tokens.access()),
             ..Asker::default()
         };
         Ok(match kept.decide(&asker, clock.now(), &self.policy.expiry) {
@@ -224,8 +229,8 @@ pub(crate) async fn catch_up(inner: &Inner) {
     let Some(shared) = inner.shared.clone() else {
         return;
     };
-    let (clock, dead) = (Arc::clone(&inner.clock), inner.dead());
-    let news = anywhere(async move { shared.news(dead, clock.as_ref()).await });
+    let (clock, dead, refused) = (Arc::clone(&inner.clock), inner.dead(), inner.refused());
+    let news = anywhere(async move { shared.news(dead, refused.as_deref(), clock.as_ref()).await });
     drop(match news.await {
         Ok(News::Session { login, issued_at }) => inner.apply(Event::Adopted {
             flight: None,

@@ -1,10 +1,11 @@
 //! The turn of the one program that logs in: it holds the claim, tells the others before it sends anything, and writes down
 //! what came of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use preopen_core::broker::Login;
-use preopen_core::clock::Clock;
+use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::lifecycle::shared::Kept;
 use preopen_core::seal::SealKey;
 use preopen_core::totp::SpentSteps;
@@ -28,6 +29,8 @@ pub(crate) struct Turn<'a> {
     pub(super) key: SealKey,
     /// Something was sent in this turn, or was about to be.
     pub(super) began: bool,
+    /// A request may have gone out, and may have opened a session.
+    pub(super) sent: bool,
     /// The claim did not hold any more.
     pub(super) lost: bool,
 }
@@ -50,12 +53,14 @@ impl Turn<'_> {
         let interval = self.shared.policy.login_interval;
         // The request before this one was answered, or nobody waits for it any more.
         if self.began {
-            self.kept.guard.is_over(clock.now());
+            self.is_over(clock);
         }
         self.began = true;
+        let own = self.kept.guard.last_login().map(Timestamp::as_millis)
+            == Some(self.shared.own_login.load(Ordering::Relaxed));
         let began = Instant::now();
         loop {
-            let rest = self.kept.guard.login_rest(clock.now(), interval);
+            let rest = self.kept.guard.login_rest(clock.now(), interval, own);
             // A clock that stands still must not hold it longer than one that runs.
             if rest.is_zero() || began.elapsed() >= interval {
                 break;
@@ -63,6 +68,7 @@ impl Turn<'_> {
             tokio::time::sleep(clock.nap(clock.now().wall.plus(rest))).await;
         }
         self.kept.guard.begins(clock.now(), spent);
+        self.note_login();
         if !self.write_guard().await? {
             return Err(self.lose());
         }
@@ -70,7 +76,20 @@ impl Turn<'_> {
         if most < MARGIN {
             return Err(self.lose());
         }
+        self.sent = true;
         Ok(timeout.min(most))
+    }
+
+    /// The request that was sent last was answered, or nobody waits for it any more.
+    pub(super) fn is_over(&mut self, clock: &dyn Clock) {
+        self.kept.guard.is_over(clock.now());
+        self.note_login();
+    }
+
+    fn note_login(&self) {
+        if let Some(at) = self.kept.guard.last_login() {
+            self.shared.own_login.store(at.as_millis(), Ordering::Relaxed);
+        }
     }
 
     /// Writes the guard beside the session that is kept; `false` when the claim is lost.
@@ -106,10 +125,10 @@ impl Turn<'_> {
         self.claim.write(&value).await
     }
 
-    /// A broker's answer that holds for every program: a failed login. Best effort.
+    /// A broker's answer that holds for every program: a failed login. Best effort; it is noticed when the claim is lost.
     pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
-        self.kept.guard.is_over(clock.now());
+        self.is_over(clock);
         self.kept.guard.failed(error, credentials, seed, clock.now());
-        let _ = self.write_guard().await;
+        self.lost |= matches!(self.write_guard().await, Ok(false));
     }
 }

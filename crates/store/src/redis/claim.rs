@@ -88,7 +88,15 @@ impl Lease {
                 self.lost.store(true, Ordering::Release);
                 return;
             }
-            *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+            self.began_anew(asked);
+        }
+    }
+
+    /// A request that went out at `asked` made the lease whole again.
+    fn began_anew(&self, asked: Moment) {
+        let mut known = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.monotonic < asked.monotonic {
+            *known = asked;
         }
     }
 
@@ -184,19 +192,38 @@ impl Claim for RedisClaim {
             }
             let lease = Arc::clone(&self.lease);
             let ttl = lease.terms.ttl.as_millis().to_string();
+            let again = lease.terms.lease.as_millis().to_string();
             let part = |part: &'a Option<String>| part.as_deref().unwrap_or_default();
             let (session, guard) = (part(&value.session), part(&value.guard));
             self.writes += 1;
             let nth = self.writes.to_string();
             let write = lease.call(
                 WRITE,
-                [&lease.terms.owner, &self.fence, &ttl, session, guard, &nth],
+                [
+                    &lease.terms.owner,
+                    &self.fence,
+                    &ttl,
+                    session,
+                    guard,
+                    &nth,
+                    &again,
+                ],
             );
+            let asked = Moment::now();
             let written = self.hub.run(async move {
-                let written: u64 = lease.terms.pool.ask(&write).await?;
+                let (written, twice): (u64, bool) = lease.terms.pool.ask_again(&write).await?;
                 // Whoever was refused once has lost the claim: a server that was wiped does not give it back.
                 lease.lost.fetch_or(written != 1, Ordering::AcqRel);
-                Ok(written == 1)
+                match written {
+                    // It may have arrived before the other one claimed.
+                    3 if twice => Err(lease.terms.pool.failed("the first answer to a write was lost")),
+                    0 | 3 => Ok(false),
+                    1 => {
+                        lease.began_anew(asked);
+                        Ok(true)
+                    }
+                    _ => Ok(true),
+                }
             });
             written.await?
         })

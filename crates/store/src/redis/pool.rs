@@ -58,14 +58,22 @@ impl Pool {
 
     /// Asks the server and reads its answer. Errors: `StoreUnavailable`, `InvalidInput` (`ca_file`), `Internal`.
     pub(super) async fn ask<T: FromRedisValue>(&self, call: &Call) -> Result<T> {
-        let answer = tokio::time::timeout(OPERATION, self.send(call))
-            .await
-            .unwrap_or_else(|_| Err(self.failed("it does not answer in time")))?;
-        T::from_redis_value(answer).map_err(|_| self.failed("it gave an answer of another kind"))
+        self.ask_again(call).await.map(|(answer, _)| answer)
     }
 
-    async fn send(&self, call: &Call) -> Result<Value> {
+    /// The same, and whether the call may have arrived before the one that was answered. Errors: as [`Pool::ask`].
+    pub(super) async fn ask_again<T: FromRedisValue>(&self, call: &Call) -> Result<(T, bool)> {
+        let (answer, twice) = tokio::time::timeout(OPERATION, self.send(call))
+            .await
+            .unwrap_or_else(|_| Err(self.failed("it does not answer in time")))?;
+        let answer = T::from_redis_value(answer);
+        let answer = answer.map_err(|_| self.failed("it gave an answer of another kind"))?;
+        Ok((answer, twice))
+    }
+
+    async fn send(&self, call: &Call) -> Result<(Value, bool)> {
         let asked = Instant::now();
+        let mut twice = false;
         let mut last = None;
         for nth in 0..SENDINGS {
             let node = self.node_for(&call.keys.account, nth);
@@ -80,7 +88,7 @@ impl Pool {
                 Err(error) => return Err(error),
             };
             let error = match send_on(&link, call, false).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((answer, twice)),
                 Err(error) => error,
             };
             let problem = self.unavailable(&error);
@@ -88,8 +96,9 @@ impl Pool {
                 Kind::Server(ServerErrorKind::Moved) => self.learn(&call.keys.account, &error, node.as_ref()),
                 Kind::Server(ServerErrorKind::Ask) => {
                     if let Some(answer) = self.send_asking(call, &error, node.as_ref(), asked).await {
-                        return Ok(answer);
+                        return Ok((answer, twice));
                     }
+                    twice = true;
                     tokio::time::sleep(PAUSE).await;
                 }
                 // The master has become a replica.
@@ -107,6 +116,7 @@ impl Pool {
                 // A connection on which nothing comes back may be dead in a way that TCP notices in minutes only; a new
                 // one on which nothing comes back says that the server is.
                 Kind::Io => {
+                    twice = true;
                     slot.discard(&link).await;
                     if error.is_timeout() && link.opened >= asked {
                         self.forget(&call.keys.account, nth);
@@ -217,7 +227,7 @@ impl Pool {
         self.tls.get_or_try_init(make).await.map(Some)
     }
 
-    fn failed(&self, what: &str) -> Error {
+    pub(super) fn failed(&self, what: &str) -> Error {
         let store = &self.address.target;
         Error::new(
             ErrorKind::StoreUnavailable,

@@ -100,17 +100,21 @@ if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 return redis.call('PEXPIRE', KEYS[2], ARGV[3])";
 
 /// Writes both parts; an empty one is removed. ARGV: owner, fence, life of the record in ms, session, guard, which write of
-/// this claim it is. Gives whether the claim still held. A write that was sent again may also arrive on the connection
-/// that broke, after the next one: it comes too late.
+/// this claim it is, lease in ms: it begins anew. Gives 1 when it was written, 0 when the claim did not hold any more, 2 when it did not but this
+/// write had arrived before: nobody else can have written since; and 3 when somebody else has claimed since. A write that was sent again may also arrive on the
+/// connection that broke, after the next one: it comes too late.
 pub(super) const WRITE: &str = "
-if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('HGET', KEYS[1], 'fence') ~= ARGV[3] then return 0 end
-if tonumber(ARGV[7]) < tonumber(redis.call('HGET', KEYS[1], 'nth') or 0) then return 0 end
+local known = redis.call('HMGET', KEYS[1], 'fence', 'nth')
+if known[1] ~= ARGV[3] then return known[1] and 3 or 0 end
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return known[2] == ARGV[7] and 2 or 0 end
+if tonumber(ARGV[7]) < tonumber(known[2] or 0) then return 0 end
 redis.call('HSET', KEYS[1], 'nth', ARGV[7])
 for at, name in ipairs({'session', 'guard'}) do
   local part = ARGV[4 + at]
   if part == '' then redis.call('HDEL', KEYS[1], name) else redis.call('HSET', KEYS[1], name, part) end
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[8])
 redis.pcall('PUBLISH', ARGV[1], 'written')
 return 1";
 

@@ -4,6 +4,7 @@
 
 mod asan;
 mod herd;
+mod hosts;
 mod kill;
 mod miri;
 mod model;
@@ -50,6 +51,12 @@ const PARTS: &[Part] = &[
         about: "Programs that share a session in files, killed with SIGKILL at random instants of their logins: the files are \
                 whole, the lock is free, the next program has a token soon, at most one login more for each kill.",
         run: kill::run,
+    },
+    Part {
+        name: "hosts",
+        about: "Hosts that share a session through Redis, in random runs of logins, failures, stopped hosts, lost ways and \
+                restarts: what their stores did is linearizable for each account, and everybody agrees at the end.",
+        run: hosts::run,
     },
     Part {
         name: "miri",

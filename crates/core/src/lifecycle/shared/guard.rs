@@ -12,6 +12,9 @@ use crate::error::{Advice, Error};
 use crate::lifecycle::back_off;
 use crate::totp::SpentSteps;
 
+/// How far apart the clocks of two programs may be for the distance between their logins to hold.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(10);
+
 /// The memory of an account, written before and after every login.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Guard {
@@ -76,12 +79,21 @@ impl Guard {
         &self.spent_steps
     }
 
+    /// When the last login was sent, or was over, by the clock of whoever sent it.
+    pub fn last_login(&self) -> Option<Timestamp> {
+        self.last_login.map(Timestamp::from_millis)
+    }
+
     /// How long a login that is sent at `now` must wait for the one before it, when two may not be closer than `interval`.
-    pub fn login_rest(&self, now: Now, interval: Duration) -> Duration {
-        let Some(last) = self.last_login else {
+    /// Unless that was our `own`, another clock than ours said when it was, and it may have been just now.
+    pub fn login_rest(&self, now: Now, interval: Duration, own: bool) -> Duration {
+        let Some(last) = self.last_login() else {
             return Duration::ZERO;
         };
-        let passed = now.wall.since(Timestamp::from_millis(last));
+        let passed = now.wall.since(last);
+        if !own && passed < CLOCKS_DIFFER {
+            return interval;
+        }
         // A last login in the future was sent by a clock that is ahead, or ours was set back.
         interval.saturating_sub(passed)
     }

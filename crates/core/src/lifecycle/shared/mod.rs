@@ -11,6 +11,7 @@ use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::ExpiryPolicy;
+use crate::secret::Secret;
 
 pub use guard::Guard;
 pub use sealed::key_of;
@@ -47,6 +48,9 @@ struct KeptSession {
 pub struct Asker<'a> {
     /// A session that is over for this program, whatever the store says of it.
     pub dead: Option<Origin>,
+    /// A token that the broker refused to this program: it may not know that the store has it too, since it did not
+    /// hear that it published it.
+    pub refused: Option<&'a Secret>,
     /// The digest of the credentials that this program would log in with, when they are complete.
     pub credentials: Option<&'a str>,
     /// How many logins had ended when this program first looked: the failure of a later one is its answer too.
@@ -89,7 +93,7 @@ impl Kept {
     /// The session that may be used at `now`.
     fn usable(&self, asker: &Asker<'_>, now: Now, policy: &ExpiryPolicy) -> Option<&KeptSession> {
         let session = self.session.as_ref()?;
-        let ended = self.guard.has_ended(session.origin) || asker.dead == Some(session.origin);
+        let ended = self.guard.has_ended(session.origin) || session.is_dead_for(asker);
         (!ended && session.is_live(now, policy)).then_some(session)
     }
 
@@ -128,6 +132,14 @@ impl Kept {
         self.origin() == Some(origin) && self.guard.ended(origin)
     }
 
+    /// The session that is kept is dead at the broker, if it is the one that is over for this program.
+    pub fn ended_for(&mut self, asker: &Asker<'_>) {
+        let dead = self.session.as_ref().filter(|session| session.is_dead_for(asker));
+        if let Some(origin) = dead.map(|session| session.origin) {
+            self.guard.ended(origin);
+        }
+    }
+
     /// The user logged out: no session is kept, and none of the present epoch so far may be used.
     pub fn signed_out(&mut self) {
         self.session = None;
@@ -136,6 +148,10 @@ impl Kept {
 }
 
 impl KeptSession {
+    fn is_dead_for(&self, asker: &Asker<'_>) -> bool {
+        asker.dead == Some(self.origin) || asker.refused == Some(self.login.tokens.access())
+    }
+
     fn is_live(&self, now: Now, policy: &ExpiryPolicy) -> bool {
         let skew = self.login.skew.unwrap_or_default();
         // Another host's clock may be ahead of ours.
