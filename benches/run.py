@@ -14,6 +14,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 
+import commands
 import many
 
 HERE = Path(__file__).resolve().parent
@@ -118,7 +119,8 @@ def table(title, results, unit="us", scale=1.0):
         wall = statistics.median(run["wall_us"] * scale for run in runs)
         median = statistics.median(cpu)
         base = base or median
-        spread = f"{min(cpu):.0f}-{max(cpu):.0f}"
+        digits = 1 if unit == "ms" else 0
+        spread = f"{min(cpu):.{digits}f}-{max(cpu):.{digits}f}"
         lines.append(f"{peer:{width}}{median:>12.1f}{spread:>18}{median / base:>7.2f}x{wall:>12.1f}")
     text = "\n".join(lines)
     print(f"\n{title}\n{text}", flush=True)
@@ -178,7 +180,13 @@ def sessions_group(args):
     return [many.run(start, args.sessions_bin, args.sessions, workers=64, rounds=args.rounds)]
 
 
-GROUPS = {"live": live_group, "calls": calls_group, "sessions": sessions_group}
+def cli_group(args):
+    """Whole commands."""
+    with Broker(args.preopen_bin, tls=False) as broker:
+        return [commands.run(broker, args, table)]
+
+
+GROUPS = {"live": live_group, "calls": calls_group, "sessions": sessions_group, "cli": cli_group}
 
 
 def merged(report, parts):
@@ -191,7 +199,7 @@ def merged(report, parts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preopen-bin", required=True)
-    parser.add_argument("--sessions-bin", required=True)
+    parser.add_argument("--sessions-bin", help="needed by the group `sessions`")
     parser.add_argument("--node", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(

@@ -62,7 +62,7 @@ test("wrong options are refused by name before any I/O", async () => {
     proxy: ["socks5://127.0.0.1", 7],
     caFile: [7],
     allowedHosts: ["host", [7]],
-    store: ["file"],
+    store: ["files", 7],
     baseURL: ["http://127.0.0.1:1"],
   };
   for (const [field, values] of Object.entries(wrong)) {

@@ -1,5 +1,5 @@
-"""Programs that fork with a session (P8): multiprocessing, os.fork, gunicorn and Celery, without a store and with one in
-files."""
+"""Programs that fork with a session (P8): multiprocessing, os.fork, gunicorn and Celery, without a store and
+with one in files."""
 
 import contextlib
 import http.client
@@ -255,8 +255,8 @@ for name in ("queue", "results", "control"):
     (here / name).mkdir(exist_ok=True)
 app = celery.Celery("program", broker="filesystem://", backend=f"file://{here}/results")
 app.conf.broker_transport_options = {
-    "data_folder_in": f"{here}/queue", "data_folder_out": f"{here}/queue", "control_folder": f"{here}/control",
-    "polling_interval": 0.05,
+    "data_folder_in": f"{here}/queue", "data_folder_out": f"{here}/queue",
+    "control_folder": f"{here}/control", "polling_interval": 0.05,
 }
 app.conf.worker_hijack_root_logger = False
 # One task at a time for each process, so that both of them work.
@@ -287,9 +287,8 @@ def test_p8_celery_prefork(programs):
             [sys.executable, "-c", CLIENT],
             cwd=str(programs.folder),
             timeout=60,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            universal_newlines=True,
+            capture_output=True,
+            text=True,
         )
         assert client.returncode == 0, client.stderr
         answers = json.loads(client.stdout)

@@ -1,4 +1,4 @@
-"""The Python blocks of the README: what needs no account runs, the others at least compile."""
+"""The Python blocks of the README and of the page on stores: what needs no account runs, the others at least compile."""
 
 import ast
 import re
@@ -6,7 +6,8 @@ import re
 import pytest
 from conftest import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/stores.md")
+README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 RUN = re.findall(
     r"<!-- tests/python/test_readme.py runs this block -->\n```python\n(.*?)^```",

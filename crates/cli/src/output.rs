@@ -22,6 +22,8 @@ pub(crate) const EXIT_STATIC_IP: u8 = 4;
 pub(crate) enum Failure {
     /// A Preopen error.
     Broker(Error),
+    /// A command that `run` could not start, and the exit code that shells have for it.
+    Command(String, u8),
     /// Anything else, for example a taken port.
     Other(String),
 }
@@ -52,10 +54,11 @@ impl Output {
         let mut stderr = anstream::stderr().lock();
         let (text, code) = match failure {
             Failure::Broker(error) => (error.to_string(), exit_code(error.kind())),
+            Failure::Command(text, code) => (text.clone(), *code),
             Failure::Other(text) => (text.clone(), 5),
         };
         let _ = if self.json {
-            writeln!(stderr, "{}", json!({"error": error_json(failure)}))
+            writeln!(stderr, "{}", json!({"error": failure_json(failure)}))
         } else {
             writeln!(stderr, "{BAD}error:{BAD:#} {text}")
         };
@@ -73,6 +76,22 @@ pub(crate) fn json_line(value: &Json) {
     line(&value.to_string());
 }
 
+/// A secret on standard output: these bytes and nothing else. Whoever reads them must know when he did not get all.
+pub(crate) fn secret_line(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::Other(format!("standard output cannot be written to: {error}")))
+}
+
+/// One line on standard error, for a person.
+pub(crate) fn note(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{DIM}{text}{DIM:#}");
+}
+
 /// One line on standard output; a closed pipe is not a reason to fail.
 pub(crate) fn line(text: &str) {
     let mut stdout = anstream::stdout().lock();
@@ -80,7 +99,8 @@ pub(crate) fn line(text: &str) {
     let _ = stdout.flush();
 }
 
-fn exit_code(kind: ErrorKind) -> u8 {
+/// The exit code for this kind of trouble.
+pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::InvalidInput => 2,
         ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired => 3,
@@ -98,28 +118,33 @@ fn hint(error: &Error) -> Option<String> {
     }
 }
 
-fn error_json(failure: &Failure) -> Json {
+fn failure_json(failure: &Failure) -> Json {
     match failure {
+        Failure::Command(text, _) => json!({"code": "command", "message": text}),
         Failure::Other(text) => json!({"code": "internal", "message": text}),
-        Failure::Broker(error) => {
-            let context = error.context();
-            json!({
-                "code": error.code(),
-                "message": error.message(),
-                "advice": error.advice().as_str(),
-                "field": context.field,
-                "broker": context.broker,
-                "endpoint": context.endpoint,
-                "http_status": context.http_status,
-                "broker_code": context.broker_code,
-                "which": context.credential.map(preopen::Credential::as_str)
-                    .or(context.account_action.map(preopen::AccountAction::as_str)),
-                "phase": context.phase.map(preopen::Phase::as_str),
-                "source_ip": context.source_ip,
-                "primary_ip": context.primary_ip,
-                "secondary_ip": context.secondary_ip,
-                "causes": error.causes(),
-            })
-        }
+        Failure::Broker(error) => error_json(error),
     }
+}
+
+/// An error as a script reads it.
+pub(crate) fn error_json(error: &Error) -> Json {
+    let context = error.context();
+    json!({
+        "code": error.code(),
+        "message": error.message(),
+        "advice": error.advice().as_str(),
+        "field": context.field,
+        "broker": context.broker,
+        "endpoint": context.endpoint,
+        "http_status": context.http_status,
+        "broker_code": context.broker_code,
+        "which": context.credential.map(preopen::Credential::as_str)
+            .or(context.account_action.map(preopen::AccountAction::as_str)),
+        "reason": context.login_reason.map(preopen::LoginReason::as_str),
+        "phase": context.phase.map(preopen::Phase::as_str),
+        "source_ip": context.source_ip,
+        "primary_ip": context.primary_ip,
+        "secondary_ip": context.secondary_ip,
+        "causes": error.causes(),
+    })
 }

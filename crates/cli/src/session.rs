@@ -1,14 +1,23 @@
-//! A session from command-line options, with credentials from the environment, a file or standard input.
+//! Sessions from command-line options: where the credentials are, how the broker is reached, and which store holds the
+//! session.
 
-use std::collections::HashMap;
+use std::env::var;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use preopen::{AngelOne, Error, IpVersion, Result, Samco, Session, SessionBuilder};
+use preopen::store::Store;
+use preopen::{Clock, Error, IpVersion, Result, Session, SessionBuilder, StoreLoss};
+
+use crate::credentials::{Asking, Values};
+use crate::sandbox_clock;
+
+/// The variable that names the store.
+pub(crate) const STORE_VARIABLE: &str = "PREOPEN_STORE";
 
 /// A broker by its name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Broker {
     /// Samco Trade API
     Samco,
@@ -16,14 +25,59 @@ pub(crate) enum Broker {
     Angelone,
 }
 
-/// How to reach the broker and where its credentials are.
+impl Broker {
+    pub(crate) const ALL: [Self; 2] = [Self::Samco, Self::Angelone];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Samco => "samco",
+            Self::Angelone => "angelone",
+        }
+    }
+}
+
+/// The account of a broker, and how to use it.
 #[derive(Debug, Args)]
 pub(crate) struct SessionArguments {
     /// The broker.
     broker: Broker,
+    #[command(flatten)]
+    options: SessionOptions,
+}
+
+impl SessionArguments {
+    /// The broker, and everything for its session.
+    pub(crate) async fn prepare(self) -> Result<(Broker, Prepared)> {
+        Ok((self.broker, self.options.prepare().await?))
+    }
+
+    /// The session; nothing is sent yet.
+    pub(crate) async fn session(self) -> Result<Session> {
+        let (broker, prepared) = self.prepare().await?;
+        prepared.session(broker)
+    }
+}
+
+/// How to reach a broker, where the credentials are, and where the session is kept.
+#[derive(Debug, Args)]
+pub(crate) struct SessionOptions {
     /// A file of NAME=VALUE lines with the credentials, `-` for standard input; the environment by default.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// Where the session is kept, so that every program uses one: `file`, `file:/a/folder`, `redis://...`, or `memory`
+    /// for this command alone. `PREOPEN_STORE`, or `file`, by default.
+    #[arg(long, value_name = "ADDRESS")]
+    store: Option<String>,
+    /// Seal new entries of the store with a key in the system's keyring, not in a file. A key of your own goes into
+    /// `PREOPEN_KEY`.
+    #[arg(long, value_name = "keyring", value_parser = ["keyring"])]
+    store_key: Option<String>,
+    /// What a login does while the store cannot be used: `refuse`, or `login` for this command alone.
+    #[arg(long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
+    on_store_loss: String,
+    /// Never ask on the terminal for a secret that is not set. `PREOPEN_NO_INPUT=1` does the same.
+    #[arg(long)]
+    no_input: bool,
     /// Another address of the API, for example the sandbox's.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -47,80 +101,149 @@ pub(crate) struct SessionArguments {
     ca_file: Option<PathBuf>,
 }
 
-impl SessionArguments {
+impl SessionOptions {
+    /// Reads what the options name.
+    pub(crate) async fn prepare(self) -> Result<Prepared> {
+        let address = self.store_address()?;
+        let store = preopen::store::open(&address, self.store_key.as_deref())?;
+        let values = Values::read(self.env_file.as_deref())?;
+        let forbidden = self.no_input || var("PREOPEN_NO_INPUT").is_ok_and(|value| !value.is_empty());
+        Ok(Prepared {
+            address,
+            store,
+            values,
+            asking: Asking::new(!forbidden),
+            clock: sandbox_clock::of(self.base_url.as_deref()).await?,
+            options: self,
+        })
+    }
+
+    fn store_address(&self) -> Result<String> {
+        match &self.store {
+            Some(address) if has_password(address) => Err(Error::invalid_input(
+                "store",
+                "has a password, which every user of this machine sees among a command's arguments: put the address \
+                 into PREOPEN_STORE",
+            )),
+            Some(address) => Ok(address.clone()),
+            None => Ok(var(STORE_VARIABLE)
+                .ok()
+                .filter(|address| !address.trim().is_empty())
+                .unwrap_or_else(|| "file".to_owned())),
+        }
+    }
+}
+
+/// Everything for a session but the broker.
+pub(crate) struct Prepared {
+    options: SessionOptions,
+    address: String,
+    store: Option<Arc<dyn Store>>,
+    clock: Option<Arc<dyn Clock>>,
+    pub(crate) values: Values,
+    pub(crate) asking: Asking,
+}
+
+impl Prepared {
     /// The session; nothing is sent yet.
-    pub(crate) fn session(self) -> Result<Session> {
-        let builder = match (self.broker, &self.env_file) {
-            (Broker::Samco, None) => Session::builder(Samco::from_env()?),
-            (Broker::Angelone, None) => Session::builder(AngelOne::from_env()?),
-            (broker, Some(path)) => from_file(broker, path)?,
-        };
-        let timeout = Duration::try_from_secs_f64(self.timeout)
+    pub(crate) fn session(&self, broker: Broker) -> Result<Session> {
+        self.builder(broker)?.build()
+    }
+
+    /// The session's settings.
+    pub(crate) fn builder(&self, broker: Broker) -> Result<SessionBuilder> {
+        let options = &self.options;
+        let timeout = Duration::try_from_secs_f64(options.timeout)
             .map_err(|_| Error::invalid_input("timeout", "must be a positive number of seconds"))?;
-        let mut builder = builder
-            .timeout(timeout)
-            .allowed_hosts(self.allowed_hosts)
-            .ip_version(match self.ip_version.as_str() {
-                "4" => IpVersion::V4,
-                "6" => IpVersion::V6,
-                _ => IpVersion::Any,
-            });
-        if let Some(url) = self.base_url {
+        let mut builder = match broker {
+            Broker::Samco => Session::builder(self.values.samco(&self.asking)?),
+            Broker::Angelone => Session::builder(self.values.angelone(&self.asking)?),
+        }
+        .timeout(timeout)
+        .allowed_hosts(options.allowed_hosts.clone())
+        .ip_version(match options.ip_version.as_str() {
+            "4" => IpVersion::V4,
+            "6" => IpVersion::V6,
+            _ => IpVersion::Any,
+        })
+        .shared_store(self.store.clone())
+        .on_store_loss(match options.on_store_loss.as_str() {
+            "login" => StoreLoss::LogIn,
+            _ => StoreLoss::Refuse,
+        });
+        if let Some(url) = &options.base_url {
             builder = builder.base_url(url);
         }
-        if let Some(address) = self.source_ip {
+        if let Some(address) = &options.source_ip {
             builder = builder.source_ip(address);
         }
-        if let Some(url) = self.proxy {
+        if let Some(url) = &options.proxy {
             builder = builder.proxy(url);
         }
-        if let Some(path) = self.ca_file {
+        if let Some(path) = &options.ca_file {
             builder = builder.ca_file(path);
         }
-        builder.build()
-    }
-}
-
-fn from_file(broker: Broker, path: &PathBuf) -> Result<SessionBuilder> {
-    let values = read_env_file(path)?;
-    let look_up = |name: &str| values.get(name).cloned();
-    Ok(match broker {
-        Broker::Samco => Session::builder(Samco::from_lookup(look_up)?),
-        Broker::Angelone => Session::builder(AngelOne::from_lookup(look_up)?),
-    })
-}
-
-/// Reads NAME=VALUE lines: an `export` before the name, blank lines, lines that begin with `#` and quotes round
-/// the whole value are as people write them. Nothing is expanded: a secret may hold any character. What is wrong
-/// with a line is not shown: it may hold a secret.
-pub(crate) fn read_env_file(path: &PathBuf) -> Result<HashMap<String, String>> {
-    let bad = |problem: String| Error::invalid_input("env-file", &problem);
-    let text = if path.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).map_err(|error| bad(format!("cannot be read: {error}")))?
-    } else {
-        std::fs::read_to_string(path)
-            .map_err(|error| bad(format!("cannot be read: {error}: {}", path.display())))?
-    };
-    let mut values = HashMap::new();
-    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
+        if let Some(clock) = &self.clock {
+            builder = builder.clock(Arc::clone(clock));
         }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (name, value) = line
-            .split_once('=')
-            .ok_or_else(|| bad(format!("line {} is not NAME=VALUE", number + 1)))?;
-        values.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
+        Ok(builder)
     }
-    Ok(values)
+
+    /// The brokers whose account the credentials name.
+    pub(crate) fn accounts(&self) -> Vec<Broker> {
+        let named = |broker: &Broker| self.values.missing_name(*broker).is_none();
+        Broker::ALL.into_iter().filter(named).collect()
+    }
+
+    /// The variables without which no login is possible once nobody can be asked any more.
+    pub(crate) fn missing_at_renewal(&self, broker: Broker) -> Vec<&'static str> {
+        let mut missing = self.values.missing_secrets(broker);
+        missing.retain(|variable| !self.asking.was_told(variable));
+        missing
+    }
+
+    /// The store in a few words.
+    pub(crate) fn store(&self) -> String {
+        let described = self.store.as_ref().map(|store| store.describe());
+        described.unwrap_or_else(|| "none: each command is on its own".to_owned())
+    }
+
+    /// What a person should know about the store.
+    pub(crate) async fn store_warnings(&self) -> Vec<String> {
+        preopen::store::warnings(&self.address).await.unwrap_or_default()
+    }
 }
 
-fn unquoted(value: &str) -> &str {
-    let inside = |quote: char| {
-        value
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-    };
-    inside('"').or_else(|| inside('\'')).unwrap_or(value)
+/// Whether a URL has a password.
+pub(crate) fn has_password(address: &str) -> bool {
+    let authority = address.split_once("://").map(|(_, rest)| rest.split('/').next());
+    let user = authority
+        .flatten()
+        .and_then(|authority| authority.rsplit_once('@'));
+    user.is_some_and(|(user, _)| user.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_password;
+
+    #[test]
+    fn a_password_in_an_address_is_seen() {
+        for with in [
+            "redis://:pw@host",
+            "rediss://me:pw@host:1/0",
+            "redis://a:b@c@host/1",
+        ] {
+            assert!(has_password(with), "{with}");
+        }
+        for without in [
+            "file",
+            "file:/a@b:c/d",
+            "redis://host:6379/0",
+            "redis://me@host:1",
+            "memory",
+        ] {
+            assert!(!has_password(without), "{without}");
+        }
+    }
 }

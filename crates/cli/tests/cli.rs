@@ -1,97 +1,15 @@
 //! The command as scripts use it: output, exit codes, and credentials that never show.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod common;
+
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const PREOPEN: &str = env!("CARGO_BIN_EXE_preopen");
-
-/// The embedded broker as a child that ends with its standard input.
-struct Broker {
-    child: Child,
-    ready: Value,
-}
-
-impl Broker {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(PREOPEN)
-            .args(["sandbox", "--json", "--exit-with-stdin"])
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        Self {
-            child,
-            ready: serde_json::from_str(&line).unwrap(),
-        }
-    }
-
-    fn url(&self) -> &str {
-        self.ready["samco_url"].as_str().unwrap()
-    }
-
-    fn account(&self, broker: &str) -> &Value {
-        self.ready["accounts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|a| a["broker"] == broker)
-            .unwrap()
-    }
-
-    /// A command with the first account of each broker in its environment.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PREOPEN);
-        command
-            .args(arguments)
-            .args(["--base-url", self.url()])
-            .env_clear();
-        let (samco, angel) = (self.account("samco"), self.account("angelone"));
-        for (name, value) in [
-            ("SAMCO_API_KEY", &samco["api_key"]),
-            ("SAMCO_API_SECRET", &samco["api_secret"]),
-            ("ANGELONE_API_KEY", &angel["api_key"]),
-            ("ANGELONE_CLIENT_CODE", &angel["client_code"]),
-            ("ANGELONE_PIN", &angel["pin"]),
-            ("ANGELONE_TOTP_SECRET", &angel["totp_secret"]),
-        ] {
-            command.env(name, value.as_str().unwrap());
-        }
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
-}
-
-fn error(output: &Output) -> Value {
-    let all: Value = serde_json::from_slice(&output.stderr).unwrap_or_else(|_| panic!("{output:?}"));
-    all["error"].clone()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
+use common::{Broker, PREOPEN, code, error, json};
 
 #[test]
 fn the_demo_tells_what_happened() {
@@ -159,7 +77,7 @@ fn the_demo_as_text_ends_with_what_to_type_next() {
 
 #[test]
 fn the_sandbox_keeps_its_contract() {
-    let broker = Broker::start(&[]);
+    let broker = Broker::start();
     let ready = &broker.ready;
     for key in [
         "samco_url",
@@ -193,14 +111,7 @@ fn the_sandbox_keeps_its_contract() {
 
 #[test]
 fn whoami_tells_the_verdict_and_its_exit_code() {
-    let broker = Broker::start(&[]);
-    let output = broker.run(&["whoami", "samco", "--json"]);
-    assert_eq!((code(&output), &json(&output)["verdict"]), (0, &"match".into()));
-    let output = broker.run(&["whoami", "angelone", "--json"]);
-    assert_eq!(
-        (code(&output), &json(&output)["verdict"]),
-        (0, &"unsupported".into())
-    );
+    let broker = Broker::start();
     let wrong = broker
         .command(&["whoami", "angelone", "--json"])
         .env("ANGELONE_PIN", "9999")
@@ -211,11 +122,18 @@ fn whoami_tells_the_verdict_and_its_exit_code() {
         (3, &"pin".into()),
         "no verdict without a login"
     );
+    let output = broker.run(&["whoami", "samco", "--json"]);
+    assert_eq!((code(&output), &json(&output)["verdict"]), (0, &"match".into()));
+    let output = broker.run(&["whoami", "angelone", "--json"]);
+    assert_eq!(
+        (code(&output), &json(&output)["verdict"]),
+        (0, &"unsupported".into())
+    );
 }
 
 #[test]
 fn request_prints_the_payload() {
-    let broker = Broker::start(&[]);
+    let broker = Broker::start();
     let quote = [
         "request",
         "samco",
@@ -249,7 +167,7 @@ fn request_prints_the_payload() {
 
 #[test]
 fn exit_codes_say_what_kind_of_trouble() {
-    let broker = Broker::start(&[]);
+    let broker = Broker::start();
     let whoami = ["whoami", "samco", "--json"];
 
     let mut command = broker.command(&whoami);
@@ -270,6 +188,8 @@ fn exit_codes_say_what_kind_of_trouble() {
     assert_eq!(code(&broker.run(&["whoami"])), 2, "the broker is missing");
     let dead = Command::new(PREOPEN)
         .args(["whoami", "samco", "--json", "--base-url", "http://127.0.0.1:1"])
+        .env_clear()
+        .env("PREOPEN_STORE", "memory")
         .env("SAMCO_API_KEY", "k")
         .env("SAMCO_API_SECRET", "s")
         .output()
@@ -286,7 +206,7 @@ fn exit_codes_say_what_kind_of_trouble() {
 
 #[test]
 fn credentials_come_from_a_file_or_standard_input_too() {
-    let broker = Broker::start(&[]);
+    let broker = Broker::start();
     let samco = broker.account("samco");
     let lines = format!(
         "# my account\nSAMCO_API_KEY={}\nSAMCO_API_SECRET=\"{}\"\n",
@@ -308,6 +228,7 @@ fn credentials_come_from_a_file_or_standard_input_too() {
         .args(arguments)
         .arg(path)
         .env_clear()
+        .env("PREOPEN_STORE", "memory")
         .output()
         .unwrap();
     assert_eq!(code(&output), 0, "{output:?}");
@@ -316,6 +237,7 @@ fn credentials_come_from_a_file_or_standard_input_too() {
         .args(arguments)
         .arg("-")
         .env_clear()
+        .env("PREOPEN_STORE", "memory")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

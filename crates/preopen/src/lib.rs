@@ -42,7 +42,7 @@ pub use preopen_core::envelope::Reply;
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };
-pub use preopen_core::expiry::{Evidence, EvidenceSource};
+pub use preopen_core::expiry::{Evidence, EvidenceSource, Expiry};
 pub use preopen_core::lifecycle::{EventName, SessionEvent, SessionState, StateName};
 pub use preopen_core::seal::SealKey;
 pub use preopen_core::secret::Secret;

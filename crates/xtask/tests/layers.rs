@@ -39,7 +39,8 @@ const FOREIGN: [(&str, &[&str]); 8] = [
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
     ("redis", &["preopen-store"]),
-    ("rustix", &["preopen-store"]),
+    // The command puts terminals back and passes signals on.
+    ("rustix", &["preopen-store", "preopen-cli"]),
     ("keyring", &["preopen-store"]),
 ];
 

@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         .map(|text| split(text))
         .collect::<Result<_, _>>()?;
     let body = arguments.data.as_deref().map(body).transpose()?;
-    let session = arguments.session.session()?;
+    let session = arguments.session.session().await?;
     let mut call = session.request(method, &arguments.path);
     for (name, value) in params {
         call = call.query(name, value);

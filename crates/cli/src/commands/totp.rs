@@ -8,10 +8,8 @@ use preopen::totp::{STEP_SECONDS, TotpSecret, step_start};
 use preopen::{Clock as _, Error, SystemClock};
 use serde_json::json;
 
+use crate::credentials::{ANGELONE_TOTP_SECRET, Values};
 use crate::output::{DIM, Failure, Output, json_line, line};
-use crate::session::read_env_file;
-
-const VARIABLE: &str = "ANGELONE_TOTP_SECRET";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -22,11 +20,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let secret = match &arguments.env_file {
-        Some(path) => read_env_file(path)?.remove(VARIABLE),
-        None => std::env::var(VARIABLE).ok(),
-    };
-    let secret = secret.ok_or_else(|| Error::invalid_input(VARIABLE, "is not set"))?;
+    let values = Values::read(arguments.env_file.as_deref())?;
+    let secret = values.get(ANGELONE_TOTP_SECRET);
+    let secret = secret.ok_or_else(|| Error::invalid_input(ANGELONE_TOTP_SECRET, "is not set"))?;
     let now = SystemClock.now().wall;
     let code = TotpSecret::new(secret).code_at(now)?;
     let ends = step_start(code.step()).plus_millis(STEP_SECONDS * 1000);

@@ -2,22 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
 use preopen::{Slot, Verdict};
 use serde_json::json;
 
 use crate::output::{BAD, BOLD, EXIT_STATIC_IP, Failure, GOOD, Output, json_line, line};
 use crate::session::SessionArguments;
 
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    #[command(flatten)]
-    session: SessionArguments,
-}
-
-pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let session = arguments.session.session()?;
-    // Also where the broker has no such call: a wrong credential must not look like a good morning.
+pub(crate) async fn run(arguments: SessionArguments, output: Output) -> Result<ExitCode, Failure> {
+    let session = arguments.session().await?;
+    // Also where the broker has no such call: credentials that no login takes must not look like a good morning.
     session.token().await?;
     let who = session.whoami().await?;
     let seen = &who.addresses;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// Where the code stands in SmartAPI's login.
 const FIELD: &[u8] = b"\"totp\":\"";
 /// How many steps before and after now a code may belong to: further than the sandbox takes one from.
-const WINDOW: i64 = 12;
+const WINDOW: i64 = 100;
 
 pub(crate) struct Front {
     pub(crate) url: String,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use preopen::store::FileStore;
-use preopen::{AngelOne, Json, Result, Samco, Session, SessionBuilder, Timestamp, VirtualClock};
+use preopen::{AngelOne, Json, Phase, Result, Samco, Session, SessionBuilder, Timestamp, VirtualClock};
 use serde_json::json;
 
 fn main() {
@@ -66,7 +66,7 @@ async fn work(told: &Json) {
             other => panic!("no such work: {other}"),
         };
         let mut done = done.unwrap_or_else(|error| {
-            let phase = error.context().phase.map(preopen::Phase::as_str);
+            let phase = error.context().phase.map(Phase::as_str);
             let text = error.to_string();
             json!({"error": error.kind().as_str(), "phase": phase, "text": text})
         });

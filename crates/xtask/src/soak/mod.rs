@@ -3,6 +3,7 @@
 //! A new part is a function in a file of its own and a row in [`PARTS`].
 
 mod asan;
+mod herd;
 mod hosts;
 mod kill;
 mod miri;
@@ -39,6 +40,11 @@ const PARTS: &[Part] = &[
         name: "mutants",
         about: "Small bugs put into the core one at a time: its own tests must notice each of them.",
         run: mutants::run,
+    },
+    Part {
+        name: "herd",
+        about: "64 Python, Node and command-line programs, all cold, on one file store: one login, the same token, a bounded wait.",
+        run: herd::run,
     },
     Part {
         name: "kill",

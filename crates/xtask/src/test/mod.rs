@@ -1,6 +1,7 @@
 //! `cargo xtask test`: provides what is missing, runs the tests of every language and counts them on one line.
 
 pub(crate) mod checks;
+mod herd;
 mod node;
 mod official;
 mod provision;
@@ -14,7 +15,8 @@ use clap::ValueEnum;
 
 use crate::report::Report;
 use crate::workspace::Workspace;
-use provision::Provision;
+pub(crate) use herd::Herd;
+pub(crate) use provision::Provision;
 
 /// Which tests to run.
 #[derive(clap::Args)]
@@ -35,6 +37,8 @@ enum Suite {
     Python,
     /// The Node package, on the oldest supported Node and on the newest one.
     Node,
+    /// Programs of all languages that share one session.
+    Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
 }
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Suite::Checks => checks::run(&mut provision, &mut report),
             Suite::Python => python::run(&mut provision, &mut report),
             Suite::Node => node::run(&mut provision, &mut report),
+            Suite::Herd => herd::run(&mut provision, &mut report),
             Suite::Official => official::run(&mut provision, &mut report),
         }
     }

@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 /// Not tried yet, or tried: with what came of it.
 type Once<T> = Option<Option<T>>;
 
-pub(super) struct Provision<'a> {
-    pub(super) workspace: &'a Workspace,
+pub(crate) struct Provision<'a> {
+    pub(crate) workspace: &'a Workspace,
     pythons: Once<Vec<Python>>,
     dev: Once<PathBuf>,
     wheel: Once<PathBuf>,
@@ -23,7 +23,7 @@ pub(super) struct Provision<'a> {
 }
 
 impl<'a> Provision<'a> {
-    pub(super) fn new(workspace: &'a Workspace) -> Self {
+    pub(crate) fn new(workspace: &'a Workspace) -> Self {
         Self {
             workspace,
             pythons: None,
@@ -37,7 +37,7 @@ impl<'a> Provision<'a> {
     }
 
     /// Every interpreter, oldest first; never an empty list.
-    pub(super) fn pythons(&mut self, report: &mut Report) -> Option<Vec<Python>> {
+    pub(crate) fn pythons(&mut self, report: &mut Report) -> Option<Vec<Python>> {
         let work = || {
             let found = python::discover()?;
             let names: Vec<String> = found.iter().map(Python::name).collect();
@@ -49,12 +49,12 @@ impl<'a> Provision<'a> {
             .clone()
     }
 
-    pub(super) fn newest_python(&mut self, report: &mut Report) -> Option<Python> {
+    pub(crate) fn newest_python(&mut self, report: &mut Report) -> Option<Python> {
         self.pythons(report)?.pop()
     }
 
     /// The environment with the tools that build and check.
-    pub(super) fn dev(&mut self, report: &mut Report) -> Option<Venv> {
+    pub(crate) fn dev(&mut self, report: &mut Report) -> Option<Venv> {
         if self.dev.is_none() {
             let newest = self.newest_python(report);
             self.dev = Some(newest.and_then(|python| {
@@ -66,7 +66,7 @@ impl<'a> Provision<'a> {
     }
 
     /// The wheel, also installed among the tools for the stub test.
-    pub(super) fn wheel(&mut self, report: &mut Report) -> Option<PathBuf> {
+    pub(crate) fn wheel(&mut self, report: &mut Report) -> Option<PathBuf> {
         if self.wheel.is_none() {
             let dev = self.dev(report);
             self.wheel = Some(dev.and_then(|dev| {
@@ -81,7 +81,7 @@ impl<'a> Provision<'a> {
     }
 
     /// The `preopen` command; tests find it in `PREOPEN_BIN`.
-    pub(super) fn command(&mut self, report: &mut Report) -> Option<PathBuf> {
+    pub(crate) fn command(&mut self, report: &mut Report) -> Option<PathBuf> {
         let workspace = self.workspace;
         let work = || {
             workspace.require_package("preopen-cli")?;
@@ -94,7 +94,7 @@ impl<'a> Provision<'a> {
     }
 
     /// The Node for builds and type checks.
-    pub(super) fn node(&mut self, report: &mut Report) -> Option<Node> {
+    pub(crate) fn node(&mut self, report: &mut Report) -> Option<Node> {
         let workspace = self.workspace;
         self.node
             .get_or_insert_with(|| report.setup("find Node", || node::for_builds(workspace)))
@@ -102,7 +102,7 @@ impl<'a> Provision<'a> {
     }
 
     /// The npm packages of the repository.
-    pub(super) fn packages(&mut self, report: &mut Report) -> Option<Node> {
+    pub(crate) fn packages(&mut self, report: &mut Report) -> Option<Node> {
         let node = self.node(report)?;
         let workspace = self.workspace;
         let work = || node::install(workspace, &node, "");
@@ -113,7 +113,7 @@ impl<'a> Provision<'a> {
     }
 
     /// The Node package: the addon and the compiled TypeScript.
-    pub(super) fn addon(&mut self, report: &mut Report) -> Option<PathBuf> {
+    pub(crate) fn addon(&mut self, report: &mut Report) -> Option<PathBuf> {
         let node = self.packages(report)?;
         let workspace = self.workspace;
         let work = || {

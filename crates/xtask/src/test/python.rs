@@ -77,6 +77,18 @@ pub(super) fn pytest(
     name: &str,
     command: &Path,
 ) -> Result<Counts> {
+    pytest_with(workspace, venv, folder, name, command, |_| ())
+}
+
+/// The same, with further settings.
+pub(super) fn pytest_with(
+    workspace: &Workspace,
+    venv: &Venv,
+    folder: &str,
+    name: &str,
+    command: &Path,
+    settings: impl FnOnce(&mut Command),
+) -> Result<Counts> {
     workspace.require(folder)?;
     let file = report_file(workspace, &format!("pytest-{name}.xml"))?;
     let mut pytest = venv.run("pytest");
@@ -84,6 +96,7 @@ pub(super) fn pytest(
         .args([folder, "--quiet", "-p", "no:cacheprovider", "--junitxml"])
         .arg(&file);
     pytest.current_dir(&workspace.root).env("PREOPEN_BIN", command);
+    settings(&mut pytest);
     let status = process::status(&mut pytest)?;
     let text = fs::read_to_string(&file).with_context(|| format!("pytest left no report ({status})"))?;
     let counts = counts::pytest(&text).context("cannot read pytest's report")?;

@@ -1,0 +1,246 @@
+//! Secrets that are asked for on a terminal: only when a login needs them, never shown, and not by those who must not ask.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use std::io::{Read as _, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+
+use common::{Broker, PREOPEN, SAMCO_LOGIN, eventually, stdout};
+
+/// A shell on a terminal of its own.
+struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    shown: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    /// Runs `script` with the accounts' environment but for `without`, and with somebody to ask.
+    fn start(broker: &Broker, without: &[&str], script: &str) -> Self {
+        let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+        let mut command = CommandBuilder::new("/bin/sh");
+        command.args(["-c", script]);
+        command.env_clear();
+        for (name, value) in broker.environment() {
+            if name != "PREOPEN_NO_INPUT" && !without.contains(&name) {
+                command.env(name, value);
+            }
+        }
+        command.env("PREOPEN", PREOPEN);
+        command.env("URL", broker.url());
+        command.env("FOLDER", broker.folder.path());
+        command.env("PREOPEN_SANDBOX_TOKEN", broker.control_token());
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let keys = pair.master.take_writer().unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let shown = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            // The terminal lives as long as somebody looks at it.
+            let _master = pair.master;
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = reader.read(&mut buffer) {
+                seen.lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&buffer[..read]));
+            }
+        });
+        Self { child, keys, shown }
+    }
+
+    fn shown(&self) -> String {
+        self.shown.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, text: &str) {
+        eventually(&format!("{text:?} on the terminal: {}", self.shown()), || {
+            self.shown().contains(text).then_some(())
+        });
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.keys.write_all(text.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits for the end, and gives the exit code and all that was shown.
+    fn end(mut self) -> (u32, String) {
+        let code = eventually("the end", || self.child.try_wait().unwrap()).exit_code();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        (code, self.shown())
+    }
+}
+
+/// Ends the process whose number was shown.
+fn terminate(shown: &str) {
+    let pid = shown.split("pid ").nth(1).unwrap().split('.').next().unwrap();
+    let killed = Command::new("kill").args(["-TERM", pid]).status().unwrap();
+    assert!(killed.success());
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+const TOKEN: &str = r#""$PREOPEN" token samco --base-url "$URL" > "$FOLDER/out" < /dev/null"#;
+
+#[test]
+fn a_missing_secret_is_asked_for_once_and_not_shown() {
+    let broker = Broker::start();
+    let secret = broker.secret("samco", "api_secret");
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], TOKEN);
+    terminal.wait_for("Samco API secret: ");
+    terminal.type_in(&format!("{secret}\n"));
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(!shown.contains(&secret), "{shown}");
+    let token = read(broker.folder.path(), "out");
+    assert_eq!(
+        token,
+        stdout(&broker.run(&["token", "samco"])),
+        "only the token is on standard output"
+    );
+    // The store is warm: nobody is asked.
+    let (code, shown) = Terminal::start(&broker, &["SAMCO_API_SECRET"], TOKEN).end();
+    assert_eq!((code, shown.as_str()), (0, ""));
+    assert_eq!(read(broker.folder.path(), "out"), token);
+    assert_eq!(broker.count(SAMCO_LOGIN), 1);
+}
+
+#[test]
+fn a_pin_and_a_code_are_asked_for() {
+    let broker = Broker::start();
+    let script = r#""$PREOPEN" login angelone --base-url "$URL""#;
+    let mut terminal = Terminal::start(&broker, &["ANGELONE_PIN", "ANGELONE_TOTP_SECRET"], script);
+    terminal.wait_for("Angel One PIN: ");
+    let pin = broker.secret("angelone", "pin");
+    terminal.type_in(&format!("{pin}\n"));
+    terminal.wait_for("Angel One one-time code: ");
+    let mut totp = Command::new(PREOPEN);
+    let code = stdout(&totp.arg("totp").envs(broker.environment()).output().unwrap());
+    terminal.type_in(&code);
+    let (ended, shown) = terminal.end();
+    assert_eq!(ended, 0, "{shown}");
+    assert!(shown.contains("logged in"), "{shown}");
+    assert!(!shown.contains(code.trim()), "{shown}");
+}
+
+#[test]
+fn nobody_is_asked_who_must_not_be() {
+    let broker = Broker::start();
+    for script in [
+        r#""$PREOPEN" token samco --base-url "$URL" --no-input"#,
+        r#"PREOPEN_NO_INPUT=1 "$PREOPEN" token samco --base-url "$URL""#,
+        // Without a terminal of its own.
+        r#"setsid "$PREOPEN" token samco --base-url "$URL" < /dev/null 2>&1 | cat; exit 2"#,
+    ] {
+        let (code, shown) = Terminal::start(&broker, &["SAMCO_API_SECRET"], script).end();
+        assert_eq!(code, 2, "{script}: {shown}");
+        assert!(shown.contains("SAMCO_API_SECRET is not set"), "{script}: {shown}");
+    }
+    // What names the account is never asked for.
+    let (code, shown) = Terminal::start(&broker, &["SAMCO_API_KEY"], TOKEN).end();
+    assert_eq!(code, 2, "{shown}");
+    assert!(shown.contains("SAMCO_API_KEY is not set"), "{shown}");
+    assert_eq!(broker.all(), 0);
+}
+
+#[test]
+fn no_answer_is_a_login_that_is_needed() {
+    let broker = Broker::start();
+    for keys in ["\n", "\u{4}"] {
+        let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], TOKEN);
+        terminal.wait_for("Samco API secret: ");
+        terminal.type_in(keys);
+        let (code, shown) = terminal.end();
+        assert_eq!(code, 6, "{keys:?}: {shown}");
+    }
+    assert_eq!(broker.count(SAMCO_LOGIN), 0);
+}
+
+#[test]
+fn the_terminal_is_as_it_was_after_ctrl_c_and_after_a_signal() {
+    let broker = Broker::start();
+    let asking = r#""$PREOPEN" token samco --base-url "$URL"; echo "ended with $?"; stty -a; echo done"#;
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], asking);
+    terminal.wait_for("Samco API secret: ");
+    terminal.type_in("half a sec\u{3}");
+    terminal.wait_for("done");
+    let (_, shown) = terminal.end();
+    assert!(shown.contains("ended with 130"), "{shown}");
+    assert!(
+        shown.contains(" echo ") && shown.contains("isig") && shown.contains(" icanon"),
+        "{shown}"
+    );
+
+    let asking = r#"sh -c 'echo "pid $$."; exec "$PREOPEN" token samco --base-url "$URL"'; echo "ended with $?"; stty -a; echo done"#;
+    let terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], asking);
+    terminal.wait_for("Samco API secret: ");
+    terminate(&terminal.shown());
+    terminal.wait_for("done");
+    let (_, shown) = terminal.end();
+    assert!(shown.contains("ended with 143"), "{shown}");
+    assert!(shown.contains(" echo ") && !shown.contains("-echo "), "{shown}");
+}
+
+#[test]
+fn run_asks_before_the_command_starts_and_keeps_the_answer_for_the_next_day() {
+    let broker = Broker::start();
+    let script =
+        r#""$PREOPEN" run samco --base-url "$URL" -- sh -c 'echo started; read -r line; echo "got $line"'"#;
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], script);
+    terminal.wait_for("Samco API secret: ");
+    assert!(!terminal.shown().contains("started"));
+    let secret = broker.secret("samco", "api_secret");
+    terminal.type_in(&format!("{secret}\n"));
+    terminal.wait_for("started");
+    broker.advance("08:00 IST");
+    broker.advance_seconds(125);
+    eventually("the renewal", || (broker.count(SAMCO_LOGIN) == 2).then_some(()));
+    terminal.type_in("hello\n");
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("got hello"),
+        "the terminal is the command's: {shown}"
+    );
+    assert!(!shown.contains(&secret) && !shown.contains("missing"), "{shown}");
+}
+
+#[test]
+fn a_signal_is_the_commands_even_after_somebody_was_asked() {
+    let broker = Broker::start();
+    let script = r#"sh -c 'echo "pid $$."; exec "$PREOPEN" run samco --base-url "$URL" -- \
+        sh -c "trap \"echo got it; exit 9\" TERM; echo started; while :; do sleep 0.02; done"'"#;
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], script);
+    terminal.wait_for("Samco API secret: ");
+    let secret = broker.secret("samco", "api_secret");
+    terminal.type_in(&format!("{secret}\n"));
+    terminal.wait_for("started");
+    terminate(&terminal.shown());
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 9, "{shown}");
+    assert!(shown.contains("got it"), "{shown}");
+}
+
+#[test]
+fn ctrl_c_reaches_a_running_command_once() {
+    let broker = Broker::start();
+    let script = r#""$PREOPEN" run samco --base-url "$URL" -- sh -c '
+        trap "echo counted" INT; echo ready
+        i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i + 1)); done; exit 5'"#;
+    let mut terminal = Terminal::start(&broker, &[], &format!("trap : INT; {script}"));
+    terminal.wait_for("ready");
+    terminal.type_in("\u{3}");
+    terminal.wait_for("counted");
+    let (code, shown) = terminal.end();
+    assert_eq!(shown.matches("counted").count(), 1, "{shown}");
+    assert_eq!(code, 5, "{shown}");
+}
