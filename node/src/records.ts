@@ -133,7 +133,7 @@ export interface Logout {
   readonly acknowledged: boolean;
   /** One line for a person. */
   readonly message: string;
-  /** Why the broker did not acknowledge, if it was asked. */
+  /** Why the broker did not acknowledge, if it was asked; or, when it did, why other programs may not know. */
   readonly error: PreopenError | undefined;
 }
 

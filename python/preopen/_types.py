@@ -205,7 +205,8 @@ class Logout(_Value):
     acknowledged: bool
     #: One line for a person.
     message: str
-    #: Why the broker did not acknowledge, if it was asked.
+    #: Why the broker did not acknowledge, if it was asked; or, when it did, why other programs that share the
+    #: session may not know.
     error: Optional[PreopenError]
 
 

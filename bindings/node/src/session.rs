@@ -80,7 +80,7 @@ impl NativeSession {
         let session = self.inner.clone();
         env.create_function_from_closure("live", move |_| {
             Ok(session
-                .try_token()
+                .try_fresh_token()
                 .map_or(0.0, |token| number(token.generation())))
         })
     }

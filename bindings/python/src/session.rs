@@ -101,12 +101,12 @@ impl Session {
 
     /// The live token, if there is one.
     fn try_token(&self) -> Option<Token> {
-        self.session.try_token().map(Token)
+        self.session.try_fresh_token().map(Token)
     }
 
     /// The headers, if there is a live token.
     fn try_headers<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let headers = self.session.try_headers();
+        let headers = self.session.try_fresh_headers();
         headers.map(|headers| headers_dict(py, &headers)).transpose()
     }
 

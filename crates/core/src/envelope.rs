@@ -6,7 +6,9 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::error::{AccountAction, Cause, Credential, Error, ErrorKind, LoginReason, Redactor, safe_text};
+use crate::error::{
+    AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, Redactor, safe_text,
+};
 use crate::secret::Text;
 use crate::tree::Tree;
 use crate::wire::{CallClass, Endpoint, RawReply};
@@ -105,10 +107,23 @@ fn body<'a>(endpoint: &Endpoint, raw: &'a RawReply) -> Result<Body<'a>, Error> {
     }
 }
 
-/// `BrokerUnavailable` for an answer of a gateway rather than of the broker's service.
+/// `BrokerUnavailable` for an answer of a gateway rather than of the broker's service, and `RateLimited` for one that says so
+/// by its status. The wait that it asks for counts, whatever its body is.
 fn unavailable(raw: &RawReply, what: fmt::Arguments<'_>) -> Error {
     let message = Text::format(format_args!("the broker {what}"));
-    Error::new(ErrorKind::BrokerUnavailable, message).with(|context| context.http_status = Some(raw.status))
+    let kind = if raw.status == 429 {
+        ErrorKind::RateLimited
+    } else {
+        ErrorKind::BrokerUnavailable
+    };
+    let error = Error::new(kind, message).with(|context| {
+        context.http_status = Some(raw.status);
+        context.retry_after = raw.wait();
+    });
+    match raw.wait() {
+        Some(wait) => error.with_advice(Advice::After(wait)),
+        None => error,
+    }
 }
 
 fn malformed(endpoint: &Endpoint, raw: &RawReply, error: &serde_json::Error) -> Error {
@@ -298,13 +313,13 @@ fn into_error(verdict: Verdict, raw: &RawReply, refusal: &Refusal<'_>) -> Error 
             Verdict::Credentials(which) => context.credential = Some(which),
             Verdict::Account(which) => context.account_action = Some(which),
             Verdict::Login(reason) => context.login_reason = Some(reason),
-            Verdict::RateLimited => context.retry_after = retry_after,
+            Verdict::RateLimited | Verdict::Unavailable => context.retry_after = retry_after,
             _ => {}
         }
     });
     match retry_after {
         Some(wait) if matches!(verdict, Verdict::RateLimited | Verdict::Unavailable) => {
-            error.with_advice(crate::error::Advice::After(wait))
+            error.with_advice(Advice::After(wait))
         }
         _ => error,
     }

@@ -61,7 +61,7 @@ fn reopen(sealed: &Sealed) -> Kept {
 /// A login as a program does it: written down before and after.
 fn log_in(kept: &mut Kept, token: &str, now: Now) -> Login {
     kept.guard.begins(now, &SpentSteps::default());
-    kept.opened(login(token), now.wall, 7)
+    kept.opened(login(token), now.wall, 7, MINE)
 }
 
 fn stored(token: &str) -> Sealed {
@@ -106,7 +106,7 @@ fn p7_what_is_stored_comes_back_whole() {
     rich.addresses = Some(Addresses::new(Some("203.0.113.7"), Some("203.0.113.7"), None));
     rich.profile.account_id = Some("DV1".to_owned());
     kept.guard.begins(noon(), &SpentSteps::default());
-    kept.opened(rich, noon().wall, 7);
+    kept.opened(rich, noon().wall, 7, MINE);
     let sealed = seal(&mut kept);
     assert!(!format!("{sealed:?}").contains("CANARY"));
     assert_eq!(key_of(&sealed.1).unwrap(), "env");
@@ -186,7 +186,7 @@ fn p7_nothing_opens_in_the_place_of_another() {
     // A session of another store of the same account.
     let mut elsewhere = Kept::default();
     elsewhere.guard.begins(noon(), &SpentSteps::default());
-    elsewhere.opened(login("CANARY-token"), noon().wall, 8);
+    elsewhere.opened(login("CANARY-token"), noon().wall, 8, MINE);
     let foreign = seal(&mut elsewhere).0.unwrap();
     is_unreadable("another store's session", open(Some(&foreign), Some(&guard)));
     for text in [
@@ -243,7 +243,7 @@ fn blob() -> Sealed {
     let mut spent = SpentSteps::default();
     spent.spend(58_000_000);
     kept.guard.begins(noon(), &spent);
-    kept.opened(login("token of format 1"), noon().wall, 7);
+    kept.opened(login("token of format 1"), noon().wall, 7, MINE);
     kept.guard.begins(later(noon(), Duration::from_mins(2)), &spent);
     let limited = Error::new(ErrorKind::RateLimited, "slow down")
         .with(|context| context.retry_after = Some(Duration::from_mins(2)));
@@ -283,14 +283,14 @@ fn history(steps: &[u8]) -> Vec<Sealed> {
                 written.push((session, guard));
             }
             1 => {
-                kept.opened(login(&format!("token {nth}")), now.wall, 7);
+                kept.opened(login(&format!("token {nth}")), now.wall, 7, MINE);
                 let sealed = seal(&mut kept);
                 // The writer may die between the two parts.
                 written.push((sealed.0.clone(), written.last().unwrap().1.clone()));
                 written.push(sealed);
             }
             _ => {
-                kept.opened(login(&format!("token {nth}")), now.wall, 7);
+                kept.opened(login(&format!("token {nth}")), now.wall, 7, MINE);
                 let sealed = seal(&mut kept);
                 written.push(sealed);
                 let origin = kept.origin().unwrap();
@@ -387,7 +387,7 @@ fn t3_a_clock_that_is_ahead_elsewhere_lengthens_nothing_here() {
     let mut kept = Kept::default();
     // Issued at 08:10 by a clock that is ten minutes and more ahead of ours.
     kept.guard.begins(noon(), &SpentSteps::default());
-    kept.opened(login("token"), ist("2026-11-23 08:10:00"), 7);
+    kept.opened(login("token"), ist("2026-11-23 08:10:00"), 7, MINE);
     let at = |time: &str| until(noon(), ist(time));
     assert!(
         decide(&kept, &asker(), at("2026-11-23 07:59:00"))
@@ -438,6 +438,39 @@ fn f4_refused_credentials_hold_for_all_who_have_them_until_they_change_or_are_ov
     log_in(&mut kept, "token", noon());
     kept.signed_out();
     assert_eq!(decide(&kept, &asker(), noon()).unwrap(), None);
+}
+
+#[test]
+fn f4_each_refused_secret_is_remembered_until_it_is_accepted() {
+    let mut kept = Kept::default();
+    let refuse = |kept: &mut Kept, whose: &str| {
+        kept.guard.begins(noon(), &SpentSteps::default());
+        kept.guard.failed(&refused(), whose, 1, noon());
+    };
+    let is_refused = |kept: &Kept, whose: &str| {
+        let asker = Asker {
+            credentials: Some(whose),
+            ..Asker::default()
+        };
+        decide(kept, &asker, noon()).is_err()
+    };
+    refuse(&mut kept, "one");
+    refuse(&mut kept, "other");
+    refuse(&mut kept, "one");
+    kept.guard.begins(noon(), &SpentSteps::default());
+    kept.opened(login("token"), noon().wall, 7, MINE);
+    kept.signed_out();
+    let mut kept = reopen(&seal(&mut kept));
+    assert!(is_refused(&kept, "one") && is_refused(&kept, "other"));
+    assert!(!is_refused(&kept, MINE));
+    kept.opened(login("token"), noon().wall, 7, "one");
+    kept.signed_out();
+    assert!(!is_refused(&kept, "one") && is_refused(&kept, "other"));
+    for nth in 0..20 {
+        refuse(&mut kept, &format!("guess {nth}"));
+    }
+    let remembered = (0..20).filter(|nth| is_refused(&kept, &format!("guess {nth}")));
+    assert_eq!(remembered.count(), 8, "the last ones");
 }
 
 #[test]
@@ -625,7 +658,17 @@ fn an_error_is_told_as_it_was() {
             ..asker()
         };
         let told = decide(&kept, &waited, noon()).unwrap_err();
-        assert_eq!(format!("{told:?}"), format!("{error:?}"));
+        // Of what was refused for good it is said that nothing was sent.
+        let wanted = if error.is_terminal_for_login() {
+            let message = format!(
+                "{} (it was refused before: nothing was sent now)",
+                error.message()
+            );
+            error.clone().with_message(message)
+        } else {
+            error.clone()
+        };
+        assert_eq!(format!("{told:?}"), format!("{wanted:?}"));
         assert_eq!(format!("{:?}", told.context()), format!("{:?}", error.context()));
     }
 }

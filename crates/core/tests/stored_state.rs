@@ -25,7 +25,7 @@ fn state(kept: &Kept, now: Now) -> SessionState {
 
 fn log_in(kept: &mut Kept, token: &str, now: Now) {
     kept.guard.begins(now, &SpentSteps::default());
-    kept.opened(login(token), now.wall, 7);
+    kept.opened(login(token), now.wall, 7, MINE);
 }
 
 fn fail(kept: &mut Kept, error: &preopen_core::Error, now: Now) {

@@ -105,29 +105,33 @@ fn drained(inner: &Arc<Inner>, flight: FlightId) {
     }
 }
 
-/// Ends a session that the user logged out of, apart from whoever waits for it: no login may start before. Errors: what
-/// the broker says, and `Internal`.
-pub(crate) async fn log_out(inner: &Arc<Inner>, logout: FlightId, record: Arc<Record>) -> Result<Reply> {
+/// Ends a session that the user logged out of, apart from whoever waits for it: no login may start before. Gives what the
+/// broker says, and why other programs may not know. Errors: what the broker says, and `Internal`.
+pub(crate) async fn log_out(
+    inner: &Arc<Inner>,
+    logout: FlightId,
+    record: Arc<Record>,
+) -> Result<(Result<Reply>, Option<Error>)> {
     let (told, outcome) = oneshot::channel();
     let session = Arc::clone(inner);
     let task = async move {
         // No other program may log in before it has ended either.
-        let claim = match &session.shared {
+        let (claim, untold) = match &session.shared {
             Some(shared) => shared.sign_out(session.timeout).await,
-            None => None,
+            None => (None, None),
         };
         let ended = sign_out(&session, &record).await;
         if let Some(claim) = claim {
             claim.release().await;
         }
         drained(&session, logout);
-        let _ = told.send(ended);
+        let _ = told.send((ended, untold));
     };
     if let Err(error) = inner.spawn.spawn(Box::pin(task)) {
         drained(inner, logout);
         return Err(error);
     }
-    outcome.await.unwrap_or_else(|_| Err(no_result()))
+    outcome.await.map_err(|_| no_result())
 }
 
 /// Ends a session at the broker. Even an adapter that panics must not keep the next login waiting.

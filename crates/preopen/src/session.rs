@@ -25,7 +25,9 @@ use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::runtime::{self, Spawn, anywhere};
-use crate::shared::{Shared, StoreLoss, Turn, catch_up, look, look_behind};
+use crate::shared::{
+    Shared, StoreLoss, Turn, await_others, catch_up, is_fresh, look, look_behind, look_first,
+};
 use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
 
@@ -84,7 +86,8 @@ pub struct Logout {
     pub acknowledged: bool,
     /// One line for a person.
     pub message: String,
-    /// Why the broker did not acknowledge, if it was asked.
+    /// Why the broker did not acknowledge, if it was asked; or, when it did, why other programs that share the session may
+    /// not know.
     pub error: Option<Error>,
 }
 
@@ -155,6 +158,21 @@ impl Session {
             .live()
             .inspect(|_| look_behind(&self.inner))
             .map(Token::new)
+    }
+
+    /// The same for callers that can wait: nothing when the store should be looked at first.
+    #[doc(hidden)]
+    pub fn try_fresh_token(&self) -> Option<Token> {
+        is_fresh(&self.inner)
+            .then(|| self.inner.live().map(Token::new))
+            .flatten()
+    }
+
+    /// The headers, likewise.
+    #[doc(hidden)]
+    pub fn try_fresh_headers(&self) -> Option<Headers> {
+        let record = self.inner.live().filter(|_| is_fresh(&self.inner))?;
+        Some(self.inner.derived(&record).headers.clone())
     }
 
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
@@ -302,6 +320,9 @@ impl Session {
     pub async fn logout(&self) -> Result<Logout> {
         // The session to end is the newest one, whichever program opened it.
         catch_up(&self.inner).await;
+        if self.inner.live().is_none() {
+            await_others(&self.inner).await;
+        }
         let done = self.inner.apply(Event::SignedOut);
         if let Some(error) = done.refused {
             return Err(error);
@@ -315,13 +336,22 @@ impl Session {
                 error: None,
             });
         };
-        Ok(match flight::log_out(&self.inner, logout, record).await {
-            Ok(reply) => Logout {
+        let (said, untold) = match flight::log_out(&self.inner, logout, record).await {
+            Ok(done) => done,
+            Err(error) => (Err(error), None),
+        };
+        Ok(match (said, untold) {
+            (Ok(reply), None) => Logout {
                 acknowledged: true,
                 message: reply.message.unwrap_or_else(|| "logged out".to_owned()),
                 error: None,
             },
-            Err(error) => Logout {
+            (Ok(_), Some(error)) => Logout {
+                acknowledged: true,
+                message: format!("logged out at the broker, but {}", error.message()),
+                error: Some(error),
+            },
+            (Err(error), _) => Logout {
                 acknowledged: false,
                 message: error.message().to_owned(),
                 error: Some(error),
@@ -346,8 +376,10 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
+        if self.inner.live().is_some() {
+            look_first(&self.inner).await;
+        }
         if let Some(record) = self.inner.live() {
-            look_behind(&self.inner);
             return Ok(record);
         }
         if flight::is_asking(&self.inner) {

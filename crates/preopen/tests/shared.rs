@@ -7,8 +7,8 @@ mod common;
 use std::time::Duration;
 
 use common::{ANGEL_LOGIN, QUOTE, SAMCO_LOGIN, angel, samco, samco_account, samco_with, sandbox};
-use preopen::store::MemoryStore;
-use preopen::{ErrorKind, Result, Session};
+use preopen::store::{FileStore, MemoryStore};
+use preopen::{ErrorKind, Result, SealKey, Session};
 use preopen_sandbox::{Broker, Fault, Sandbox};
 
 const MANY: usize = 16;
@@ -324,4 +324,123 @@ async fn programs_that_only_ask_for_tokens_notice_what_others_do() {
     assert_eq!(ended.name.as_str(), "expired");
     assert!(ended.reason.contains("another program"), "{}", ended.reason);
     assert_eq!(logins(&sandbox), 2, "looking costs no login");
+}
+
+#[tokio::test]
+async fn f4_two_programs_with_two_wrong_secrets_cost_two_logins_for_good() {
+    let sandbox = sandbox().await;
+    let store = MemoryStore::new().unwrap();
+    let key = samco_account(&sandbox).api_key.clone();
+    let run = async |secret: &str| {
+        let session = samco_with(&sandbox, &key, secret)
+            .store(store.clone())
+            .build()
+            .unwrap();
+        session.token().await
+    };
+    for _ in 0..3 {
+        run("a wrong secret").await.unwrap_err();
+        run("another wrong secret").await.unwrap_err();
+    }
+    assert_eq!(logins(&sandbox), 2);
+    // Neither is sent again after somebody else's success and the end of that session.
+    let right = samco(&sandbox).store(store.clone()).build().unwrap();
+    right.token().await.unwrap();
+    sandbox.advance_to("08:00 IST").unwrap();
+    let error = run("a wrong secret").await.unwrap_err();
+    assert!(error.message().contains("nothing was sent now"), "{error}");
+    assert_eq!(logins(&sandbox), 3);
+}
+
+#[tokio::test]
+async fn f4_retry_after_holds_whatever_the_answer_looks_like() {
+    for (status, body) in [
+        (503, "{\"statusMessage\":\"maintenance\"}"),
+        (503, ""),
+        (429, ""),
+        (502, "<html>"),
+    ] {
+        let sandbox = sandbox().await;
+        let store = MemoryStore::new().unwrap();
+        let fault = Fault::on(Broker::Samco, SAMCO_LOGIN)
+            .status(status)
+            .body(body)
+            .header("Retry-After", "120");
+        sandbox.fault(fault.times(3)).unwrap();
+        for _ in 0..3 {
+            let session = samco(&sandbox).store(store.clone()).build().unwrap();
+            let error = session.token().await.unwrap_err();
+            let waits =
+                matches!(error.advice(), preopen::Advice::After(rest) if rest > Duration::from_secs(100));
+            assert!(waits, "{status} {body}: {error:?}");
+            let limited = error.kind() == ErrorKind::RateLimited;
+            assert_eq!(limited, status == 429, "{error:?}");
+        }
+        assert_eq!(logins(&sandbox), 1, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_asks_rarely_gets_no_token_that_others_have_logged_out_of() {
+    let sandbox = sandbox().await;
+    let store = MemoryStore::new().unwrap();
+    let build = || samco(&sandbox).store(store.clone()).build().unwrap();
+    let (first, second) = (build(), build());
+    let old = first.token().await.unwrap();
+    second.token().await.unwrap();
+    first.logout().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(second.try_fresh_token().is_none(), "it is time to look");
+    assert_ne!(second.token().await.unwrap().expose(), old.expose());
+    assert_eq!(logins(&sandbox), 2);
+    assert!(second.try_fresh_headers().is_some());
+}
+
+#[tokio::test]
+async fn s8_a_logout_waits_for_the_login_of_another_program_and_ends_it() {
+    let sandbox = sandbox().await;
+    let store = MemoryStore::new().unwrap();
+    let build = || samco(&sandbox).store(store.clone()).build().unwrap();
+    sandbox
+        .fault(Fault::on(Broker::Samco, SAMCO_LOGIN).delay_ms(400).times(1))
+        .unwrap();
+    let first = build();
+    let login = tokio::spawn({
+        let first = first.clone();
+        async move { first.token().await }
+    });
+    while logins(&sandbox) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let done = build().logout().await.unwrap();
+    assert!(done.acknowledged, "{done:?}");
+    let dead = login.await.unwrap().unwrap();
+    let next = build().token().await.unwrap();
+    assert_ne!(next.expose(), dead.expose());
+    assert_eq!(logins(&sandbox), 2);
+}
+
+#[tokio::test]
+async fn a_lost_key_is_an_error_that_names_it_and_reset_begins_anew() {
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let build = |store: FileStore| samco(&sandbox).store(store).build().unwrap();
+    let store = || FileStore::at(&path).unwrap();
+    build(store().with_key(SealKey::generate().unwrap()))
+        .token()
+        .await
+        .unwrap();
+    let lost = build(store());
+    let error = lost.token().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::InvalidInput, Some("key")),
+        "{error}"
+    );
+    assert_eq!(logins(&sandbox), 1);
+    lost.reset();
+    let token = lost.token().await.unwrap();
+    assert_eq!(build(store()).token().await.unwrap().expose(), token.expose());
+    assert_eq!(logins(&sandbox), 2);
 }

@@ -197,6 +197,28 @@ async fn h5_without_the_store_a_live_session_is_served_and_no_login_is_sent() {
 }
 
 #[tokio::test]
+async fn a_logout_that_the_store_cannot_be_told_of_says_so() {
+    let sandbox = sandbox().await;
+    let store = Moody::new();
+    let session = samco(&sandbox).store(store.clone()).build().unwrap();
+    session.token().await.unwrap();
+    store.set(|mood| mood.gone_after = Some(0));
+    let done = session.logout().await.unwrap();
+    assert!(done.acknowledged, "the broker was told: {done:?}");
+    assert_eq!(
+        done.error.map(|error| error.kind()),
+        Some(ErrorKind::StoreUnavailable)
+    );
+    assert!(
+        done.message.contains("the store still holds the session"),
+        "{}",
+        done.message
+    );
+    assert_eq!(sandbox.requests(Some(Broker::Samco), Some("/logout")).count, 1);
+    assert!(session.try_token().is_none());
+}
+
+#[tokio::test]
 async fn h5_who_wants_it_so_logs_in_without_the_store_and_returns_to_it() {
     let sandbox = sandbox().await;
     let store = Moody::new();

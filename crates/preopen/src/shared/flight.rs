@@ -132,7 +132,7 @@ fn wanted(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<Inner>> {
     }
 }
 
-fn held_by_another(shared: &Shared, patience: Duration) -> Error {
+pub(super) fn held_by_another(shared: &Shared, patience: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!(
@@ -202,7 +202,15 @@ async fn take_turn(
         }
         Ok((login, sent)) => {
             turn.is_over(clock.as_ref());
-            publish(session, flight, turn, Box::new(login), sent, timeout).await
+            publish(
+                session,
+                flight,
+                turn,
+                (Box::new(login), sent),
+                &credentials,
+                timeout,
+            )
+            .await
         }
         Err(error) => {
             // A login that was given up because of a logout says nothing of the broker.
@@ -226,8 +234,8 @@ async fn publish(
     session: &Weak<Inner>,
     flight: FlightId,
     mut turn: Turn<'_>,
-    login: Box<Login>,
-    sent: Now,
+    (login, sent): (Box<Login>, Now),
+    credentials: &str,
     timeout: Duration,
 ) -> Result<Option<Landed>, Trouble> {
     // The user logged out meanwhile: nobody else shall take it over.
@@ -237,7 +245,10 @@ async fn publish(
         give_up(turn, before, timeout).await;
         return Ok(Some(Landed::Opened { login, sent }));
     }
-    let stored = Box::new(turn.kept.opened(Login::clone(&login), sent.wall, random()));
+    let stored = Box::new(
+        turn.kept
+            .opened(Login::clone(&login), sent.wall, random(), credentials),
+    );
     match turn.write().await {
         Ok(true) => {
             turn.claim.release().await;

@@ -5,8 +5,8 @@ mod flight;
 mod turn;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use preopen_core::broker::{Login, Policy, digest};
@@ -25,6 +25,10 @@ pub(crate) use turn::Turn;
 
 /// The longest wait for news of a store at a time: the session may have been dropped meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long an answer waits for that look.
+const AT_ONCE: Duration = Duration::from_millis(300);
+/// How long a store that did not answer is left alone.
+const UNANSWERED: Duration = Duration::from_secs(5);
 /// How often the store is looked at for a session that is in use.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -51,8 +55,9 @@ pub(crate) struct Shared {
     overrule: AtomicBool,
     /// When a login of this session was last written down, by this program's own clock, in milliseconds.
     own_login: AtomicI64,
-    /// When the store was looked at last for a session in use, in milliseconds since this program's first look.
+    /// When the store was looked at last for a session in use, in milliseconds since `made`.
     looked: AtomicU64,
+    made: Instant,
 }
 
 impl fmt::Debug for Shared {
@@ -77,6 +82,7 @@ impl Shared {
             overrule: AtomicBool::new(false),
             own_login: AtomicI64::new(i64::MIN),
             looked: AtomicU64::new(0),
+            made: Instant::now(),
         }
     }
 
@@ -125,14 +131,18 @@ impl Shared {
             if rest.is_zero() {
                 return Ok(None);
             }
-            self.store.changed(&self.account, None, rest.min(LOOK)).await;
+            let seen = self.store.read(&self.account).await?;
+            let (seen, at_most) = (seen.as_ref(), rest.min(LOOK));
+            self.store.changed(&self.account, seen, at_most).await;
         }
     }
 
     async fn turn(&self, claimed: Claimed, anew: bool) -> Result<Turn<'_>> {
         let Claimed { claim, value, .. } = claimed;
         let opened = match self.open(value.as_ref()).await {
-            Err(error) if anew && error.kind() == ErrorKind::LoginRequired => {
+            Err(error)
+                if anew && matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::InvalidInput) =>
+            {
                 let fresh = self.store.key(None).await;
                 fresh.map(|(source, key)| (Kept::default(), source, key))
             }
@@ -182,14 +192,18 @@ impl Shared {
         Ok(kept.state(credentials, clock.now(), &self.policy.expiry))
     }
 
-    /// Whether it is time to look at the store again for a session that is in use.
-    fn is_due(&self) -> bool {
-        static START: OnceLock<Instant> = OnceLock::new();
-        let now = START.get_or_init(Instant::now).elapsed();
+    /// Whether the store was looked at lately for a session that is in use; and now, in milliseconds, and the last look.
+    fn freshness(&self) -> (bool, u64, u64) {
+        let now = self.made.elapsed();
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let last = self.looked.load(Ordering::Relaxed);
-        let waited = Duration::from_millis(now.saturating_sub(last));
-        waited >= FRESH
+        (Duration::from_millis(now.saturating_sub(last)) < FRESH, now, last)
+    }
+
+    /// Whether it is time to look at the store again for a session that is in use: true for one caller.
+    fn is_due(&self) -> bool {
+        let (fresh, now, last) = self.freshness();
+        !fresh
             && self
                 .looked
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
@@ -207,12 +221,41 @@ impl Shared {
         }
     }
 
-    /// Forgets the session for all programs, and keeps them from logging in until the answer is released.
-    pub(crate) async fn sign_out(&self, patience: Duration) -> Option<Box<dyn Claim>> {
-        let mut turn = self.claim(patience, false).await.ok().flatten()?;
+    /// Forgets the session for all programs, and keeps them from logging in until the claim is released. Gives the claim, if
+    /// it could be had, and why other programs may not know.
+    pub(crate) async fn sign_out(&self, patience: Duration) -> (Option<Box<dyn Claim>>, Option<Error>) {
+        let untold = |error: &Error| {
+            let message = format!(
+                "the store still holds the session, and other programs may go on handing out its token: {}",
+                error.message()
+            );
+            Some(self.name(error.clone().with_message(message)))
+        };
+        let mut turn = match self.claim(patience, false).await {
+            Ok(Some(turn)) => turn,
+            Ok(None) => return (None, untold(&flight::held_by_another(self, patience))),
+            Err(error) => return (None, untold(&error)),
+        };
         turn.kept.signed_out();
-        let _ = turn.write().await;
-        Some(turn.claim)
+        let problem = match turn.write().await {
+            Ok(true) => None,
+            Ok(false) => untold(&turn.lose()),
+            Err(error) => untold(&error),
+        };
+        (Some(turn.claim), problem)
+    }
+
+    /// Waits for a login of another program, if one is under way.
+    async fn quiet(&self, patience: Duration) {
+        if let Ok(Some(turn)) = self.claim(patience, false).await {
+            turn.claim.release().await;
+        }
+    }
+
+    /// Puts the next look off: the store does not answer, and nobody shall wait for that again and again.
+    fn look_later(&self) {
+        let wait = u64::try_from(UNANSWERED.as_millis()).unwrap_or_default();
+        self.looked.fetch_add(wait, Ordering::Relaxed);
     }
 }
 
@@ -224,10 +267,11 @@ enum News {
     Ended(Option<Origin>),
 }
 
-/// Takes in what the store says now, without waiting for anybody or logging in. Best effort.
-pub(crate) async fn catch_up(inner: &Inner) {
+/// Takes in what the store says now, without waiting for anybody or logging in. Best effort; false when the store did not
+/// answer.
+pub(crate) async fn catch_up(inner: &Inner) -> bool {
     let Some(shared) = inner.shared.clone() else {
-        return;
+        return true;
     };
     let (clock, dead, refused) = (Arc::clone(&inner.clock), inner.dead(), inner.refused());
     let news = anywhere(async move { shared.news(dead, refused.as_deref(), clock.as_ref()).await });
@@ -238,8 +282,44 @@ pub(crate) async fn catch_up(inner: &Inner) {
             issued_at,
         }),
         Ok(News::Ended(Some(origin))) => inner.apply(Event::EndedElsewhere { origin }),
-        Ok(News::Ended(None)) | Err(_) => return,
+        Ok(News::Ended(None)) => return true,
+        Err(_) => return false,
     });
+    true
+}
+
+/// Whether a session may be served without a look at the store.
+pub(crate) fn is_fresh(inner: &Inner) -> bool {
+    inner.shared.as_ref().is_none_or(|shared| shared.freshness().0)
+}
+
+/// Before a session that was not looked after for a while is served, the store is looked at: another program may have logged
+/// out, or in. A store that does not answer at once is not waited for.
+pub(crate) async fn look_first(inner: &Arc<Inner>) {
+    let Some(shared) = inner.shared.as_ref().filter(|shared| shared.is_due()) else {
+        return;
+    };
+    let looked = anywhere({
+        let inner = Arc::clone(inner);
+        async move { Ok(tokio::time::timeout(AT_ONCE, catch_up(&inner)).await) }
+    });
+    if !matches!(looked.await, Ok(Ok(true))) {
+        shared.look_later();
+    }
+}
+
+/// A logout that finds no session waits for the login of another program, and takes what that gave.
+pub(crate) async fn await_others(inner: &Arc<Inner>) {
+    let Some(shared) = inner.shared.clone() else {
+        return;
+    };
+    let patience = inner.timeout;
+    let waited = anywhere(async move {
+        shared.quiet(patience).await;
+        Ok(())
+    });
+    drop(waited.await);
+    catch_up(inner).await;
 }
 
 /// What the store holds for the account of a session; `None` when it has no store. Errors: `StoreUnavailable`,

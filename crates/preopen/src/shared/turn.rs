@@ -101,7 +101,7 @@ impl Turn<'_> {
         self.claim.write(&value).await
     }
 
-    fn lose(&mut self) -> Error {
+    pub(super) fn lose(&mut self) -> Error {
         self.lost = true;
         Error::new(
             ErrorKind::StoreUnavailable,

@@ -15,6 +15,9 @@ use crate::totp::SpentSteps;
 /// How far apart the clocks of two programs may be for the distance between their logins to hold.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(10);
 
+/// How many refused credentials are remembered.
+const REFUSED_KEPT: usize = 8;
+
 /// The memory of an account, written before and after every login.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Guard {
@@ -31,7 +34,9 @@ pub struct Guard {
     /// When the last login was about to be sent, or, once that is known, was over; in milliseconds since the Unix epoch.
     last_login: Option<i64>,
     spent_steps: SpentSteps,
-    blocked: Option<Blocked>,
+    /// The credentials that the broker refused for good, the last ones at the end.
+    #[serde(default)]
+    refused: Vec<Blocked>,
     held: Option<Held>,
 }
 
@@ -119,7 +124,11 @@ impl Guard {
         let error_told = Told::of(error);
         if error.is_terminal_for_login() {
             self.held = None;
-            self.blocked = Some(Blocked {
+            self.accept(credentials);
+            if self.refused.len() >= REFUSED_KEPT {
+                self.refused.remove(0);
+            }
+            self.refused.push(Blocked {
                 credentials: credentials.to_owned(),
                 error: error_told,
             });
@@ -143,10 +152,17 @@ impl Guard {
         if asker.overrule {
             return None;
         }
-        if let Some(blocked) = &self.blocked
-            && asker.credentials == Some(blocked.credentials.as_str())
+        if let Some(blocked) = self
+            .refused
+            .iter()
+            .find(|refused| asker.credentials == Some(&refused.credentials))
         {
-            return Some(blocked.error.to_error());
+            let error = blocked.error.to_error();
+            let message = format!(
+                "{} (it was refused before: nothing was sent now)",
+                error.message()
+            );
+            return Some(error.with_message(message));
         }
         let held = self.held.as_ref()?;
         let rest = held.rest(now);
@@ -164,9 +180,8 @@ impl Guard {
 
     /// What keeps whoever has the credentials with this digest from logging in at `now`.
     pub(super) fn obstacle(&self, credentials: Option<&str>, now: Now) -> Option<Obstacle> {
-        if let Some(blocked) = &self.blocked
-            && credentials.is_none_or(|mine| mine == blocked.credentials)
-        {
+        let mine = |refused: &&Blocked| credentials.is_none_or(|mine| mine == refused.credentials);
+        if let Some(blocked) = self.refused.iter().rev().find(mine) {
             return Some(Obstacle::Blocked(blocked.error.to_error()));
         }
         let held = self.held.as_ref()?;
@@ -183,14 +198,20 @@ impl Guard {
         self.generation
     }
 
-    /// A session was opened.
-    pub(super) fn opened(&mut self, epoch: u64) -> Origin {
+    /// These credentials are not refused any more.
+    fn accept(&mut self, credentials: &str) {
+        self.refused.retain(|refused| refused.credentials != credentials);
+    }
+
+    /// A session was opened with these credentials. What was refused to others stays refused: a program with a wrong secret
+    /// beside one with the right one must not send it again each day.
+    pub(super) fn opened(&mut self, epoch: u64, credentials: &str) -> Origin {
         if self.generation == 0 {
             self.epoch = epoch;
         }
         self.generation += 1;
         self.answered = self.attempts;
-        self.blocked = None;
+        self.accept(credentials);
         self.held = None;
         Origin {
             epoch: self.epoch,
@@ -241,7 +262,6 @@ impl Guard {
         if origin.generation > self.generation {
             self.epoch = origin.epoch;
             self.generation = origin.generation;
-            self.blocked = None;
             self.held = None;
         }
     }

@@ -114,9 +114,10 @@ impl Kept {
         Some((&session.login, session.issued_at))
     }
 
-    /// Takes in what a login gave; `epoch` begins the store's life if this is the first. Gives the login with its origin.
-    pub fn opened(&mut self, mut login: Login, issued_at: Timestamp, epoch: u64) -> Login {
-        let origin = self.guard.opened(epoch);
+    /// Takes in what a login with these credentials gave; `epoch` begins the store's life if this is the first. Gives the
+    /// login with its origin.
+    pub fn opened(&mut self, mut login: Login, issued_at: Timestamp, epoch: u64, credentials: &str) -> Login {
+        let origin = self.guard.opened(epoch, credentials);
         login.origin = Some(origin);
         self.session = Some(KeptSession {
             login: login.clone(),
