@@ -659,7 +659,7 @@ fn an_error_is_told_as_it_was() {
         };
         let told = decide(&kept, &waited, noon()).unwrap_err();
         // Of what was refused for good it is said that nothing was sent.
-        let wanted = if error.is_terminal_for_login() {
+        let expected = if error.is_terminal_for_login() {
             let message = format!(
                 "{} (it was refused before: nothing was sent now)",
                 error.message()
@@ -668,7 +668,7 @@ fn an_error_is_told_as_it_was() {
         } else {
             error.clone()
         };
-        assert_eq!(format!("{told:?}"), format!("{wanted:?}"));
+        assert_eq!(format!("{told:?}"), format!("{expected:?}"));
         assert_eq!(format!("{:?}", told.context()), format!("{:?}", error.context()));
     }
 }
