@@ -228,6 +228,26 @@ fn the_broker_need_not_be_named_when_only_one_can_be_meant() {
     assert_eq!(code(&none), 2);
 }
 
+/// The command with every signal as it usually is: a shell that ran the tests in the background had some ignored, and so
+/// would the command.
+fn with_default_signals(command: &Command) -> Command {
+    let mut same = if cfg!(target_os = "linux") {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=HUP,INT,QUIT")
+            .arg(command.get_program());
+        env
+    } else {
+        Command::new(command.get_program())
+    };
+    same.args(command.get_args()).env_clear();
+    same.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    same
+}
+
 #[test]
 fn signals_reach_the_command_and_its_answer_counts() {
     let broker = Broker::start();
@@ -239,8 +259,8 @@ fn signals_reach_the_command_and_its_answer_counts() {
         ("-QUIT", "QUIT"),
     ] {
         let script = format!("trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.02; done");
-        let (mut child, mut output) =
-            started(&mut broker.command(&["run", "samco", "--", "sh", "-c", &script]));
+        let command = broker.command(&["run", "samco", "--", "sh", "-c", &script]);
+        let (mut child, mut output) = started(&mut with_default_signals(&command));
         assert_eq!(line(&mut output), "ready");
         send(signal, &child);
         assert_eq!(child.wait().unwrap().code(), Some(9), "{signal}");
