@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of the page on stores: what needs no account runs, the others at least compile."""
+"""The Python blocks of the README and of the page on stores: they run without an account, or at least compile."""
 
 import ast
 import re
