@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of the page on stores: they run without an account, or at least compile."""
+"""The Python blocks of the README and of the page on stores: they run without an account, or compile."""
 
 import ast
 import re
