@@ -66,8 +66,8 @@ class PreopenError(Exception):
     which: Optional[str]
     #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``, ``"not_answered"``
     #: (the callback for a secret gave ``None``), ``"store_unreadable"``, ``"code_invalid"``, ``"code_expired"``,
-    #: ``"code_replayed"`` (the broker has revoked the tokens that the code gave) or ``"consent_needed"`` (the user
-    #: must log in at the broker's page).
+    #: ``"code_replayed"`` (the broker has revoked the tokens that the code gave), ``"consent_needed"`` (the user
+    #: must log in at the broker's page) or ``"consent_denied"`` (the user cancelled there, or the page refused).
     reason: Optional[str]
     #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
     #: ``"read"``.

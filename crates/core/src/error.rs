@@ -130,6 +130,8 @@ text_enum! {
         CodeReplayed = "code_replayed",
         /// The user must log in at the broker's page and consent.
         ConsentNeeded = "consent_needed",
+        /// The user cancelled at the broker's page, or the page refused the login.
+        ConsentDenied = "consent_denied",
     }
 }
 

@@ -4,8 +4,8 @@
 mod angel_one;
 mod samco;
 
-pub use angel_one::{AngelOne, TotpSource};
-pub use samco::Samco;
+pub use angel_one::{AngelOne, AngelOnePublisher, TotpSource};
+pub use samco::{Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth};
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 pub(super) mod faults;
 mod policy;
+mod publisher;
 pub(super) mod replies;
 mod requests;
 
@@ -20,6 +21,54 @@ use crate::secret::Secret;
 use crate::static_ip::WhoAmI;
 use crate::totp::{OneTimeCode, TotpSecret};
 use crate::wire::{Endpoint, Method, RawReply, Request};
+
+pub use publisher::AngelOnePublisher;
+
+/// What all of SmartAPI's credentials have in common: every call of a session.
+macro_rules! angel_one_calls {
+    () => {
+        fn policy(&self) -> &'static Policy {
+            &crate::brokers::angel_one::policy::POLICY
+        }
+
+        fn endpoint(&self, method: Method, path: &str) -> Endpoint {
+            requests::endpoint(method, path)
+        }
+
+        fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
+            requests::headers(&self.api_key, tokens)
+        }
+
+        fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
+            replies::read(endpoint, raw)
+        }
+
+        fn whoami(&self) -> Option<Request> {
+            None
+        }
+
+        fn read_whoami(&self, _reply: &Reply) -> Result<WhoAmI> {
+            Ok(WhoAmI::unsupported(replies::NO_WHOAMI))
+        }
+
+        fn profile(&self) -> ProfileSource {
+            ProfileSource::Call(Request::new(requests::endpoint(
+                Method::Get,
+                requests::PROFILE,
+            )))
+        }
+
+        fn read_profile(&self, reply: &Reply) -> Profile {
+            replies::profile(&reply.data)
+        }
+
+        fn logout_call(&self) -> Request {
+            Request::new(requests::endpoint(Method::Post, requests::LOGOUT))
+                .json_texts(&[("clientcode", &self.client_code)])
+        }
+    };
+}
+use angel_one_calls;
 
 /// Credentials of SmartAPI's direct login: API key, client code, PIN, and the TOTP secret that makes the
 /// one-time codes (Base32, as shown beside the QR code).
@@ -108,9 +157,7 @@ impl fmt::Debug for AngelOne {
 }
 
 impl Adapter for AngelOne {
-    fn policy(&self) -> &'static Policy {
-        &policy::POLICY
-    }
+    angel_one_calls!();
 
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
@@ -184,38 +231,5 @@ impl Adapter for AngelOne {
 
     fn refresh(&self, tokens: &Tokens) -> Option<Request> {
         requests::refresh(&self.api_key, tokens)
-    }
-
-    fn endpoint(&self, method: Method, path: &str) -> Endpoint {
-        requests::endpoint(method, path)
-    }
-
-    fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
-        requests::headers(&self.api_key, tokens)
-    }
-
-    fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-        replies::read(endpoint, raw)
-    }
-
-    fn whoami(&self) -> Option<Request> {
-        None
-    }
-
-    fn read_whoami(&self, _reply: &Reply) -> Result<WhoAmI> {
-        Ok(WhoAmI::unsupported(replies::NO_WHOAMI))
-    }
-
-    fn profile(&self) -> ProfileSource {
-        ProfileSource::Call(Request::new(requests::endpoint(Method::Get, requests::PROFILE)))
-    }
-
-    fn read_profile(&self, reply: &Reply) -> Profile {
-        replies::profile(&reply.data)
-    }
-
-    fn logout(&self) -> Request {
-        Request::new(requests::endpoint(Method::Post, requests::LOGOUT))
-            .json_texts(&[("clientcode", &self.client_code)])
     }
 }

@@ -1,6 +1,8 @@
 //! Samco's envelope: payload keys at the top beside `serverTime`, `msgId`, `status`, `statusMessage`
 //! (documented), and the irregular shapes that the documentation itself shows.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::faults;
@@ -9,9 +11,13 @@ use crate::clock::Timestamp;
 use crate::envelope::{self, Refusal, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::secret::Secret;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::tree::Tree;
 use crate::wire::{Endpoint, RawReply};
+
+/// How long a refresh token lasts when the reply does not tell (documented).
+const REFRESH_LASTS: Duration = Duration::from_hours(7 * 24);
 
 /// Envelope keys that are taken out of the payload.
 const ENVELOPE: [&str; 4] = ["serverTime", "msgId", "status", "statusMessage"];
@@ -41,6 +47,52 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
     login.profile = profile(&body);
     login.server_time = server_time(body.get("serverTime"));
     Ok(login)
+}
+
+/// The reply of `/oauth/token`: its payload is wrapped in `data`, and the envelope has a `message` only (documented).
+pub(super) fn oauth_login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
+    let data = success(endpoint, raw)?.remove("data");
+    let token = |key: &str| text(&data, key).filter(|token| envelope::is_token(token));
+    let Some(access) = token("access_token") else {
+        let what = "the login succeeded but its reply holds no usable access_token";
+        return Err(envelope::unknown_shape(endpoint, raw, what));
+    };
+    let refresh = token("refresh_token");
+    let tokens = Tokens::new(access).with("refresh", refresh.map(Secret::new));
+    let mut login = Login::new(tokens);
+    login.evidence.extend(jwt_expiry(access).map(|at| Evidence {
+        source: EvidenceSource::JwtExpiry,
+        at,
+    }));
+    login.expires_in = seconds(&data, "expires_in");
+    login.renewable_for =
+        refresh.map(|_| seconds(&data, "refresh_token_expires_in").unwrap_or(REFRESH_LASTS));
+    login.addresses = addresses(&data);
+    login.profile = profile(&data);
+    if login.profile.account_id.is_none() {
+        login.profile.account_id = text(&data, "user_id").map(str::to_owned);
+    }
+    Ok(login)
+}
+
+/// A life in seconds, as a number or as its text.
+fn seconds(data: &Value, key: &str) -> Option<Duration> {
+    let value = data.get(key)?;
+    let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    // More would be nonsense, and less than the login itself takes.
+    (1..=366 * 86_400)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds))
+}
+
+/// The token that the deprecated login wants. The documents' sample has no `statusMessage`.
+pub(super) fn legacy_access_token(endpoint: &Endpoint, raw: &RawReply) -> Result<Secret> {
+    let body = success(endpoint, raw)?;
+    let token = text(&body, "accessToken").filter(|token| envelope::is_token(token));
+    token.map(Secret::new).ok_or_else(|| {
+        let what = "the reply holds no usable accessToken";
+        envelope::unknown_shape(endpoint, raw, what)
+    })
 }
 
 /// Reads any reply.

@@ -54,7 +54,7 @@ pub(super) fn headers(tokens: &Tokens) -> Vec<(String, Secret)> {
     headers
 }
 
-fn content_headers() -> Vec<(String, Secret)> {
+pub(super) fn content_headers() -> Vec<(String, Secret)> {
     ["Content-Type", "Accept"]
         .map(|name| (name.to_owned(), Secret::new("application/json")))
         .into()
