@@ -19,6 +19,7 @@ mod alarm;
 mod ask;
 mod builder;
 mod call;
+mod consent;
 mod events;
 mod flight;
 mod handover;
@@ -33,10 +34,13 @@ pub mod runtime;
 
 pub use builder::SessionBuilder;
 pub use call::Call;
+pub use consent::{LoginOptions, LoginStart};
 pub use events::Events;
 pub use preopen_core::ask::{Answer, Ask, SecretSource, callback_failed};
 pub use preopen_core::broker::Profile;
-pub use preopen_core::brokers::{AngelOne, Samco, TotpSource};
+pub use preopen_core::brokers::{
+    AngelOne, AngelOnePublisher, Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth, TotpSource,
+};
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
 pub use preopen_core::envelope::Reply;
 pub use preopen_core::error::{
