@@ -1,21 +1,24 @@
 //! The handle of a running sandbox: where it is, who has accounts, and the control API in-process.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use preopen_core::{Timestamp, VirtualClock};
 use serde_json::{Value, json};
 
 use crate::account::{Account, Broker};
-use crate::control::{add_made_up, next_occurrence};
+use crate::control::{add_made_up, consent, next_occurrence};
 use crate::error::{ControlError, StartError};
 use crate::fault::{Fault, FaultRecord};
+use crate::inbox::Message;
 use crate::options::Options;
 use crate::random;
 use crate::request_log::RequestReport;
 use crate::server::{Server, Tls, bind};
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 
@@ -144,6 +147,20 @@ impl Sandbox {
         let now = self.state.now();
         let samco = self.state.samco().end_sessions_of(account, now);
         samco + self.state.angelone().end_sessions_of(account, now)
+    }
+
+    /// Plays the person at a browser that a client sends to `url` (Samco's authorize page or SmartAPI's publisher
+    /// login): approves with what `account` knows (by default the owner of the app), or cancels. Gives the
+    /// address that the browser is sent to, without following it.
+    pub fn consent(&self, url: &str, approve: bool, account: Option<&str>) -> Result<String, ControlError> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let source = Source::of(&HeaderMap::new(), false, self.state.source_ip(), here);
+        consent(&self.state, source, url, approve, account)
+    }
+
+    /// The emails and SMS that the brokers sent: one-time codes and keys, oldest first.
+    pub fn inbox(&self) -> Vec<Message> {
+        self.state.inbox().list(None)
     }
 
     /// The line that `preopen sandbox --json` prints once it is ready.
