@@ -19,7 +19,7 @@ use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::target::Environment;
 use crate::totp::OneTimeCode;
-use crate::wire::{Endpoint, Method, RawReply, Request};
+use crate::wire::{CallClass, Endpoint, Method, RawReply, Request};
 
 /// A broker's rules, as data. Facts come from `docs` of each broker with the confidence that its module names.
 #[derive(Debug)]
@@ -276,6 +276,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// The logout request.
     fn logout(&self) -> Request;
+
+    /// Whether the session itself makes this call, so that its caller may not.
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        matches!(endpoint.class, CallClass::Login | CallClass::Logout)
+    }
 }
 
 /// A text that is the same for the same credentials and tells nothing of them: a store remembers by it which ones a

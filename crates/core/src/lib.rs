@@ -8,12 +8,14 @@
 pub mod ask;
 pub mod broker;
 pub mod brokers;
+pub mod catalogue;
 pub mod clock;
 pub mod envelope;
 pub mod error;
 pub mod expiry;
 pub mod lifecycle;
 mod redact;
+mod reply;
 pub mod seal;
 pub mod secret;
 pub mod skew;

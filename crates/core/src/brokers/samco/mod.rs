@@ -1,5 +1,6 @@
 //! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
 
+pub(super) mod catalogue;
 pub(super) mod faults;
 mod policy;
 pub(super) mod replies;
@@ -143,5 +144,9 @@ impl Adapter for Samco {
 
     fn logout(&self) -> Request {
         Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
+    }
+
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        requests::is_own(endpoint)
     }
 }
