@@ -46,7 +46,7 @@ export interface ErrorFacts {
   /**
    * For `LoginRequiredError`: `signed_out`, `refresh_expired`, `refresh_rejected`, `not_answered` (the callback for a
    * secret gave nothing), `store_unreadable`, `code_invalid`, `code_expired`, `code_replayed` (the broker has revoked the
-   * tokens that the code gave) `consent_needed` (the user must log in at the broker's page) or `consent_denied`
+   * tokens that the code gave), `consent_needed` (the user must log in at the broker's page) or `consent_denied`
    * (the user cancelled there, or the page refused).
    */
   readonly reason?: string;

@@ -20,7 +20,7 @@ use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::target::Environment;
 use crate::totp::OneTimeCode;
-use crate::wire::{Endpoint, Method, RawReply, Request};
+use crate::wire::{CallClass, Endpoint, Method, RawReply, Request};
 
 /// A broker's rules, as data. Facts come from `docs` of each broker with the confidence that its module names.
 #[derive(Debug)]
@@ -335,6 +335,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     fn after_first_step(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Arc<dyn Adapter>> {
         let _ = (endpoint, raw);
         Err(Error::new(ErrorKind::Internal, "these credentials have one step"))
+    }
+
+    /// Whether the session itself makes this call, so that its caller may not.
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        matches!(endpoint.class, CallClass::Login | CallClass::Logout)
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod broker;
 pub mod brokers;
+pub mod catalogue;
 pub mod clock;
 pub mod consent;
 pub mod envelope;
@@ -15,6 +16,7 @@ pub mod error;
 pub mod expiry;
 pub mod lifecycle;
 mod redact;
+mod reply;
 pub mod seal;
 pub mod secret;
 pub mod skew;

@@ -1,5 +1,6 @@
 //! Angel One SmartAPI: credentials of the direct login and the adapter over the other files here.
 
+pub(super) mod catalogue;
 pub(super) mod faults;
 mod policy;
 mod publisher;

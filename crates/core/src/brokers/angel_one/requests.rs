@@ -1,45 +1,19 @@
-//! SmartAPI's requests: the login body, the common headers, and which calls only read.
+//! SmartAPI's requests: the login body and the common headers. What each call does is in the catalogue.
 
+use super::catalogue::ENTRIES;
 use crate::broker::Tokens;
+use crate::catalogue;
 use crate::secret::Secret;
 use crate::totp::OneTimeCode;
-use crate::wire::{CallClass, Endpoint, Method, Request, same_path};
+use crate::wire::{Endpoint, Method, Request};
 
 pub(super) const LOGIN: &str = "/rest/auth/angelbroking/user/v1/loginByPassword";
 pub(super) const REFRESH: &str = "/rest/auth/angelbroking/jwt/v1/generateTokens";
 pub(super) const PROFILE: &str = "/rest/secure/angelbroking/user/v1/getProfile";
 pub(super) const LOGOUT: &str = "/rest/secure/angelbroking/user/v1/logout";
 
-/// POST calls that only read, below `/rest/secure/angelbroking/` (look-ups and calculators by the documents and
-/// the official SDKs). Any other POST is a write.
-const POST_READS: &[&str] = &[
-    "brokerage/v1/estimateCharges",
-    "gtt/v1/ruleDetails",
-    "gtt/v1/ruleList",
-    "historical/v1/getCandleData",
-    "historical/v1/getOIData",
-    "margin/v1/batch",
-    "market/v1/quote",
-    "marketData/v1/OIBuildup",
-    "marketData/v1/gainersLosers",
-    "marketData/v1/optionGreek",
-    "order/v1/getLtpData",
-    "order/v1/searchScrip",
-];
-
 pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
-    let service = path
-        .trim_end_matches('/')
-        .strip_prefix("/rest/secure/angelbroking/")
-        .unwrap_or_default();
-    let class = match method {
-        Method::Post if same_path(path, LOGIN) || same_path(path, REFRESH) => CallClass::Login,
-        Method::Post if same_path(path, LOGOUT) => CallClass::Logout,
-        Method::Get => CallClass::Read,
-        Method::Post if POST_READS.contains(&service) => CallClass::Read,
-        _ => CallClass::Write,
-    };
-    Endpoint::new(method, path, class)
+    catalogue::endpoint(ENTRIES, method, path)
 }
 
 pub(super) fn login(api_key: &Secret, client_code: &str, pin: &Secret, code: Option<OneTimeCode>) -> Request {

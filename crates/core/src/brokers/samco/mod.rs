@@ -1,5 +1,6 @@
 //! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
 
+pub(super) mod catalogue;
 pub(super) mod faults;
 mod legacy;
 mod login_code;
@@ -156,5 +157,9 @@ impl Adapter for Samco {
 
     fn logout_call(&self) -> Request {
         Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
+    }
+
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        requests::is_own(endpoint)
     }
 }
