@@ -1,6 +1,13 @@
 //! Static-IP facts and verdicts: which addresses are registered, which one the broker saw, and whether
-//! orders from this host will be accepted. The rule on when an address may be changed comes with the
-//! dashboard.
+//! orders from this host will be accepted. When an address may be changed is in `rules`.
+
+mod json;
+mod public;
+mod rules;
+
+pub use json::may_change;
+pub use public::{NotPublic, check_public, is_ipv6, public_ipv4};
+pub use rules::{Answer, Change, Edit, Entry, Rule, Window};
 
 use std::fmt;
 
