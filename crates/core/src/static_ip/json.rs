@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 /// ```
 ///
 /// An address that is left out stays as it is, `null` deletes it. `rule` is the broker's own and `now` the time of the
-/// call when they are left out; `history` is empty then, and an `app` is the account's only one. Times carry an offset.
+/// call when they are left out; `history` is empty then, `wanted` any change that counts, and an `app` the account's
+/// only one. Times carry an offset.
 ///
 /// Gives `{"allowed", "free", "at", "last_counted", "reason", "rule"}`, times in RFC 3339, UTC. The wanted addresses must
 /// be public ones, those of the history need not.
@@ -47,12 +48,13 @@ pub fn may_change(asked: &str, now: Timestamp) -> Result<Value> {
         Some(Value::Array(entries)) => entries.iter().enumerate().map(change).collect::<Result<_>>()?,
         Some(_) => return Err(Error::invalid_input("history", "must be a list of changes")),
     };
-    let wanted = asked
-        .get("wanted")
-        .ok_or_else(|| Error::invalid_input("wanted", "is missing: the addresses to register"))?;
-    let wanted = object("wanted", wanted, &["app", "primary", "secondary"])?;
-    let wanted = edit("", wanted, check_public)?;
-    let answer = rule.may_change(&history, now, &wanted)?;
+    let answer = match asked.get("wanted") {
+        None | Some(Value::Null) => rule.next_change(&history, now),
+        Some(wanted) => {
+            let wanted = object("wanted", wanted, &["app", "primary", "secondary"])?;
+            rule.may_change(&history, now, &edit("", wanted, check_public)?)?
+        }
+    };
     Ok(told(&answer, &rule))
 }
 

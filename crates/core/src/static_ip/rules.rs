@@ -106,22 +106,12 @@ impl Rule {
     ///
     /// Errors: `InvalidInput` (`primary`, `secondary`) for a pair that no broker takes, whenever it is asked.
     pub fn may_change(&self, history: &[Change], now: Timestamp, wanted: &Edit) -> Result<Answer> {
-        let mut done: Vec<&Change> = history.iter().collect();
-        done.sort_by_key(|change| change.at);
-        let mut registered = Registered::default();
-        let mut last_counted = None;
-        for change in done {
-            if registered.counts(&change.edit) {
-                last_counted = Some(change.at);
-            }
-            registered.apply(&change.edit);
-        }
+        let (registered, last_counted) = Registered::replay(history);
         let after = registered.after(wanted);
         after.check()?;
         let elsewhere = |address| registered.app_with(address).filter(|app| *app != wanted.app);
-        if let Some((address, app)) = after.addresses().find_map(|at| Some((at, elsewhere(at)?)))
-            && self.one_app_per_address
-        {
+        let tied = after.addresses().find_map(|at| Some((at, elsewhere(at)?)));
+        if let (true, Some((address, app))) = (self.one_app_per_address, tied) {
             return Ok(Answer {
                 allowed: false,
                 free: false,
@@ -144,21 +134,25 @@ impl Rule {
                         .to_owned(),
             });
         }
+        Ok(self.answer(last_counted, now))
+    }
+
+    /// Whether any change that counts may be done at `now`, and if not, when.
+    pub fn next_change(&self, history: &[Change], now: Timestamp) -> Answer {
+        self.answer(Registered::replay(history).1, now)
+    }
+
+    fn answer(&self, last_counted: Option<Timestamp>, now: Timestamp) -> Answer {
         let next = last_counted
             .map(|last| self.window.next_after(last))
             .filter(|next| now < *next);
         let reason = match (last_counted, next) {
-            (None, _) => format!(
-                "no change that counts is in the history; this one will: {}",
+            (None, _) => format!("no change that counts is in the history: {}", self.note),
+            (Some(last), None) => format!(
+                "the last change that counts was at {}: {}",
+                last.to_ist(),
                 self.note
             ),
-            (Some(last), None) => {
-                format!(
-                    "the last change that counts was at {}; this one will: {}",
-                    last.to_ist(),
-                    self.note
-                )
-            }
             (Some(last), Some(next)) => format!(
                 "the last change that counts was at {}, so the next is possible from {} on: {}",
                 last.to_ist(),
@@ -166,13 +160,13 @@ impl Rule {
                 self.note
             ),
         };
-        Ok(Answer {
+        Answer {
             allowed: next.is_none(),
             free: false,
             at: next,
             last_counted,
             reason,
-        })
+        }
     }
 }
 
@@ -287,6 +281,20 @@ impl Pair {
 struct Registered(BTreeMap<String, Pair>);
 
 impl Registered {
+    /// What is registered after these changes, and when the last one was that counts.
+    fn replay(history: &[Change]) -> (Self, Option<Timestamp>) {
+        let mut done: Vec<&Change> = history.iter().collect();
+        done.sort_by_key(|change| change.at);
+        let (mut registered, mut last_counted) = (Self::default(), None);
+        for change in done {
+            if registered.counts(&change.edit) {
+                last_counted = Some(change.at);
+            }
+            registered.apply(&change.edit);
+        }
+        (registered, last_counted)
+    }
+
     fn before(&self, edit: &Edit) -> Pair {
         self.0.get(&edit.app).copied().unwrap_or_default()
     }
