@@ -23,9 +23,11 @@ mod consent;
 mod events;
 mod flight;
 mod handover;
+mod preflight;
 mod session;
 mod shared;
 mod state;
+pub mod static_ip;
 mod sync;
 mod token;
 
@@ -36,6 +38,7 @@ pub use builder::SessionBuilder;
 pub use call::Call;
 pub use consent::{LoginOptions, LoginStart};
 pub use events::Events;
+pub use preflight::{Check, CheckStatus, Preflight};
 pub use preopen_core::ask::{Answer, Ask, SecretSource, callback_failed};
 pub use preopen_core::broker::Profile;
 pub use preopen_core::brokers::{

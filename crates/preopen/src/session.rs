@@ -14,7 +14,7 @@ use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::shared::Origin;
 use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, mismatch};
-use preopen_core::static_ip::{Verdict, WhoAmI};
+use preopen_core::static_ip::{NetworkPath, Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
 use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
@@ -25,6 +25,7 @@ use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
+use crate::preflight::ClockSeen;
 use crate::runtime::{self, Spawn, anywhere};
 use crate::shared::{
     Shared, StoreLoss, Turn, await_others, catch_up, find_renewable, is_fresh, look, look_behind, look_first,
@@ -70,6 +71,8 @@ pub(crate) struct Inner {
     spent_steps: ArcSwap<SpentSteps>,
     /// Logins that persons began here, while they are not kept in a store.
     pub(crate) pending: ArcSwap<Pending>,
+    /// The difference between the clocks, as the last reply told.
+    pub(crate) clock_seen: ClockSeen,
     derived: ArcSwapOption<Derived>,
 }
 
@@ -124,6 +127,7 @@ impl Session {
                 state,
                 spent_steps: ArcSwap::default(),
                 pending: ArcSwap::default(),
+                clock_seen: ClockSeen::default(),
                 derived: ArcSwapOption::empty(),
             }),
         }
@@ -208,7 +212,7 @@ impl Session {
             .adapter
             .read_whoami(&reply)
             .map_err(|error| inner.explain(error, &endpoint, &inner.redactor(&[])))?;
-        if who.verdict == Verdict::Mismatch {
+        if matches!(who.verdict, Verdict::Mismatch | Verdict::Unregistered) {
             inner.address_refused(&mismatch(&who.addresses));
         }
         Ok(who)
@@ -596,7 +600,12 @@ impl Inner {
         self.state.machine().is_current(flight)
     }
 
-    async fn exchange(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
+    pub(crate) async fn exchange(
+        &self,
+        request: &Request,
+        record: &Record,
+        deadline: Duration,
+    ) -> Result<Reply> {
         let mut authenticated = request.clone();
         self.adapter
             .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
@@ -624,24 +633,16 @@ impl Inner {
 
     /// Sends a request as it is. Errors: `Timeout`, `Network`, `MalformedResponse`, `OutcomeUnknown`.
     pub(crate) async fn send(&self, request: &Request, deadline: Duration) -> Result<RawReply> {
+        let began = self.clock.now();
         let sent = self.transport.send(&self.target, request, deadline).await;
-        sent.map_err(|failure| failure.into_error(&request.endpoint))
+        let raw = sent.map_err(|failure| failure.into_error(&request.endpoint))?;
+        self.clock_seen.note(raw.date, began, self.clock.now());
+        Ok(raw)
     }
 
-    /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort.
-    async fn with_addresses(&self, error: Error, record: &Record) -> Error {
-        let Some(whoami) = self.adapter.whoami() else {
-            return error;
-        };
-        let patience = self.timeout.min(Duration::from_secs(2));
-        let Ok(reply) = self.exchange(&whoami, record, patience).await else {
-            return error;
-        };
-        let Ok(who) = self.adapter.read_whoami(&reply) else {
-            return error;
-        };
-        let message = format!("{} ({})", error.message(), who.addresses);
-        error.with_message(message).with_addresses(&who.addresses)
+    /// How requests leave this host, when the transport knows.
+    pub(crate) fn path(&self) -> Option<NetworkPath> {
+        self.transport.path(&self.target)
     }
 
     /// Ends a session at the broker with its own token.

@@ -14,7 +14,9 @@ use crate::secret::Secret;
 use crate::tree::Tree;
 use crate::wire::{Endpoint, RawReply};
 
-pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which address it sees: only an order shows whether this host is registered";
+pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which address it sees, only an \
+    order shows whether this host is registered: compare its public IPv4 address, which its provider or router tells, \
+    with those of the app in the SmartAPI portal";
 
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
     let data = success(endpoint, raw)?.remove("data");

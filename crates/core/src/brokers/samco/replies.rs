@@ -273,5 +273,6 @@ pub(super) fn whoami(reply: &Reply) -> Result<WhoAmI> {
         addresses,
         verdict,
         message: crate::error::safe_text(&message),
-    })
+    }
+    .explained())
 }
