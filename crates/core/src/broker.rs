@@ -14,6 +14,7 @@ use crate::envelope::Reply;
 use crate::error::{Error, ErrorKind, Redactor, Result};
 use crate::expiry::{Evidence, ExpiryPolicy};
 use crate::lifecycle::shared::Origin;
+use crate::limits::{GATEWAY, LimitGroup, Transient};
 use crate::secret::Secret;
 use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
@@ -37,6 +38,10 @@ pub struct Policy {
     pub totp_single_use: bool,
     /// The least time between two logins of an account; zero where no limit is known.
     pub login_interval: Duration,
+    /// Calls that the broker counts together, with its limits.
+    pub limits: &'static [LimitGroup],
+    /// The answers after which a read is repeated.
+    pub transient: &'static [Transient],
 }
 
 impl Policy {
@@ -55,6 +60,8 @@ impl Policy {
             expiry,
             totp_single_use: true,
             login_interval: Duration::ZERO,
+            limits: &[],
+            transient: GATEWAY,
         }
     }
 }
@@ -276,6 +283,23 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// The logout request.
     fn logout(&self) -> Request;
+
+    /// Whose calls the broker counts together, told without giving a credential away: these credentials' own, or those of
+    /// every key of the account.
+    fn counted_as(&self) -> String {
+        self.fingerprint()
+    }
+
+    /// The broker's WebSockets by the broker's own names, the main one first.
+    fn streams(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The headers of the handshake of one of [`Adapter::streams`]. `None` when the session lacks a token for it.
+    fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+        let _ = (stream, tokens);
+        None
+    }
 }
 
 /// A text that is the same for the same credentials and tells nothing of them: a store remembers by it which ones a

@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod error;
 pub mod expiry;
 pub mod lifecycle;
+pub mod limits;
 mod redact;
 pub mod seal;
 pub mod secret;

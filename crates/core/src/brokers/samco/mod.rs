@@ -144,4 +144,12 @@ impl Adapter for Samco {
     fn logout(&self) -> Request {
         Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
     }
+
+    fn streams(&self) -> &'static [&'static str] {
+        &[requests::STREAM]
+    }
+
+    fn stream_headers(&self, _stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+        Some(vec![requests::session_header(tokens)])
+    }
 }
