@@ -15,6 +15,7 @@ use crate::envelope::Reply;
 use crate::error::{Error, ErrorKind, Redactor, Result};
 use crate::expiry::{Evidence, EvidenceSource, ExpiryPolicy};
 use crate::lifecycle::shared::Origin;
+use crate::limits::{GATEWAY, LimitGroup, Transient};
 use crate::secret::Secret;
 use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
@@ -38,6 +39,10 @@ pub struct Policy {
     pub totp_single_use: bool,
     /// The least time between two logins of an account; zero where no limit is known.
     pub login_interval: Duration,
+    /// Calls that the broker counts together, with its limits.
+    pub limits: &'static [LimitGroup],
+    /// The answers after which a read is repeated.
+    pub transient: &'static [Transient],
 }
 
 impl Policy {
@@ -56,6 +61,8 @@ impl Policy {
             expiry,
             totp_single_use: true,
             login_interval: Duration::ZERO,
+            limits: &[],
+            transient: GATEWAY,
         }
     }
 }
@@ -340,6 +347,23 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Whether the session itself makes this call, so that its caller may not.
     fn is_own(&self, endpoint: &Endpoint) -> bool {
         matches!(endpoint.class, CallClass::Login | CallClass::Logout)
+    }
+
+    /// Whose calls the broker counts together, told without giving a credential away: these credentials' own, or those of
+    /// every key of the account.
+    fn counted_as(&self) -> String {
+        self.fingerprint()
+    }
+
+    /// The broker's WebSockets by the broker's own names, the main one first.
+    fn streams(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The headers of the handshake of one of [`Adapter::streams`]. `None` when the session lacks a token for it.
+    fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+        let _ = (stream, tokens);
+        None
     }
 }
 

@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod error;
 pub mod expiry;
 pub mod lifecycle;
+pub mod limits;
 mod redact;
 mod reply;
 pub mod seal;

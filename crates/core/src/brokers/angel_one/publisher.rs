@@ -2,6 +2,7 @@
 //! ends on. There is no refresh token, so a person logs in each day.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{replies, requests};
 use crate::broker::{
@@ -38,6 +39,7 @@ pub struct AngelOnePublisher {
     client_code: String,
     redirect_url: Option<String>,
     trusts_missing_state: bool,
+    about: Arc<requests::About>,
 }
 
 impl AngelOnePublisher {
@@ -67,6 +69,7 @@ impl AngelOnePublisher {
             client_code: client_code.into().trim().to_owned(),
             redirect_url: None,
             trusts_missing_state: false,
+            about: Arc::default(),
         }
     }
 
@@ -84,6 +87,8 @@ impl AngelOnePublisher {
         self.trusts_missing_state = trust;
         self
     }
+
+    super::tells_about!();
 }
 
 impl fmt::Debug for AngelOnePublisher {
@@ -98,6 +103,7 @@ impl Adapter for AngelOnePublisher {
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
         check_credential("client_code", &Secret::new(self.client_code.as_str()))?;
+        self.about.validate()?;
         match &self.redirect_url {
             Some(url) => check_redirect_url(url, false),
             None => Ok(()),

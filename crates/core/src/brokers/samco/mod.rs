@@ -65,6 +65,18 @@ macro_rules! samco_calls {
         fn read_profile(&self, reply: &Reply) -> Profile {
             replies::profile(&reply.data)
         }
+
+        fn is_own(&self, endpoint: &Endpoint) -> bool {
+            requests::is_own(endpoint)
+        }
+
+        fn streams(&self) -> &'static [&'static str] {
+            &[requests::STREAM]
+        }
+
+        fn stream_headers(&self, _stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+            Some(vec![requests::session_header(tokens)])
+        }
     };
 }
 use samco_calls;
@@ -157,9 +169,5 @@ impl Adapter for Samco {
 
     fn logout_call(&self) -> Request {
         Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
-    }
-
-    fn is_own(&self, endpoint: &Endpoint) -> bool {
-        requests::is_own(endpoint)
     }
 }

@@ -33,8 +33,15 @@ pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
 /// The session header is `x-session-token` (documented, and in every official SDK); there is no bearer.
 pub(super) fn headers(tokens: &Tokens) -> Vec<(String, Secret)> {
     let mut headers = content_headers();
-    headers.push(("x-session-token".to_owned(), tokens.access().clone()));
+    headers.push(session_header(tokens));
     headers
+}
+
+/// The one WebSocket, `wss://stream.samco.in` (documented).
+pub(super) const STREAM: &str = "stream";
+
+pub(super) fn session_header(tokens: &Tokens) -> (String, Secret) {
+    ("x-session-token".to_owned(), tokens.access().clone())
 }
 
 pub(super) fn content_headers() -> Vec<(String, Secret)> {
