@@ -327,6 +327,18 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         None
     }
 
+    /// The call of a live session that gives a code for another login, where the broker has one; its reply is read by
+    /// [`Adapter::read_login_code`].
+    fn login_code(&self) -> Option<Request> {
+        None
+    }
+
+    /// The code, and how long it lasts. Errors: `MalformedResponse`.
+    fn read_login_code(&self, reply: &Reply) -> Result<(Secret, Duration)> {
+        let _ = reply;
+        Err(Error::new(ErrorKind::Internal, "this broker has no login codes"))
+    }
+
     /// The broker's own login page, for credentials that only a person can log in with.
     fn consent(&self) -> Option<&dyn Consent> {
         None

@@ -15,6 +15,7 @@
 //! have I/O and time enabled; elsewhere they go over a background thread that is started by the first call.
 #![warn(missing_docs)]
 
+mod account;
 mod alarm;
 mod ask;
 mod builder;
@@ -34,6 +35,7 @@ mod token;
 #[doc(hidden)]
 pub mod runtime;
 
+pub use account::{LoginCode, SamcoLegacyCalls};
 pub use builder::SessionBuilder;
 pub use call::Call;
 pub use consent::{LoginOptions, LoginStart};

@@ -66,6 +66,17 @@ macro_rules! samco_calls {
             replies::profile(&reply.data)
         }
 
+        fn login_code(&self) -> Option<Request> {
+            Some(Request::new(requests::endpoint(
+                Method::Get,
+                requests::LOGIN_CODE,
+            )))
+        }
+
+        fn read_login_code(&self, reply: &Reply) -> Result<(Secret, std::time::Duration)> {
+            replies::login_code(reply)
+        }
+
         fn is_own(&self, endpoint: &Endpoint) -> bool {
             requests::is_own(endpoint)
         }

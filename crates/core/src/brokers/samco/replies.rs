@@ -85,6 +85,20 @@ fn seconds(data: &Value, key: &str) -> Option<Duration> {
         .then(|| Duration::from_secs(seconds))
 }
 
+/// `data` holds the code and the seconds that are left of it (documented).
+pub(super) fn login_code(reply: &Reply) -> Result<(Secret, Duration)> {
+    let data = reply.data.get("data").unwrap_or(&reply.data);
+    let found = text(data, "OTP").zip(seconds(data, "timeRemainingInSeconds"));
+    let (code, rest) = found.ok_or_else(|| {
+        crate::Error::new(
+            crate::ErrorKind::MalformedResponse,
+            "the reply holds no login code",
+        )
+        .with(|context| context.http_status = Some(reply.http_status))
+    })?;
+    Ok((Secret::new(code), rest))
+}
+
 /// The token that the deprecated login wants. The documents' sample has no `statusMessage`.
 pub(super) fn legacy_access_token(endpoint: &Endpoint, raw: &RawReply) -> Result<Secret> {
     let body = success(endpoint, raw)?;

@@ -8,6 +8,7 @@ use crate::wire::{CallClass, Endpoint, Method, Request, same_path};
 
 pub(super) const LOGIN: &str = "/session/token";
 pub(super) const WHOAMI: &str = "/ip/whoami";
+pub(super) const LOGIN_CODE: &str = "/webSecretCode";
 pub(super) const LOGOUT: &str = "/logout";
 
 pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
