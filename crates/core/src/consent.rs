@@ -153,9 +153,14 @@ impl Redirect {
         )
     }
 
-    /// Everything that must not be shown.
+    /// Everything that must not be shown: all but the page's own words.
     pub fn secrets(&self) -> Vec<Secret> {
-        self.fields.iter().map(|(_, value)| value.clone()).collect()
+        let words = ["error", "errorMessage", "message"];
+        let hidden = self
+            .fields
+            .iter()
+            .filter(|(name, _)| !words.contains(&name.as_str()));
+        hidden.map(|(_, value)| value.clone()).collect()
     }
 }
 
