@@ -265,8 +265,8 @@ class Sandbox:
         """Plays the person at the browser that a client sends to `url`, Samco's authorize page or SmartAPI's
         publisher login, and returns the address that the browser is sent to, without following it.
 
-        - `approve`: False cancels, which Samco's page answers with ``error=access_denied``. SmartAPI's page has
-          no way to cancel.
+        - `approve`: False cancels, which Samco's page answers with ``error=access_denied``. SmartAPI's page
+          has no way to cancel.
         - `account`: whose secrets the person knows; by default the owner of the app.
 
         Raises `InvalidInputError` when the page sends the browser nowhere, with the reason.
@@ -277,9 +277,9 @@ class Sandbox:
         return str(answer["redirect_to"])
 
     def inbox(self) -> list[dict[str, Any]]:
-        """The emails and SMS that the brokers sent, oldest first: ``seq``, ``at``, ``broker``, ``account``,
-        ``channel`` (``"email"``, ``"sms"``), ``kind`` (``"otp"``, ``"secret_api_key"``, ``"api_key"``), ``value``
-        (the code or key) and ``text``."""
+        """The emails and SMS that the brokers sent, oldest first: ``seq``, ``at`` (RFC 3339, in UTC),
+        ``broker``, ``account``, ``channel`` (``"email"``, ``"sms"``), ``kind`` (``"otp"``,
+        ``"secret_api_key"``, ``"api_key"``), ``value`` (the code or key) and ``text``."""
         messages: list[dict[str, Any]] = self._control("GET", "/inbox")["messages"]
         return messages
 
