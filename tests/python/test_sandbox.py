@@ -67,6 +67,13 @@ def test_consent_and_inbox(sandbox):
     with pytest.raises(preopen.InvalidInputError, match="url is not on this sandbox"):
         sandbox.consent("https://broker.example/app/oauth/authorize")
 
+    changed = sandbox.change_account(
+        sandbox._account("samco", 0)["account"], redirect_url="http://127.0.0.1:8123/"
+    )
+    assert changed["redirect_url"] == "http://127.0.0.1:8123/"
+    with pytest.raises(preopen.InvalidInputError, match="EOAUTH002"):
+        sandbox.consent(url)
+
     assert sandbox.inbox() == []
     account = sandbox._account("samco", 0)["account"]
     request = urllib.request.Request(
