@@ -7,13 +7,13 @@ from conftest import LOGIN, MORNING, ROOT, assert_has
 
 import preopen
 
-FILES = sorted((ROOT / "tests" / "vectors").glob("*/*.json"))
 CREDENTIALS = {
     "samco": preopen.Samco(api_key="vector-key", api_secret="vector-secret"),
     "angelone": preopen.AngelOne(
         api_key="vector-key", client_code="VEC100", pin="0000", totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEH"
     ),
 }
+FILES = sorted(path for broker in CREDENTIALS for path in (ROOT / "tests" / "vectors" / broker).glob("*.json"))
 PATHS = {"whoami": "/ip/whoami", "profile": "/rest/secure/angelbroking/user/v1/getProfile"}
 
 

@@ -10,6 +10,7 @@ use zeroize::Zeroize as _;
 use crate::clock::Timestamp;
 use crate::error::{Cause, Error, ErrorKind, Phase, Result};
 use crate::secret::{Secret, Text};
+use crate::static_ip::NetworkPath;
 use crate::target::Target;
 
 /// An HTTP method.
@@ -262,6 +263,12 @@ impl Body {
     }
 }
 
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
 impl Drop for Body {
     fn drop(&mut self) {
         if self.sensitive {
@@ -408,6 +415,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
         request: &'a Request,
         deadline: Duration,
     ) -> BoxFuture<'a, Result<RawReply, TransportFailure>>;
+
+    /// How requests to `target` leave this host, when the transport knows. It sends nothing.
+    fn path(&self, _target: &Target) -> Option<NetworkPath> {
+        None
+    }
 }
 
 #[cfg(test)]

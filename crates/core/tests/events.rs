@@ -125,11 +125,22 @@ fn what_needs_a_person_is_told() {
 
 #[test]
 fn an_address_that_is_not_registered_is_told_with_the_login() {
-    let mut run = Run::default();
-    let mut login = login("token");
-    login.addresses = Some(Addresses::new(Some("192.0.2.1"), Some("192.0.2.2"), None));
-    run.open_with(login, noon());
-    assert_eq!(run.news(), [("renewed", 1), ("ip_mismatch", 1)]);
+    let told = |source, primary| {
+        let mut run = Run::default();
+        let mut login = login("token");
+        login.addresses = Some(Addresses::new(source, primary, None));
+        run.open_with(login, noon());
+        run.news()
+    };
+    let both = [("renewed", 1), ("ip_mismatch", 1)];
+    assert_eq!(told(Some("192.0.2.1"), Some("192.0.2.2")), both);
+    assert_eq!(told(Some("192.0.2.1"), None), both, "none is registered");
+    assert_eq!(told(Some("192.0.2.1"), Some("192.0.2.1")), [("renewed", 1)]);
+    assert_eq!(
+        told(None, Some("192.0.2.1")),
+        [("renewed", 1)],
+        "nothing is known"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use preopen_core::target::{Environment, Target};
 use preopen_core::{Error, ErrorKind};
+use reqwest::dns::Resolve;
 use reqwest::{Client, Proxy, redirect, retry};
 use tokio::runtime;
 use tokio::sync::Semaphore;
@@ -71,7 +72,7 @@ pub(crate) fn pool(options: &Arc<HttpOptions>, target: &Target) -> Result<Arc<Po
         runtime,
         options: Arc::clone(options),
         authority: target.authority().to_owned(),
-        client: build(options, target)?,
+        client: build(options, target, Names::default())?,
         room: Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)),
         used: AtomicU64::new(next_use()),
     });
@@ -121,13 +122,13 @@ fn local_address(options: &HttpOptions, target: &Target) -> Option<IpAddr> {
     }
 }
 
-fn build(options: &HttpOptions, target: &Target) -> Result<Client, Error> {
+fn build(options: &HttpOptions, target: &Target, names: impl Resolve + 'static) -> Result<Client, Error> {
     let mut builder = Client::builder()
         .tls_backend_preconfigured(tls::config(options.ca_file.as_deref())?)
         .redirect(redirect::Policy::none())
         // What is repeated is decided in one place, by what the call does: a write is sent at most once.
         .retry(retry::never())
-        .dns_resolver(Arc::new(Names::default()))
+        .dns_resolver(Arc::new(names))
         .http1_only()
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(Duration::from_secs(55))
@@ -149,4 +150,92 @@ fn build(options: &HttpOptions, target: &Target) -> Result<Client, Error> {
         Error::new(ErrorKind::Internal, "the HTTP client cannot be built")
             .with_source(preopen_core::error::Cause::from_chain(&error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::build;
+    use crate::options::{HttpOptions, IpVersion};
+    use preopen_core::broker::Adapter as _;
+    use preopen_core::brokers::Samco;
+    use preopen_core::target::Target;
+    use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+    use std::net::{IpAddr, SocketAddr};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// A name with an IPv6 and an IPv4 address, in the order in which most systems give them.
+    struct Both;
+
+    impl Resolve for Both {
+        fn resolve(&self, _: Name) -> Resolving {
+            let both = ["[::1]:0", "127.0.0.1:0"].map(|address| address.parse::<SocketAddr>().unwrap());
+            Box::pin(async move { Ok(Box::new(both.into_iter()) as Addrs) })
+        }
+    }
+
+    /// A server that is reached over both families at one port, and tells which address it was reached from.
+    async fn dual_stack() -> u16 {
+        let (four, six) = loop {
+            let four = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            // Another program may have the port for IPv6.
+            if let Ok(six) = TcpListener::bind(("::1", four.local_addr().unwrap().port())).await {
+                break (four, six);
+            }
+        };
+        let port = four.local_addr().unwrap().port();
+        for listener in [four, six] {
+            tokio::spawn(async move {
+                while let Ok((mut stream, peer)) = listener.accept().await {
+                    let mut request = [0; 4096];
+                    let _ = stream.read(&mut request).await.unwrap();
+                    let seen = peer.ip().to_string();
+                    let head = format!(
+                        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                        seen.len()
+                    );
+                    stream.write_all((head + &seen).as_bytes()).await.unwrap();
+                }
+            });
+        }
+        port
+    }
+
+    async fn seen_from(options: HttpOptions) -> IpAddr {
+        let url = format!("http://localhost:{}", dual_stack().await);
+        let target = Target::resolve(Samco::new("k", "s").policy(), Some(&url), &[]).unwrap();
+        let client = build(&options, &target, Both).unwrap();
+        let reply = client.get(&url).send().await.unwrap();
+        reply.text().await.unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_host_of_both_families_is_left_by_ipv4_unless_told_otherwise() {
+        let of = |ip_version| {
+            seen_from(HttpOptions {
+                ip_version,
+                ..HttpOptions::default()
+            })
+        };
+        assert!(seen_from(HttpOptions::default()).await.is_ipv4());
+        assert!(of(IpVersion::V4).await.is_ipv4());
+        assert!(of(IpVersion::V6).await.is_ipv6());
+        assert!(
+            of(IpVersion::Any).await.is_ipv6(),
+            "which is what the default protects from"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_source_address_is_the_one_that_the_server_sees() {
+        for address in ["127.0.0.1", "127.0.0.2", "127.1.2.3"] {
+            let options = HttpOptions {
+                source_ip: Some(address.parse().unwrap()),
+                ip_version: IpVersion::Any,
+                ..HttpOptions::default()
+            };
+            assert_eq!(seen_from(options).await.to_string(), address);
+        }
+    }
 }

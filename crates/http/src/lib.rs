@@ -4,6 +4,7 @@ mod body;
 mod client;
 mod names;
 mod options;
+mod path;
 mod tls;
 mod transport;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use preopen_core::error::Cause;
+use preopen_core::static_ip::NetworkPath;
 use preopen_core::target::Target;
 use preopen_core::wire::{
     BoxFuture, CallClass, FailureCause, Method, RawReply, Request, Transport, TransportFailure,
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout};
 use crate::body;
 use crate::client::{Pool, pool};
 use crate::options::HttpOptions;
+use crate::path::path;
 
 /// The real transport. Making one does no I/O; the client behind it is made on first use and shared.
 ///
@@ -135,6 +137,10 @@ impl Transport for HttpTransport {
             let sent = self.take_turn(target, request, deadline).await;
             sent.map_err(|broken| broken.into_failure(target))
         })
+    }
+
+    fn path(&self, target: &Target) -> Option<NetworkPath> {
+        Some(path(&self.options, target))
     }
 }
 

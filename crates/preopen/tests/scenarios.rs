@@ -174,6 +174,7 @@ impl Story {
                     "source_ip": who.addresses.source,
                 }));
             }
+            "preflight" => return Ok(self.preflight(value).await),
             "profile" => {
                 let profile = self.session.profile().await?;
                 return Ok(json!({
@@ -197,6 +198,29 @@ impl Story {
             scene => self.set(scene, value),
         }
         Ok(Value::Null)
+    }
+
+    /// What preflight found, by the names of its checks.
+    async fn preflight(&self, value: &Value) -> Value {
+        let strict = value["strict"].as_bool();
+        let mut preflight = self.session.preflight().await;
+        if strict == Some(true) {
+            preflight = preflight.strict();
+        }
+        let checks = preflight.checks.iter();
+        let statuses = checks
+            .clone()
+            .map(|check| (check.name.to_owned(), json!(check.status.as_str())));
+        let errors = checks.map(|check| {
+            (
+                check.name.to_owned(),
+                check.error.as_ref().map_or(Value::Null, error_fields),
+            )
+        });
+        json!({
+            "strict": strict, "ready": preflight.ready,
+            "checks": statuses.collect::<serde_json::Map<_, _>>(), "errors": errors.collect::<serde_json::Map<_, _>>(),
+        })
     }
 
     /// Changes what is around the session.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::record::Record;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::static_ip::{Addresses, Verdict};
+use crate::static_ip::Addresses;
 
 /// How long before the end of a session `expiring` is told.
 pub(super) const EXPIRING_BEFORE: Duration = Duration::from_mins(15);
@@ -117,16 +117,18 @@ impl SessionEvent {
         }
     }
 
-    /// The event of a login reply that told other addresses than the registered ones.
+    /// The event of a login reply that told that orders from here will be refused.
     pub(super) fn of_addresses(at: Timestamp, record: &Arc<Record>) -> Option<Self> {
         let addresses = record.addresses.as_ref()?;
-        (addresses.verdict() == Some(Verdict::Mismatch))
+        addresses
+            .are_refused()
             .then(|| Self::because(EventName::IpMismatch, at, record.generation, &mismatch(addresses)))
     }
 }
 
-/// The error of addresses that do not match.
+/// The error of addresses that do not match, with what to do.
 pub fn mismatch(addresses: &Addresses) -> Error {
-    let message = format!("{addresses}: orders from here will be refused");
+    let fix = addresses.fix().map(|fix| format!("; {fix}")).unwrap_or_default();
+    let message = format!("{addresses}: orders from here will be refused{fix}");
     Error::new(ErrorKind::StaticIpMismatch, message).with_addresses(addresses)
 }

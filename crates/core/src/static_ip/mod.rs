@@ -1,8 +1,18 @@
 //! Static-IP facts and verdicts: which addresses are registered, which one the broker saw, and whether
-//! orders from this host will be accepted. The rule on when an address may be changed comes with the
-//! dashboard.
+//! orders from this host will be accepted. When an address may be changed is in `rules`.
+
+mod json;
+mod path;
+mod public;
+mod rules;
+
+pub use json::may_change;
+pub use path::{Family, NetworkPath, Proxy};
+pub use public::{NotPublic, check_public, is_ipv6, public_ipv4};
+pub use rules::{Answer, Change, Edit, Entry, Rule, Window};
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// Which registered address matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,15 +98,57 @@ impl Addresses {
         if self.primary.is_none() && self.secondary.is_none() {
             return Some(Verdict::Unregistered);
         }
-        let source = self.source.as_ref()?;
-        Some(if self.primary.as_ref() == Some(source) {
+        let source = self.source.as_deref()?;
+        let is = |registered: &Option<String>| registered.as_deref().is_some_and(|one| is_same(one, source));
+        Some(if is(&self.primary) {
             Verdict::Match(Slot::Primary)
-        } else if self.secondary.as_ref() == Some(source) {
+        } else if is(&self.secondary) {
             Verdict::Match(Slot::Secondary)
         } else {
             Verdict::Mismatch
         })
     }
+
+    /// Whether orders from here will be refused, as far as the addresses tell.
+    pub fn are_refused(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Mismatch | Verdict::Unregistered))
+    }
+
+    /// Whether the broker saw an IPv6 address: then this host left by the wrong family.
+    pub fn left_by_ipv6(&self) -> bool {
+        self.source.as_deref().is_some_and(is_ipv6)
+    }
+
+    /// What to do, when orders from here will be refused.
+    pub fn fix(&self) -> Option<String> {
+        if !self.are_refused() {
+            return None;
+        }
+        let seen = self
+            .source
+            .as_deref()
+            .unwrap_or("this host's public IPv4 address");
+        Some(if self.left_by_ipv6() {
+            BY_IPV6.to_owned()
+        } else if self.verdict() == Some(Verdict::Unregistered) {
+            format!("register {seen} with the broker")
+        } else {
+            format!(
+                "register {seen} with the broker, or send from a host that has a registered address: set source_ip if \
+                 this one does, and leave out a proxy in between"
+            )
+        })
+    }
+}
+
+/// Said where the broker saw an IPv6 address.
+const BY_IPV6: &str = "this host left by IPv6, and brokers register IPv4 addresses: keep ip_version at 4, or set \
+                       source_ip to this host's IPv4 address";
+
+/// Whether two texts are the same address: a broker's server may tell an IPv4 one in IPv6 form.
+fn is_same(one: &str, other: &str) -> bool {
+    let address = |text: &str| text.parse().ok().map(|address: IpAddr| address.to_canonical());
+    one == other || address(one).is_some_and(|one| address(other) == Some(one))
 }
 
 impl fmt::Display for Addresses {
@@ -137,6 +189,16 @@ impl WhoAmI {
         }
     }
 
+    /// Says so when the broker saw an IPv6 address.
+    #[must_use]
+    pub fn explained(mut self) -> Self {
+        if self.verdict == Verdict::Mismatch && self.addresses.left_by_ipv6() {
+            let said = if self.message.is_empty() { "" } else { "; " };
+            self.message = format!("{}{said}{BY_IPV6}", self.message);
+        }
+        self
+    }
+
     /// The answer for a broker that has no way to ask.
     pub fn unsupported(message: &str) -> Self {
         Self {
@@ -149,7 +211,7 @@ impl WhoAmI {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, Slot, Verdict};
+    use super::{Addresses, Slot, Verdict, WhoAmI};
 
     #[test]
     fn x7_verdicts() {
@@ -161,5 +223,55 @@ mod tests {
         assert_eq!(v(c, None, Some("")), Some(Verdict::Unregistered));
         assert_eq!(v(c, Some("  "), Some("--")), Some(Verdict::Unregistered));
         assert_eq!(v(None, a, None), None);
+    }
+
+    #[test]
+    fn x7_an_ipv4_address_in_ipv6_form_is_the_same_one() {
+        let v = |s, p, q| Addresses::new(Some(s), Some(p), q).verdict();
+        assert_eq!(
+            v("::ffff:203.0.113.10", "203.0.113.10", None),
+            Some(Verdict::Match(Slot::Primary))
+        );
+        assert_eq!(
+            v("203.0.113.11", "203.0.113.10", Some("::ffff:203.0.113.11")),
+            Some(Verdict::Match(Slot::Secondary))
+        );
+        assert_eq!(
+            v("::ffff:203.0.113.12", "203.0.113.10", None),
+            Some(Verdict::Mismatch)
+        );
+        assert_eq!(
+            v("somewhere", "anywhere", None),
+            Some(Verdict::Mismatch),
+            "no address is like no other"
+        );
+    }
+
+    #[test]
+    fn x7_the_fix_fits_what_is_wrong() {
+        let of = |s, p| Addresses::new(s, p, None);
+        let fix = |s, p| of(s, p).fix().unwrap_or_default();
+        assert_eq!(fix(Some("203.0.113.10"), Some("203.0.113.10")), "");
+        assert_eq!(fix(None, Some("203.0.113.10")), "", "nothing is known");
+        assert!(fix(Some("198.51.100.7"), Some("203.0.113.10")).starts_with("register 198.51.100.7"));
+        assert_eq!(
+            fix(Some("198.51.100.7"), None),
+            "register 198.51.100.7 with the broker"
+        );
+        assert!(fix(None, None).contains("public IPv4"));
+        assert!(fix(Some("2001:db8::7"), Some("203.0.113.10")).contains("left by IPv6"));
+        let who = |message: &str| {
+            let addresses = of(Some("2001:db8::7"), Some("203.0.113.10"));
+            let (verdict, message) = (Verdict::Mismatch, message.to_owned());
+            WhoAmI {
+                addresses,
+                verdict,
+                message,
+            }
+            .explained()
+            .message
+        };
+        assert!(who("IP details").starts_with("IP details; this host left by IPv6"));
+        assert!(who("").starts_with("this host left by IPv6"));
     }
 }
