@@ -10,6 +10,7 @@ use crate::account::{
     ANGELONE_REDIRECT, Account, AngelOneAccount, Broker, SAMCO_REDIRECT, SamcoAccount, fake_secret, seeds,
 };
 use crate::error::ControlError;
+use crate::inbox::{Channel, MessageKind};
 use crate::redirect;
 use crate::samco::has_secret_format;
 use crate::state::{ACCOUNTS, State};
@@ -282,8 +283,19 @@ pub(super) fn list(state: &State) -> Value {
     json!({"accounts": all})
 }
 
+/// `PATCH /accounts/{id}`.
 pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
-    let change: Change = read(request)?;
+    ok(apply(state, id, read(request)?)?)
+}
+
+/// Changes an account as `PATCH /accounts/{id}` does; gives what it is then.
+pub(crate) fn change_account(state: &State, id: &str, change: &Value) -> Result<Value, ControlError> {
+    let change = Change::deserialize(change)
+        .map_err(|error| ControlError::field("change", format_args!("is wrong: {error}")))?;
+    apply(state, id, change)
+}
+
+fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError> {
     let broker = if state.samco().has_account(id) {
         Broker::Samco
     } else if state.angelone().has_account(id) {
@@ -311,6 +323,12 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
     };
     match broker {
         Broker::Samco => {
+            if let Some(key) = &details.api_key {
+                // Samco shows a new secret in the dashboard and mails a new key.
+                let channels = [Channel::Email];
+                let now = state.now();
+                state.inbox().send(now, id, &channels, MessageKind::ApiKey, key);
+            }
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);
                 member.standing.subscribed = change.subscribed.unwrap_or(member.standing.subscribed);
@@ -357,7 +375,7 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
             .into_iter()
             .any(|known| known.as_str() == Some(id))
     });
-    ok(shown.cloned().unwrap_or_default())
+    Ok(shown.cloned().unwrap_or_default())
 }
 
 /// `DELETE /sessions?broker=&account=`: ends sessions at once, as a broker does now and then during the day.
