@@ -162,12 +162,9 @@ fn x2_a_login_at_the_broker_s_page_is_wiped() {
                     let state = rest.split('&').next().unwrap();
                     format!("/callback?code={}&state={state}", canaries::CODE)
                 });
-                assert!(
-                    session
-                        .complete_login(&address.replace("state=", "state=x"))
-                        .await
-                        .is_err()
-                );
+                let foreign = unwatched(|| address.replace("state=", "state=x"));
+                assert!(session.complete_login(&foreign).await.is_err());
+                unwatched(|| drop(foreign));
                 session.complete_login(&address).await.unwrap();
                 assert!(session.complete_login(&address).await.is_err());
                 session.get("/x").send().await.unwrap();
