@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of the page on stores: they run without an account, or compile."""
+"""The Python blocks of the README and of the pages on stores and static IPs: they run without an account, or compile."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import ROOT
 
-PAGES = ("README.md", "docs/stores.md")
+PAGES = ("README.md", "docs/stores.md", "docs/static-ip.md")
 README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 RUN = re.findall(
