@@ -35,8 +35,8 @@ class ChangeAnswer(_Value):
     allowed: bool
     #: Whether it does not count as a change: no address is new to the account and none is deleted.
     free: bool
-    #: The first moment at which it may be made, when that is not now: aware, in UTC. ``None`` also when waiting
-    #: does not help.
+    #: The first moment at which it may be made, when that is not now: aware, in UTC. ``None`` also when
+    #: waiting does not help.
     at: Optional[datetime]
     #: The last change in the history that counts: aware, in UTC.
     last_counted: Optional[datetime]

@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of the pages on stores and static IPs: they run without an account, or compile."""
+"""The Python blocks of the README and of some pages: they run without an account, or compile."""
 
 import ast
 import re

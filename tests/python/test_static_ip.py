@@ -75,7 +75,12 @@ def test_what_cannot_be_understood_is_refused(field, history, now):
 
 def test_check_address():
     assert static_ip.check_address(" 1.1.1.1 ") == "1.1.1.1"
-    for wrong, words in [("10.0.0.1", "private"), ("::1", "IPv6"), ("", "four numbers"), (7, "must be a str")]:
+    for wrong, words in [
+        ("10.0.0.1", "private"),
+        ("::1", "IPv6"),
+        ("", "four numbers"),
+        (7, "must be a str"),
+    ]:
         with pytest.raises(preopen.InvalidInputError, match=words) as caught:
             static_ip.check_address(wrong)
         assert caught.value.field == "address"
