@@ -44,8 +44,10 @@ export interface ErrorFacts {
    */
   readonly which?: string;
   /**
-   * For `LoginRequiredError`: `signed_out`, `refresh_expired`, `refresh_rejected`, or `not_answered`: the callback for a
-   * secret gave nothing.
+   * For `LoginRequiredError`: `signed_out`, `refresh_expired`, `refresh_rejected`, `not_answered` (the callback for a
+   * secret gave nothing), `store_unreadable`, `code_invalid`, `code_expired`, `code_replayed` (the broker has revoked the
+   * tokens that the code gave), `consent_needed` (the user must log in at the broker's page) or `consent_denied`
+   * (the user cancelled there, or the page refused).
    */
   readonly reason?: string;
   /** For `TimeoutError` and `NetworkError`: `lock`, `connect` (nothing was sent), `login` or `read`. */

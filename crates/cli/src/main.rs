@@ -33,6 +33,10 @@ Credentials come from the environment or --env-file, never from an argument. Wha
 the rest only for a login; it is asked for on the terminal when it is not there.
   Samco     SAMCO_API_KEY                           SAMCO_API_SECRET
   SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_PIN  ANGELONE_TOTP_SECRET
+Where a person logs in at the broker's page (--oauth, --publisher), and for the deprecated login (--legacy):
+  Samco     SAMCO_API_KEY     SAMCO_REDIRECT_URL
+  SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_REDIRECT_URL
+  legacy    SAMCO_USER_ID     SAMCO_PASSWORD        SAMCO_SECRET_API_KEY
 The session is kept in a store for all programs: --store, PREOPEN_STORE, or files of this user. PREOPEN_KEY may seal it.";
 
 #[derive(Debug, Subcommand)]

@@ -10,16 +10,18 @@ use sha2::{Digest, Sha256};
 
 use crate::ask::{Question, SecretSource};
 use crate::clock::Timestamp;
+use crate::consent::Consent;
 use crate::envelope::Reply;
 use crate::error::{Error, ErrorKind, Redactor, Result};
-use crate::expiry::{Evidence, ExpiryPolicy};
+use crate::expiry::{Evidence, EvidenceSource, ExpiryPolicy};
 use crate::lifecycle::shared::Origin;
+use crate::limits::{GATEWAY, LimitGroup, Transient};
 use crate::secret::Secret;
 use crate::skew::Skew;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::target::Environment;
 use crate::totp::OneTimeCode;
-use crate::wire::{Endpoint, Method, RawReply, Request};
+use crate::wire::{CallClass, Endpoint, Method, RawReply, Request};
 
 /// A broker's rules, as data. Facts come from `docs` of each broker with the confidence that its module names.
 #[derive(Debug)]
@@ -37,6 +39,10 @@ pub struct Policy {
     pub totp_single_use: bool,
     /// The least time between two logins of an account; zero where no limit is known.
     pub login_interval: Duration,
+    /// Calls that the broker counts together, with its limits.
+    pub limits: &'static [LimitGroup],
+    /// The answers after which a read is repeated.
+    pub transient: &'static [Transient],
 }
 
 impl Policy {
@@ -55,6 +61,8 @@ impl Policy {
             expiry,
             totp_single_use: true,
             login_interval: Duration::ZERO,
+            limits: &[],
+            transient: GATEWAY,
         }
     }
 }
@@ -170,6 +178,12 @@ pub struct Login {
     pub skew: Option<Skew>,
     /// Which login of all programs that share a store this is, when it is kept in one.
     pub origin: Option<Origin>,
+    /// How long the access token lives, as the reply tells.
+    pub expires_in: Option<Duration>,
+    /// How long the refresh token renews the session, where that is longer than the session itself lasts.
+    pub renewable_for: Option<Duration>,
+    /// Until when that is, once it is known when the login was sent.
+    pub renewable_until: Option<Timestamp>,
 }
 
 impl Login {
@@ -183,6 +197,22 @@ impl Login {
             server_time: None,
             skew: None,
             origin: None,
+            expires_in: None,
+            renewable_for: None,
+            renewable_until: None,
+        }
+    }
+}
+
+impl Login {
+    /// Counts what the reply told in seconds from when the login was sent: no token was issued earlier.
+    pub fn sent_at(&mut self, sent: Timestamp) {
+        self.evidence.extend(self.expires_in.take().map(|life| Evidence {
+            source: EvidenceSource::ExpiresIn,
+            at: sent.plus(life),
+        }));
+        if let Some(life) = self.renewable_for.take() {
+            self.renewable_until = Some(sent.plus(life));
         }
     }
 }
@@ -230,7 +260,10 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     fn secrets(&self) -> Vec<Secret>;
 
     /// The one-time code for a login at `now`, if this login needs one. Errors: `InvalidInput`.
-    fn one_time_code(&self, now: Timestamp) -> Result<Option<OneTimeCode>>;
+    fn one_time_code(&self, now: Timestamp) -> Result<Option<OneTimeCode>> {
+        let _ = now;
+        Ok(None)
+    }
 
     /// The login request. `code` is what [`Adapter::one_time_code`] made.
     fn login(&self, code: Option<OneTimeCode>) -> Request;
@@ -274,8 +307,103 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Reads the reply to the profile call.
     fn read_profile(&self, reply: &Reply) -> Profile;
 
-    /// The logout request.
-    fn logout(&self) -> Request;
+    /// The request that ends the session of these tokens, authenticated. The default sends [`Adapter::logout_call`]
+    /// like any other call.
+    /// `live` says whether the access token is.
+    fn logout(&self, tokens: &Tokens, live: bool, now: Timestamp) -> Request {
+        let _ = live;
+        let mut request = self.logout_call();
+        self.authorize(&mut request, tokens, now);
+        request
+    }
+
+    /// The logout call, not yet authenticated.
+    fn logout_call(&self) -> Request;
+
+    /// A call of the account itself, which is sent with the credentials and no session; `None` where the credentials
+    /// know none. Errors: `InvalidInput`.
+    fn account_call(&self, call: &AccountCall) -> Option<Result<Request>> {
+        let _ = call;
+        None
+    }
+
+    /// The call of a live session that gives a code for another login, where the broker has one; its reply is read by
+    /// [`Adapter::read_login_code`].
+    fn login_code(&self) -> Option<Request> {
+        None
+    }
+
+    /// The code, and how long it lasts. Errors: `MalformedResponse`.
+    fn read_login_code(&self, reply: &Reply) -> Result<(Secret, Duration)> {
+        let _ = reply;
+        Err(Error::new(ErrorKind::Internal, "this broker has no login codes"))
+    }
+
+    /// The broker's own login page, for credentials that only a person can log in with.
+    fn consent(&self) -> Option<&dyn Consent> {
+        None
+    }
+
+    /// A request that must be answered before the login is sent, for brokers whose login takes two steps; its reply is
+    /// read by [`Adapter::after_first_step`].
+    fn first_step(&self) -> Option<Request> {
+        None
+    }
+
+    /// These credentials with what the first step gave. Errors: any kind but those of a session.
+    fn after_first_step(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Arc<dyn Adapter>> {
+        let _ = (endpoint, raw);
+        Err(Error::new(ErrorKind::Internal, "these credentials have one step"))
+    }
+
+    /// Whether the session itself makes this call, so that its caller may not.
+    fn is_own(&self, endpoint: &Endpoint) -> bool {
+        matches!(endpoint.class, CallClass::Login | CallClass::Logout)
+    }
+
+    /// Whose calls the broker counts together, told without giving a credential away: these credentials' own, or those of
+    /// every key of the account.
+    fn counted_as(&self) -> String {
+        self.fingerprint()
+    }
+
+    /// The broker's WebSockets by the broker's own names, the main one first.
+    fn streams(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The headers of the handshake of one of [`Adapter::streams`]. `None` when the session lacks a token for it.
+    fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+        let _ = (stream, tokens);
+        None
+    }
+}
+
+/// A call of an account that is sent with its credentials and without a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AccountCall {
+    /// Sends a one-time code to the holder.
+    GenerateOtp,
+    /// Has the secret API key sent to the holder.
+    GenerateSecretKey {
+        /// The one-time code that the holder was sent.
+        otp: Secret,
+    },
+    /// Registers the account's addresses for the first time.
+    RegisterIps {
+        /// The primary address.
+        primary: String,
+        /// The secondary address, if there is one.
+        secondary: Option<String>,
+    },
+    /// Changes the account's addresses.
+    UpdateIps {
+        /// The primary address.
+        primary: String,
+        /// The secondary address, if there is one.
+        secondary: Option<String>,
+    },
 }
 
 /// A text that is the same for the same credentials and tells nothing of them: a store remembers by it which ones a

@@ -5,50 +5,14 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::catalogue::{On, Row, Verdict};
 use crate::clock::Timestamp;
-use crate::error::{
-    AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, Redactor, safe_text,
-};
+use crate::error::{AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
 use crate::secret::Text;
 use crate::tree::Tree;
-use crate::wire::{CallClass, Endpoint, RawReply};
+use crate::wire::{CallClass, Endpoint, RawReply, same_path};
 
-/// A broker's answer to one call, unwrapped.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Reply {
-    /// The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, by their names.
-    pub data: Value,
-    /// The broker's message for a person, if it sent one.
-    pub message: Option<String>,
-    /// The broker's time, if it sent one. Samco sends Indian time without a zone, to the second.
-    pub server_time: Option<Timestamp>,
-    /// The broker's id of this reply, if it sent one.
-    pub message_id: Option<String>,
-    /// HTTP status.
-    pub http_status: u16,
-}
-
-impl Reply {
-    /// A reply with nothing but data.
-    pub fn new(data: Value, http_status: u16) -> Self {
-        Self {
-            data,
-            message: None,
-            server_time: None,
-            message_id: None,
-            http_status,
-        }
-    }
-
-    /// Removes known secrets from what is told beside the data. The data is the caller's own and stays as it is.
-    pub fn clean(&mut self, redactor: &Redactor) {
-        [&mut self.message, &mut self.message_id]
-            .into_iter()
-            .flatten()
-            .for_each(|text| redactor.clean(text));
-    }
-}
+pub use crate::reply::{Rejection, Reply};
 
 /// A body by its form, before any broker's envelope is looked for.
 #[derive(Debug)]
@@ -152,8 +116,8 @@ pub(crate) fn plain_text(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, text
     };
     let row = listed(rows, endpoint, &refusal).map(|row| row.verdict);
     match row {
-        Some(verdict @ (Verdict::RateLimited | Verdict::StaticIp)) => into_error(verdict, raw, &refusal),
-        _ if raw.status == 429 => into_error(Verdict::RateLimited, raw, &refusal),
+        Some(verdict @ (Verdict::RateLimited | Verdict::StaticIp)) => into_error(verdict, "", raw, &refusal),
+        _ if raw.status == 429 => into_error(Verdict::RateLimited, "", raw, &refusal),
         // A success that is nothing but text may be the token itself.
         _ if endpoint.sensitive && (200..300).contains(&raw.status) => {
             unavailable(raw, format_args!("answered with text instead of data"))
@@ -170,54 +134,19 @@ pub(crate) struct Refusal<'a> {
     pub(crate) validation_errors: Vec<&'a str>,
     pub(crate) message_id: Option<&'a str>,
     pub(crate) server_time: Option<Timestamp>,
-}
-
-/// What a row of a fault table means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Credentials(Credential),
-    Account(AccountAction),
-    Login(LoginReason),
-    SessionExpired,
-    StaticIp,
-    RateLimited,
-    Unavailable,
-    Rejected,
-}
-
-/// On which calls a row of a fault table holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum On {
-    Any,
-    Login,
-    Session,
-}
-
-/// One row of a broker's fault table. An empty `code` or `text` matches anything; the message must begin with
-/// `text`, ignoring case, so that a word somewhere in a broker's prose decides nothing. The first row that
-/// matches decides.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
-    pub(crate) on: On,
-    pub(crate) code: &'static str,
-    pub(crate) text: &'static str,
-    pub(crate) verdict: Verdict,
-}
-
-/// A row of a fault table; `text` in lower case.
-pub(crate) const fn row(on: On, code: &'static str, text: &'static str, verdict: Verdict) -> Row {
-    Row {
-        on,
-        code,
-        text,
-        verdict,
-    }
+    /// What stands beside the refusal: some tell the whole order that they refuse (documented).
+    pub(crate) payload: Vec<(&'a str, &'a Value)>,
 }
 
 /// The row of the table that decides about a refusal.
 pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal<'_>) -> Option<&'a Row> {
     let code = refusal.code.unwrap_or_default();
-    let text = refusal.text.trim_start().as_bytes();
+    // Some refusals say what is wrong in their list of validation errors only (documented).
+    let text = match refusal.text.trim_start() {
+        "" => refusal.validation_errors.first().copied().unwrap_or_default(),
+        text => text,
+    };
+    let text = text.trim_start().as_bytes();
     let begins_with = |start: &str| {
         text.get(..start.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
@@ -227,6 +156,7 @@ pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal
             On::Any => true,
             On::Login => endpoint.class == CallClass::Login,
             On::Session => endpoint.class != CallClass::Login,
+            On::Path(path) => same_path(&endpoint.path, path),
         };
         here && (row.code.is_empty() || row.code.eq_ignore_ascii_case(code)) && begins_with(row.text)
     })
@@ -237,10 +167,9 @@ pub(crate) fn listed<'a>(rows: &'a [Row], endpoint: &Endpoint, refusal: &Refusal
 pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusal: &Refusal<'_>) -> Error {
     let login = endpoint.class == CallClass::Login;
     let faulty = (500..600).contains(&raw.status);
-    let verdict = match listed(rows, endpoint, refusal).map(|row| row.verdict) {
-        Some(verdict) if !(faulty && matches!(verdict, Verdict::Credentials(_) | Verdict::Account(_))) => {
-            verdict
-        }
+    let row = listed(rows, endpoint, refusal).filter(|row| !(faulty && row.verdict.is_terminal()));
+    let verdict = match row {
+        Some(row) => row.verdict,
         _ if faulty => Verdict::Unavailable,
         _ => match raw.status {
             401 if !login => Verdict::SessionExpired,
@@ -248,10 +177,50 @@ pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusa
             _ => Verdict::Rejected,
         },
     };
-    into_error(verdict, raw, refusal)
+    let error = into_error(verdict, row.map_or("", |row| row.advice), raw, refusal);
+    error.with(|context| {
+        context.body = (!endpoint.sensitive).then(|| payload(refusal)).flatten();
+    })
 }
 
-fn into_error(verdict: Verdict, raw: &RawReply, refusal: &Refusal<'_>) -> Error {
+/// What stands beside a refusal, as JSON on one line.
+fn payload(refusal: &Refusal<'_>) -> Option<String> {
+    let mut text = Text::default();
+    for (key, value) in &refusal.payload {
+        text.push(if text.is_empty() { "{" } else { ", " });
+        text.push_json(key);
+        text.push(&Text::format(format_args!(": {value}")));
+    }
+    text.push("}");
+    (!refusal.payload.is_empty()).then(|| safe_text(&text))
+}
+
+/// The members of a body that are a payload and not empty.
+pub(crate) fn members<'a>(body: &'a Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a Value)> {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => matches!(text.trim(), "" | "null"),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    let members = body.as_object().into_iter().flatten();
+    members
+        .map(|(key, value)| (key.as_str(), value))
+        .filter(|(key, value)| is_payload(key) && !empty(value))
+        .collect()
+}
+
+/// A word as an envelope says it: text, or a flag.
+pub(crate) fn word(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn into_error(verdict: Verdict, advice: &str, raw: &RawReply, refusal: &Refusal<'_>) -> Error {
     let kind = match verdict {
         Verdict::Credentials(_) => ErrorKind::CredentialsRejected,
         Verdict::Account(_) => ErrorKind::AccountActionRequired,
@@ -295,7 +264,12 @@ fn into_error(verdict: Verdict, raw: &RawReply, refusal: &Refusal<'_>) -> Error 
         }
         Verdict::SessionExpired => "the broker ended the session: ",
         Verdict::RateLimited => "too many calls: ",
-        Verdict::Login(_) | Verdict::Unavailable | Verdict::Rejected => "",
+        Verdict::Login(LoginReason::CodeInvalid) => "the login code was refused, begin the login anew: ",
+        Verdict::Login(LoginReason::CodeExpired) => "the login code is too old, begin the login anew: ",
+        Verdict::Login(LoginReason::CodeReplayed) => {
+            "the login code was used before, so the broker has revoked the tokens it gave; begin the login anew: "
+        }
+        Verdict::Login(_) | Verdict::Unavailable | Verdict::Rejected => advice,
     };
     let message = Text::format(format_args!("{meaning}{}", &*text));
     let retry_after = raw.wait();
@@ -359,9 +333,9 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, On, Redactor, Refusal, Reply, Verdict, body, classify, list, object, plain_text, row};
+    use super::{Body, On, Refusal, Verdict, body, classify, list, object, plain_text};
+    use crate::catalogue::row;
     use crate::error::{Advice, Credential, ErrorKind};
-    use crate::secret::Secret;
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
     use std::time::Duration;
 
@@ -472,7 +446,12 @@ mod tests {
         ] {
             let mut raw = RawReply::new(400, "");
             raw.retry_after = Some(wait);
-            let error = classify(&[row(On::Any, "", "", verdict)], &read, &raw, &Refusal::default());
+            let error = classify(
+                &[row(On::Any, "", "", verdict, "")],
+                &read,
+                &raw,
+                &Refusal::default(),
+            );
             assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
         }
     }
@@ -499,16 +478,5 @@ mod tests {
             let (_, said) = message.rsplit_once(": ").unwrap_or(("", &message));
             assert_eq!(said, ending, "{message}");
         }
-    }
-
-    #[test]
-    fn known_secrets_leave_the_texts_beside_the_data_and_not_the_data() {
-        let mut reply = Reply::new(serde_json::json!({"token": "secret-key"}), 200);
-        reply.message = Some("welcome secret-key".to_owned());
-        reply.message_id = Some("id-secret-key".to_owned());
-        reply.clean(&Redactor::new([Secret::new("secret-key")]));
-        assert_eq!(reply.message.as_deref(), Some("welcome **redacted**"));
-        assert_eq!(reply.message_id.as_deref(), Some("id-**redacted**"));
-        assert_eq!(reply.data["token"], "secret-key");
     }
 }

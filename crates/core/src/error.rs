@@ -122,6 +122,16 @@ text_enum! {
         NotAnswered = "not_answered",
         /// What a store holds cannot be read: it is damaged, rolled back, or sealed with another key.
         StoreUnreadable = "store_unreadable",
+        /// The broker does not know the login code, or none was sent.
+        CodeInvalid = "code_invalid",
+        /// The login code is too old.
+        CodeExpired = "code_expired",
+        /// The login code was used before: the broker has revoked the tokens that it gave.
+        CodeReplayed = "code_replayed",
+        /// The user must log in at the broker's page and consent.
+        ConsentNeeded = "consent_needed",
+        /// The user cancelled at the broker's page, or the page refused the login.
+        ConsentDenied = "consent_denied",
     }
 }
 

@@ -2,18 +2,22 @@
 //!
 //! Nothing here does I/O: no sockets, no files, no runtime, no clock of its own. Time is passed in, requests
 //! and replies are plain values, and the lifecycle is a function from state and event to state and effects.
-//! (`seal` asks the system for randomness; nothing else is drawn from outside.)
+//! (`seal` and `consent` ask the system for randomness; nothing else is drawn from outside.)
 #![warn(missing_docs)]
 
 pub mod ask;
 pub mod broker;
 pub mod brokers;
+pub mod catalogue;
 pub mod clock;
+pub mod consent;
 pub mod envelope;
 pub mod error;
 pub mod expiry;
 pub mod lifecycle;
+pub mod limits;
 mod redact;
+mod reply;
 pub mod seal;
 pub mod secret;
 pub mod skew;

@@ -121,7 +121,7 @@ fn decode_key(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     (bytes.len() == KEY_BYTES).then_some(bytes)
 }
 
-fn random(into: &mut [u8]) -> Result<()> {
+pub(crate) fn random(into: &mut [u8]) -> Result<()> {
     getrandom::fill(into).map_err(|error| {
         Error::new(ErrorKind::Internal, "the system gives no randomness")
             .with_source(Cause::from_chain(&error))

@@ -263,6 +263,12 @@ impl Body {
     }
 }
 
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
 impl Drop for Body {
     fn drop(&mut self) {
         if self.sensitive {

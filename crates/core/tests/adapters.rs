@@ -77,7 +77,7 @@ impl<S: Shape> Adapter for Other<S> {
     fn read_profile(&self, _reply: &Reply) -> Profile {
         Profile::default()
     }
-    fn logout(&self) -> Request {
+    fn logout_call(&self) -> Request {
         Request::new(self.endpoint(Method::Delete, "/session/token"))
     }
 }

@@ -196,7 +196,7 @@ mod tests {
     fn callers_who_are_held_back_set_no_alarm_each() {
         let samco = Samco::new("key", "secret");
         let policy = &samco.policy().expiry;
-        let state = State::new(7, true);
+        let state = State::new(7, true, false);
         let login = |now| match state.need(now, policy) {
             Next::Start(flight, _) => flight,
             _ => panic!("no login"),

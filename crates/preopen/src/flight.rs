@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use preopen_core::ask::Question;
 use preopen_core::broker::{Adapter, Login};
 use preopen_core::clock::{Now, Timestamp};
+use preopen_core::consent::{Redirect, consent_needed};
 use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::{Event, FlightId, Record, dead_on_arrival, retries_in_next_totp_step};
@@ -20,6 +21,7 @@ use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 use tokio::sync::oneshot;
 
 use crate::ask::{ask, is_asked_by};
+use crate::consent;
 use crate::session::Inner;
 use crate::shared::{Turn, find_or_log_in};
 
@@ -29,7 +31,27 @@ const STEP_PATIENCE: Duration = Duration::from_secs(65);
 /// Starts the flight, and gives what ends with it. When there is no place for it to run, it fails at once and its slot is
 /// free.
 pub(crate) fn start(inner: &Arc<Inner>, flight: FlightId) -> Option<BoxFuture<'static, ()>> {
-    match inner.spawn.spawn(Box::pin(fly(Arc::downgrade(inner), flight))) {
+    launch(inner, flight, None)
+}
+
+/// The same, with what a person consented to. What came of it is told apart from the flight: a session that is still
+/// valid serves others whatever becomes of this login.
+pub(crate) fn start_granted(
+    inner: &Arc<Inner>,
+    flight: FlightId,
+    redirect: Redirect,
+) -> oneshot::Receiver<Result<()>> {
+    let (told, outcome) = oneshot::channel();
+    drop(launch(inner, flight, Some((redirect, told))));
+    outcome
+}
+
+/// The answer of the broker's page, and who waits for what becomes of it.
+type Grant = (Redirect, oneshot::Sender<Result<()>>);
+
+fn launch(inner: &Arc<Inner>, flight: FlightId, grant: Option<Grant>) -> Option<BoxFuture<'static, ()>> {
+    let flying = fly(Arc::downgrade(inner), flight, grant);
+    match inner.spawn.spawn(Box::pin(flying)) {
         Ok(running) => Some(running),
         Err(error) => {
             drop(inner.apply(Event::Failed { flight, error }));
@@ -60,10 +82,21 @@ pub(crate) enum Landed {
     Adopted { login: Box<Login>, issued_at: Timestamp },
 }
 
-async fn fly(session: Weak<Inner>, flight: FlightId) {
-    let result = AssertUnwindSafe(land(&session, flight)).catch_unwind().await;
+async fn fly(session: Weak<Inner>, flight: FlightId, grant: Option<Grant>) {
+    let (redirect, told) = grant.unzip();
+    let landing = AssertUnwindSafe(land(&session, flight, redirect.as_ref()));
+    let result = landing.catch_unwind().await.unwrap_or_else(|_| Err(lost()));
     let Some(inner) = session.upgrade() else { return };
-    let event = match result.unwrap_or_else(|_| Err(lost())) {
+    let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
+    settle(&inner, flight, result).await;
+    if let Some(told) = told {
+        let _ = told.send(outcome);
+    }
+}
+
+/// Tells the session what came of its flight.
+async fn settle(inner: &Arc<Inner>, flight: FlightId, result: Result<Landed>) {
+    let event = match result {
         Ok(Landed::Opened { login, sent }) => Event::Opened { flight, login, sent },
         Ok(Landed::Adopted { login, issued_at }) => Event::Adopted {
             flight: Some(flight),
@@ -72,7 +105,7 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
         },
         // It was given up because of a logout: nothing was learned of the broker that could hold back the next login.
         Err(error) if error.kind() == ErrorKind::Internal && !inner.is_current(flight) => {
-            return drained(&inner, flight);
+            return drained(inner, flight);
         }
         Err(error) => Event::Failed { flight, error },
     };
@@ -83,17 +116,17 @@ async fn fly(session: Weak<Inner>, flight: FlightId) {
         }
         let now = inner.clock.now();
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
-        drop(sign_out(&inner, &record).await);
+        drop(sign_out(inner, &record).await);
     }
-    drained(&inner, flight);
+    drained(inner, flight);
 }
 
-async fn land(session: &Weak<Inner>, flight: FlightId) -> Result<Landed> {
+async fn land(session: &Weak<Inner>, flight: FlightId, grant: Option<&Redirect>) -> Result<Landed> {
     let shared = session.upgrade().ok_or_else(lost)?.shared.clone();
     if let Some(shared) = shared {
-        return find_or_log_in(session, flight, &shared).await;
+        return find_or_log_in(session, flight, &shared, grant).await;
     }
-    let (login, sent) = attempts(session, flight, None).await?;
+    let (login, sent) = attempts(session, flight, None, grant).await?;
     let login = Box::new(login);
     Ok(Landed::Opened { login, sent })
 }
@@ -144,13 +177,18 @@ fn no_result() -> Error {
     Error::new(ErrorKind::Internal, "the logout ended without a result")
 }
 
-/// Renews or logs in; with a turn, as the only program that does, with credentials that are complete.
+/// Completes what a person consented to, or renews, or logs in; with a turn, as the only program that does, with
+/// credentials that are complete.
 pub(crate) async fn attempts(
     session: &Weak<Inner>,
     flight: FlightId,
     turn: Option<(&mut Turn<'_>, Arc<dyn Adapter>)>,
+    grant: Option<&Redirect>,
 ) -> Result<(Login, Now)> {
     let (mut turn, adapter) = turn.map_or((None, None), |(turn, adapter)| (Some(turn), Some(adapter)));
+    if let Some(redirect) = grant {
+        return consent::granted(session, flight, turn, redirect).await;
+    }
     if let Some(renewed) = refreshed(session, turn.as_deref_mut()).await? {
         return Ok(renewed);
     }
@@ -158,6 +196,11 @@ pub(crate) async fn attempts(
         Some(adapter) => adapter,
         None => complete(session, flight).await?,
     };
+    if adapter.consent().is_some() {
+        let broker = adapter.policy().broker;
+        return Err(consent_needed().with(|context| context.broker = Some(broker)));
+    }
+    let adapter = first_step(session, adapter, turn.as_deref_mut()).await?;
     let (mut codes_refused, mut dead) = (0, false);
     // A code that was refused while the clocks differ is made once more, for the broker's time.
     let mut skew = Skew::default();
@@ -201,6 +244,23 @@ pub(crate) async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<
     complete.map_err(|error| error.with(|context| context.broker = Some(broker)))
 }
 
+/// The credentials with what the first step of a login gives, where it takes two.
+async fn first_step(
+    session: &Weak<Inner>,
+    adapter: Arc<dyn Adapter>,
+    turn: Option<&mut Turn<'_>>,
+) -> Result<Arc<dyn Adapter>> {
+    let Some(request) = adapter.first_step() else {
+        return Ok(adapter);
+    };
+    let inner = session.upgrade().ok_or_else(lost)?;
+    let timeout = inner.begins(turn).await?;
+    let endpoint = request.endpoint.clone();
+    let raw = inner.send(&request, timeout).await;
+    let done = raw.and_then(|raw| adapter.after_first_step(&endpoint, &raw));
+    done.map_err(|error| inner.explain(error, &endpoint, &Redactor::new(adapter.secrets())))
+}
+
 /// What the user's callback answers, as long as this flight is wanted. The session is not held meanwhile.
 async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> Result<Secret> {
     let inner = session.upgrade().ok_or_else(lost)?;
@@ -217,30 +277,44 @@ async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> 
 /// refusal of a refresh is no fault of the user's, and neither is an answer that cannot be read. Only when the
 /// broker cannot be reached, or asks to wait, would a login fare no better: that is an error, and the refresh
 /// token is kept.
-async fn refreshed(session: &Weak<Inner>, turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
+///
+/// Where only a person logs in, there is no other way than this one: every failure is an error then. A refresh token that
+/// the broker refuses is not tried again; any other failure says nothing of it.
+async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
     let inner = session.upgrade().ok_or_else(lost)?;
     let kept = turn
         .as_ref()
         .and_then(|turn| turn.renewable(inner.clock.as_ref()));
     let old = kept.map(|login| login.tokens);
-    let Some(old) = old.or_else(|| Some(inner.renewable()?.tokens.clone())) else {
+    let Some(mut old) = old.or_else(|| Some(inner.renewable()?.tokens.clone())) else {
         return Ok(None);
     };
-    let Some(request) = inner.adapter.refresh(&old) else {
-        return Ok(None);
-    };
-    let timeout = inner.begins(turn).await?;
-    match exchange(&inner, inner.adapter.as_ref(), request, &old.all(), timeout).await {
-        Ok((mut login, sent)) => {
-            login.tokens.keep_from(&old);
-            let policy = &inner.adapter.policy().expiry;
-            let dead = dead_on_arrival(&login, sent, inner.clock.now(), policy).is_some();
-            Ok((!dead).then_some((login, sent)))
+    let only_way = inner.adapter.consent().is_some();
+    // The boundary may come while it is under way: the token that it gave renews once more.
+    for last in [false, true] {
+        let Some(request) = inner.adapter.refresh(&old) else {
+            return Ok(None);
+        };
+        let timeout = inner.begins(turn.as_deref_mut()).await?;
+        match exchange(&inner, inner.adapter.as_ref(), request, &old.all(), timeout).await {
+            Ok((mut login, sent)) => {
+                login.tokens.keep_from(&old);
+                let policy = &inner.adapter.policy().expiry;
+                let dead = dead_on_arrival(&login, sent, inner.clock.now(), policy).is_some();
+                if !dead || (last && only_way) {
+                    return Ok(Some((login, sent)));
+                }
+                old = login.tokens;
+            }
+            Err(error) if only_way || error.kind() == ErrorKind::RateLimited => return Err(error),
+            Err(error) if error.context().phase == Some(Phase::Connect) => return Err(error),
+            Err(_) => return Ok(None),
         }
-        Err(error) if error.kind() == ErrorKind::RateLimited => Err(error),
-        Err(error) if error.context().phase == Some(Phase::Connect) => Err(error),
-        Err(_) => Ok(None),
+        if !only_way {
+            break;
+        }
     }
+    Ok(None)
 }
 
 /// The code for a login, if one is needed; waits for the next step when this one's code was sent already. `skew` brings
@@ -312,7 +386,7 @@ async fn login(
 
 /// Sends a request that opens a session and reads its reply; `secrets` are those of the request beside the
 /// credentials. What the reply tells of the broker's clock is kept with either result.
-async fn exchange(
+pub(crate) async fn exchange(
     inner: &Inner,
     adapter: &dyn Adapter,
     request: Request,
@@ -329,6 +403,7 @@ async fn exchange(
     match raw.and_then(|raw| adapter.read_login(&endpoint, &raw)) {
         Ok(mut login) => {
             login.skew = skew(login.server_time);
+            login.sent_at(sent.wall);
             login.profile.clean(&redactor(&login.tokens.all()));
             Ok((login, sent))
         }

@@ -15,10 +15,12 @@
 //! have I/O and time enabled; elsewhere they go over a background thread that is started by the first call.
 #![warn(missing_docs)]
 
+mod account;
 mod alarm;
 mod ask;
 mod builder;
 mod call;
+mod consent;
 mod events;
 mod flight;
 mod handover;
@@ -33,13 +35,17 @@ mod token;
 #[doc(hidden)]
 pub mod runtime;
 
+pub use account::{LoginCode, SamcoLegacyCalls};
 pub use builder::SessionBuilder;
 pub use call::Call;
+pub use consent::{LoginOptions, LoginStart};
 pub use events::Events;
 pub use preflight::{Check, CheckStatus, Preflight};
 pub use preopen_core::ask::{Answer, Ask, SecretSource, callback_failed};
 pub use preopen_core::broker::Profile;
-pub use preopen_core::brokers::{AngelOne, Samco, TotpSource};
+pub use preopen_core::brokers::{
+    AngelOne, AngelOnePublisher, Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth, TotpSource,
+};
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
 pub use preopen_core::envelope::Reply;
 pub use preopen_core::error::{

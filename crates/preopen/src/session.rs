@@ -9,6 +9,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::{Clock, Timestamp};
+use preopen_core::consent::Pending;
 use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::shared::Origin;
@@ -27,7 +28,7 @@ use crate::flight;
 use crate::preflight::ClockSeen;
 use crate::runtime::{self, Spawn, anywhere};
 use crate::shared::{
-    Shared, StoreLoss, Turn, await_others, catch_up, is_fresh, look, look_behind, look_first,
+    Shared, StoreLoss, Turn, await_others, catch_up, find_renewable, is_fresh, look, look_behind, look_first,
 };
 use crate::state::{Next, Outcome, State, Todo, seed_of};
 use crate::token::{Headers, Token};
@@ -64,10 +65,12 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Arc<Shared>>,
     /// Spreads the waits of different accounts.
     pub(crate) seed: u64,
-    target: Target,
+    pub(crate) target: Target,
     transport: Arc<dyn Transport>,
-    state: State,
+    pub(crate) state: State,
     spent_steps: ArcSwap<SpentSteps>,
+    /// Logins that persons began here, while they are not kept in a store.
+    pub(crate) pending: ArcSwap<Pending>,
     /// The difference between the clocks, as the last reply told.
     pub(crate) clock_seen: ClockSeen,
     derived: ArcSwapOption<Derived>,
@@ -108,7 +111,8 @@ impl Session {
             Arc::new(Shared::new(store, identity, policy, on_loss))
         });
         let seed = seed_of(&fingerprint);
-        let state = State::new(seed, settings.keep_warm);
+        let needs_consent = settings.adapter.consent().is_some();
+        let state = State::new(seed, settings.keep_warm, needs_consent);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -122,6 +126,7 @@ impl Session {
                 transport: settings.transport,
                 state,
                 spent_steps: ArcSwap::default(),
+                pending: ArcSwap::default(),
                 clock_seen: ClockSeen::default(),
                 derived: ArcSwapOption::empty(),
             }),
@@ -326,6 +331,7 @@ impl Session {
         catch_up(&self.inner).await;
         if self.inner.live().is_none() {
             await_others(&self.inner).await;
+            find_renewable(&self.inner).await;
         }
         let done = self.inner.apply(Event::SignedOut);
         if let Some(error) = done.refused {
@@ -485,7 +491,7 @@ fn never_connected(error: &Error) -> bool {
 }
 
 impl Inner {
-    fn live(&self) -> Option<Arc<Record>> {
+    pub(crate) fn live(&self) -> Option<Arc<Record>> {
         self.state
             .published()
             .filter(|record| record.is_live(self.clock.now()))
@@ -603,9 +609,14 @@ impl Inner {
         let mut authenticated = request.clone();
         self.adapter
             .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
+        self.converse(&authenticated, record, deadline).await
+    }
+
+    /// Sends a request that is complete, and reads its reply.
+    async fn converse(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
         let endpoint = &request.endpoint;
         let derived = self.derived(record);
-        let raw = self.send(&authenticated, deadline).await;
+        let raw = self.send(request, deadline).await;
         let read = raw.and_then(|raw| {
             let write = endpoint.class == CallClass::Write;
             let reply = self.adapter.read(endpoint, &raw);
@@ -636,7 +647,14 @@ impl Inner {
 
     /// Ends a session at the broker with its own token.
     pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
-        self.exchange(&self.adapter.logout(), record, self.timeout).await
+        let now = self.clock.now();
+        let request = self.adapter.logout(&record.tokens, record.is_live(now), now.wall);
+        self.converse(&request, record, self.timeout).await
+    }
+
+    /// Names the broker in an error.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        error.with(|context| context.broker = Some(self.adapter.policy().broker))
     }
 
     /// Completes an error before it leaves: broker and endpoint, and every secret that `redactor` knows removed.

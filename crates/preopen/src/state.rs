@@ -82,8 +82,10 @@ struct Waiting {
 
 impl State {
     /// The state of an account before its first login; `seed` spreads the waits of different accounts.
-    pub(crate) fn new(seed: u64, keep_warm: bool) -> Self {
-        let machine = Machine::new(seed).keeping_warm(keep_warm);
+    pub(crate) fn new(seed: u64, keep_warm: bool, needs_consent: bool) -> Self {
+        let machine = Machine::new(seed)
+            .keeping_warm(keep_warm)
+            .needing_consent(needs_consent);
         Self {
             machine: ArcSwap::from_pointee(machine),
             keep_warm,
@@ -135,9 +137,18 @@ impl State {
     }
 
     pub(crate) fn need(&self, now: Now, policy: &ExpiryPolicy) -> Next {
+        self.next(Event::Needed, now, policy)
+    }
+
+    /// A login that a person has consented to must run: it starts, or waits for the flight before it.
+    pub(crate) fn grant(&self, now: Now, policy: &ExpiryPolicy) -> Next {
+        self.next(Event::Granted, now, policy)
+    }
+
+    fn next(&self, event: Event, now: Now, policy: &ExpiryPolicy) -> Next {
         let gate = self.gate(now, policy);
         let mut inside = gate.lock();
-        for effect in self.step(&mut inside, Event::Needed, now, policy) {
+        for effect in self.step(&mut inside, event, now, policy) {
             match effect {
                 Effect::Serve(record) => return Next::Use(Ok(record)),
                 Effect::Refuse(error) => return Next::Use(Err(error)),

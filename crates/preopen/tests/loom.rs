@@ -65,7 +65,7 @@ struct Session(Arc<State>);
 impl Session {
     fn new() -> Self {
         sync::fork(1);
-        Self(Arc::new(State::new(7, false)))
+        Self(Arc::new(State::new(7, false, false)))
     }
 
     /// With a session of generation 1.

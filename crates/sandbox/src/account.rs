@@ -47,6 +47,10 @@ pub struct SamcoAccount {
     pub primary_ip: String,
     /// The registered secondary address; empty when none is.
     pub secondary_ip: String,
+    /// Where the app wants browsers to come back to.
+    pub redirect_url: String,
+    /// The key of the deprecated login; empty when none has been made.
+    pub secret_api_key: String,
 }
 
 /// A SmartAPI account with one app. All of it is fake.
@@ -65,6 +69,8 @@ pub struct AngelOneAccount {
     pub primary_ip: String,
     /// The registered secondary address; empty when none is.
     pub secondary_ip: String,
+    /// Where the app wants browsers to come back to; empty for an app that is not of the publisher kind.
+    pub redirect_url: String,
 }
 
 /// An account of either broker.
@@ -118,14 +124,21 @@ impl Account {
             Self::Samco(a) => json!({
                 "broker": "samco", "account": a.account, "password": a.password, "api_key": a.api_key,
                 "api_secret": a.api_secret, "primary_ip": a.primary_ip, "secondary_ip": a.secondary_ip,
+                "redirect_url": a.redirect_url, "secret_api_key": a.secret_api_key,
             }),
             Self::AngelOne(a) => json!({
                 "broker": "angelone", "client_code": a.client_code, "pin": a.pin,
                 "totp_secret": a.totp_secret, "api_key": a.api_key,
+                "redirect_url": a.redirect_url,
             }),
         }
     }
 }
+
+/// Where Samco's seeded apps send browsers: a receiver on this machine.
+pub(crate) const SAMCO_REDIRECT: &str = "http://127.0.0.1:8765/callback";
+/// Where SmartAPI's seeded apps send browsers: that broker refuses addresses of this machine.
+pub(crate) const ANGELONE_REDIRECT: &str = "https://strategy.example/callback";
 
 /// The length of the secrets that Samco issues.
 const SECRET_LENGTH: usize = 96;
@@ -150,6 +163,8 @@ pub(crate) fn seeds() -> Vec<Account> {
             api_secret: fake_secret(&format!("samco-{number}")),
             primary_ip: primary.to_owned(),
             secondary_ip: secondary.to_owned(),
+            redirect_url: SAMCO_REDIRECT.to_owned(),
+            secret_api_key: format!("sandbox-legacy-key-{number}"),
         })
     };
     let angelone = |number: u8, pin: &str, totp: &str, primary: &str, secondary: &str| {
@@ -160,6 +175,7 @@ pub(crate) fn seeds() -> Vec<Account> {
             api_key: format!("sandbox-angelone-key-{number}"),
             primary_ip: primary.to_owned(),
             secondary_ip: secondary.to_owned(),
+            redirect_url: ANGELONE_REDIRECT.to_owned(),
         })
     };
     vec![

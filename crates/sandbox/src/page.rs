@@ -3,18 +3,19 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::account::{Account, Broker};
 use crate::control::is_own_host;
+use crate::html::{escape, secured};
 use crate::request_log::RequestRecord;
 use crate::source::SourceIp;
 use crate::state::State;
 use crate::wire::{Reply, Request};
 
+/// The page has no form.
+const FORMS: &str = "'none'";
 const STYLE: &str = include_str!("page.css");
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// How many requests are shown.
 const SHOWN: usize = 50;
 /// How many accounts the page shows.
@@ -28,15 +29,18 @@ pub(crate) fn answer(state: &State, request: &Request) -> Option<Reply> {
         _ => return None,
     };
     if request.method != Method::GET && request.method != Method::HEAD {
-        return Some(secured(Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n")));
+        return Some(secured(
+            Reply::text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
+            FORMS,
+        ));
     }
     if !is_own_host(state, request) {
-        return Some(secured(Reply::text(
-            StatusCode::FORBIDDEN,
-            "open this page by its loopback address\n",
-        )));
+        return Some(secured(
+            Reply::text(StatusCode::FORBIDDEN, "open this page by its loopback address\n"),
+            FORMS,
+        ));
     }
-    Some(secured(if style {
+    let reply = if style {
         Reply::new(
             StatusCode::OK,
             HeaderValue::from_static("text/css; charset=utf-8"),
@@ -44,39 +48,8 @@ pub(crate) fn answer(state: &State, request: &Request) -> Option<Reply> {
         )
     } else {
         Reply::html(StatusCode::OK, render(state))
-    }))
-}
-
-fn secured(reply: Reply) -> Reply {
-    let fixed = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-    ];
-    fixed.into_iter().fold(reply, |reply, (name, value)| {
-        reply.with_header(name, HeaderValue::from_static(value))
-    })
-}
-
-/// Text made safe between tags and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
+    };
+    Some(secured(reply, FORMS))
 }
 
 fn render(state: &State) -> String {
@@ -225,14 +198,4 @@ fn row(page: &mut String, record: &RequestRecord) {
         escape(&record.source_ip),
         escape(record.account.as_deref().unwrap_or_default()),
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn markup_is_escaped() {
-        assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
-    }
 }

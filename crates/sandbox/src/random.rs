@@ -25,6 +25,27 @@ pub(crate) fn text<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(bytes::<N>())
 }
 
+/// `N` random bytes in hexadecimal.
+pub(crate) fn hex<const N: usize>() -> String {
+    use std::fmt::Write as _;
+    bytes::<N>().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// `length` characters of an alphabet of at most 256, all about equally likely.
+pub(crate) fn of_alphabet(alphabet: &str, length: usize) -> String {
+    let letters: Vec<char> = alphabet.chars().collect();
+    (0..length)
+        .filter_map(|_| {
+            let at = u32::from_be_bytes(bytes()) as usize % letters.len().max(1);
+            letters.get(at)
+        })
+        .collect()
+}
+
 /// A random version 4 UUID.
 pub(crate) fn uuid() -> String {
     let bits = (u128::from_be_bytes(bytes()) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);

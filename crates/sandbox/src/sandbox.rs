@@ -1,21 +1,24 @@
 //! The handle of a running sandbox: where it is, who has accounts, and the control API in-process.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use preopen_core::{Timestamp, VirtualClock};
 use serde_json::{Value, json};
 
 use crate::account::{Account, Broker};
-use crate::control::{add_made_up, next_occurrence};
+use crate::control::{add_made_up, change_account, consent, next_occurrence};
 use crate::error::{ControlError, StartError};
 use crate::fault::{Fault, FaultRecord};
+use crate::inbox::Message;
 use crate::options::Options;
 use crate::random;
 use crate::request_log::RequestReport;
 use crate::server::{Server, Tls, bind};
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 
@@ -92,6 +95,20 @@ impl Sandbox {
         add_made_up(&self.state, broker, count)
     }
 
+    /// Changes an account, as `PATCH /accounts/{id}` does: its standing, credentials, addresses or redirect URL. Gives
+    /// all of it as it is then.
+    ///
+    /// ```no_run
+    /// # fn example(sandbox: &preopen_sandbox::Sandbox) -> Result<(), preopen_sandbox::ControlError> {
+    /// let change = serde_json::json!({"redirect_url": "http://127.0.0.1:8123/callback"});
+    /// sandbox.change_account("SBX001", &change)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn change_account(&self, id: &str, change: &Value) -> Result<Value, ControlError> {
+        change_account(&self.state, id, change)
+    }
+
     /// The clock that sessions on this sandbox follow.
     pub fn clock(&self) -> Arc<VirtualClock> {
         self.state.clock.clone()
@@ -144,6 +161,20 @@ impl Sandbox {
         let now = self.state.now();
         let samco = self.state.samco().end_sessions_of(account, now);
         samco + self.state.angelone().end_sessions_of(account, now)
+    }
+
+    /// Plays the person at a browser that a client sends to `url` (Samco's authorize page or SmartAPI's publisher
+    /// login): approves with what `account` knows (by default the owner of the app), or cancels. Gives the
+    /// address that the browser is sent to, without following it.
+    pub fn consent(&self, url: &str, approve: bool, account: Option<&str>) -> Result<String, ControlError> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let source = Source::of(&HeaderMap::new(), false, self.state.source_ip(), here);
+        consent(&self.state, source, url, approve, account)
+    }
+
+    /// The emails and SMS that the brokers sent: one-time codes and keys, oldest first.
+    pub fn inbox(&self) -> Vec<Message> {
+        self.state.inbox().list(None)
     }
 
     /// The line that `preopen sandbox --json` prints once it is ready.

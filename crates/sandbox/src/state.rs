@@ -8,6 +8,7 @@ use crate::account::{Account, Broker, seeds};
 use crate::angelone::AngelOne;
 use crate::error::ControlError;
 use crate::fault::Faults;
+use crate::inbox::Inbox;
 use crate::options::Options;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
@@ -30,6 +31,8 @@ pub(crate) struct State {
     source_ip: Mutex<SourceIp>,
     samco: Mutex<Samco>,
     angelone: Mutex<AngelOne>,
+    /// Taken last, also while a broker is held.
+    inbox: Mutex<Inbox>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -53,11 +56,18 @@ impl State {
             source_ip: Mutex::default(),
             samco: Mutex::default(),
             angelone: Mutex::default(),
+            inbox: Mutex::default(),
         };
         for account in seeds() {
             state.insert(&account);
         }
         state
+    }
+
+    /// Scheme, address and port of this sandbox.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = if self.options.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// The time by this machine's clock, which sessions follow.
@@ -77,6 +87,10 @@ impl State {
 
     pub(crate) fn angelone(&self) -> MutexGuard<'_, AngelOne> {
         lock(&self.angelone)
+    }
+
+    pub(crate) fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        lock(&self.inbox)
     }
 
     pub(crate) fn source_ip(&self) -> SourceIp {

@@ -83,8 +83,9 @@ switches! {
     SamcoSecondLoginRevokesFirst "samco_second_login_revokes_first" Kind::OnOff, 1,
         "unknown for v3.2; the older wrappers say that a new login ends the one before, and a client that \
          survives this survives the other";
-    SamcoIpScope "samco_ip_scope" Kind::OneOf(&["orders", "all"]), 0,
-        "most pages refuse only orders from other addresses, one page says every request is refused";
+    SamcoIpScope "samco_ip_scope" Kind::OneOf(&["orders", "order_reads", "all"]), 0,
+        "most pages refuse only orders from other addresses, one page says every request is refused; nothing lists \
+         which calls count as orders: order_reads adds the order book and status";
     SamcoIpErrorCode "samco_ip_error_code" Kind::OnOff, 0,
         "the documented refusal shows no code, although a table says that order calls give EOAUTH009";
     SamcoExpiredText "samco_expired_text" Kind::OneOf(&["invalid_token", "mandatory", "session_expired"]), 0,
@@ -95,6 +96,39 @@ switches! {
         "the claims of the token are not documented, so clients must do without `exp`";
     SamcoHttpOkFailures "samco_http_ok_failures" Kind::OnOff, 0,
         "documented failures of orders and data are HTTP 400; others report them inside an HTTP 200";
+    SamcoExpiredStatus "samco_expired_status" Kind::Number(400, 599), 401,
+        "the status for an expired token is not documented; 401 is that of a missing one";
+    SamcoAccessTokenLead "samco_access_token_lead" Kind::Number(0, 28_800), 300,
+        "seconds: the deprecated access token is documented to end before 08:00, not how long before";
+    SamcoLegacySessionLife "samco_legacy_session_life" Kind::OneOf(&["eight", "day"]), 0,
+        "one page gives the session of the deprecated login 24 hours, another ends every session at 08:00";
+    OauthErrorStatus "oauth_error_status" Kind::Number(200, 599), 401,
+        "the status of refusals of /oauth/* is not documented; 401 is what /session/token gives with the same codes";
+    OauthErrorText "oauth_error_text" Kind::OneOf(&["message", "statusMessage", "errorMessage"]), 0,
+        "the body of such a refusal is not documented either; an official sample reads `message`";
+    OauthErrorCode "oauth_error_code" Kind::OneOf(&["errorCode", "code", "none"]), 0,
+        "the field of the EOAUTH code: /session/token names it errorCode";
+    OauthErrorRedirect "oauth_error_redirect" Kind::OneOf(&["registered", "any"]), 0,
+        "documented: a refused request goes back to any valid http(s) address; by default only to a registered one, \
+         so that the sandbox is no open redirect";
+    OauthLocalhostRedirect "oauth_localhost_redirect" Kind::OnOff, 0,
+        "only http://127.0.0.1 is documented as an exception from https; nothing is said about http://localhost";
+    OauthExchangeHold "oauth_exchange_hold_ms" Kind::Number(0, 60_000), 0,
+        "milliseconds of real time that the exchange of a code takes; another exchange of it meanwhile is EOAUTH030";
+    OauthRefreshSurvivesEight "oauth_refresh_survives_eight" Kind::OnOff, 1,
+        "unknown: one page says that 7 days of refresh avoid daily consent, one wants consent on every trading day";
+    OauthRefreshGraceSeconds "oauth_refresh_grace_seconds" Kind::Number(0, 86_400), 0,
+        "documented: a refresh token is inactive at once when it has been used; no grace is mentioned";
+    OauthRefreshResetsSevenDays "oauth_refresh_resets_seven_days" Kind::OnOff, 1,
+        "not documented; a new refresh token says that it lives 7 days";
+    OauthLogoutEndsGrant "oauth_logout_ends_grant" Kind::OnOff, 1,
+        "unknown whether logging out ends the refresh token too; a client that survives this survives the other";
+    OauthRevokeTokenType "oauth_revoke_token_type" Kind::OneOf(&["any", "access_token"]), 0,
+        "only the word access_token is shown; set to that, any other word is refused";
+    PublisherEchoesState "publisher_echoes_state" Kind::OnOff, 1,
+        "documented; one integrator notes that it does not always come back";
+    PublisherRedirectsToUndefined "publisher_redirects_to_undefined" Kind::OnOff, 0,
+        "seen in 2026 with apps of the new kind: the browser ends at /publisher-login/undefined";
     TotpClock "totp_clock" Kind::OneOf(&["either", "virtual", "real"]), 0,
         "clients written by others make codes from real time whatever the virtual clock says";
     TotpWindowSteps "totp_window_steps" Kind::Number(0, 10), 1,

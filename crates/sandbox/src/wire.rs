@@ -1,5 +1,7 @@
 //! Requests as the endpoints read them and replies as they give them. HTTP itself lives in `server`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
@@ -30,9 +32,12 @@ impl Request {
 
     /// The first value of a query parameter.
     pub(crate) fn query(&self, name: &str) -> Option<String> {
-        form_urlencoded::parse(self.query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, v)| v.into_owned())
+        form_field(self.query.as_bytes(), name)
+    }
+
+    /// The first value of a field of a form that a browser posted.
+    pub(crate) fn form(&self, name: &str) -> Option<String> {
+        form_field(&self.body, name)
     }
 
     /// The body as JSON; `None` when it is not JSON.
@@ -49,6 +54,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// The account that the request acted for, for the request log.
     pub(crate) account: Option<String>,
+    /// How much real time the broker takes before it sends this.
+    pub(crate) hold: Duration,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -62,6 +69,7 @@ impl Reply {
             headers: vec![(header::CONTENT_TYPE, content_type)],
             body: body.into(),
             account: None,
+            hold: Duration::ZERO,
         }
     }
 
@@ -75,6 +83,15 @@ impl Reply {
 
     pub(crate) fn html(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(status, HTML, body)
+    }
+
+    /// HTTP 303: a browser goes on to `address` with GET. An address that no header can carry is a fault of
+    /// whoever registered it, and stays here.
+    pub(crate) fn see_other(address: &str) -> Self {
+        match HeaderValue::from_str(address) {
+            Ok(address) => Self::text(StatusCode::SEE_OTHER, "").with_header(header::LOCATION, address),
+            Err(_) => Self::text(StatusCode::INTERNAL_SERVER_ERROR, "the address cannot be sent\n"),
+        }
     }
 
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -91,6 +108,12 @@ impl Reply {
         self.account = Some(account.to_owned());
         self
     }
+}
+
+fn form_field(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form)
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// A field of a JSON object as trimmed text; numbers count, because loosely typed clients send them.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// A share of `span`, from 0 to all of it: the same for the same seed and turn, different between seeds.
-pub(super) fn share_of(span: Duration, seed: u64, turn: u32) -> Duration {
+pub(crate) fn share_of(span: Duration, seed: u64, turn: u32) -> Duration {
     // SplitMix64's mixing step: nothing but an even spread is wanted of it.
     let mut mixed = seed.wrapping_add(u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -11,6 +11,7 @@ use super::record::{Record, SessionState, StateName};
 use super::shared::Origin;
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
+use crate::consent::consent_needed;
 use crate::error::{Advice, Error, ErrorKind, LoginReason, Phase as ErrorPhase};
 use crate::expiry::ExpiryPolicy;
 use crate::skew::Skew;
@@ -33,6 +34,8 @@ pub struct FlightId(u64);
 pub enum Event {
     /// A caller needs a session.
     Needed,
+    /// A person logged in at the broker's page: the login that completes it must run now.
+    Granted,
     /// A login succeeded.
     Opened {
         /// The flight that did it.
@@ -151,6 +154,8 @@ pub struct Machine {
     seed: u64,
     /// Whether the session is renewed after its end without being asked for.
     warm: bool,
+    /// Whether only a person can log in.
+    needs_consent: bool,
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
     generation: u64,
@@ -185,12 +190,22 @@ impl Machine {
         Self { warm, ..self }
     }
 
+    /// The same, for credentials that only a person can log in with.
+    #[must_use]
+    pub fn needing_consent(self, needs_consent: bool) -> Self {
+        Self {
+            needs_consent,
+            ..self
+        }
+    }
+
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
     #[must_use]
     pub fn step(mut self, event: Event, now: Now, policy: &ExpiryPolicy) -> (Self, Vec<Effect>) {
-        let mut effects: Vec<Effect> = self.notice_time(now).into_iter().collect();
+        let mut effects = self.notice_time(now);
         effects.extend(match event {
             Event::Needed => vec![self.needed(now)],
+            Event::Granted => vec![self.granted()],
             Event::Opened { flight, login, sent } => self.opened(flight, login, sent, now, policy),
             Event::Failed { flight, error } => self.failed(flight, &error, now),
             Event::Drained { flight } => self.drained(flight, now),
@@ -231,23 +246,34 @@ impl Machine {
     }
 
     /// Time itself ends sessions; it is noticed at the first event after.
-    fn notice_time(&mut self, now: Now) -> Option<Effect> {
+    fn notice_time(&mut self, now: Now) -> Vec<Effect> {
         let Phase::Active(record) = &self.phase else {
-            return None;
+            return Vec::new();
         };
         let (told, name, verb) = if !record.is_live(now) {
             (Told::Expired, EventName::Expired, "ended")
         } else if now.wall >= expiring_at(record) {
             (Told::Expiring, EventName::Expiring, "ends")
         } else {
-            return None;
+            return Vec::new();
         };
         if self.told >= told {
-            return None;
+            return Vec::new();
         }
         self.told = told;
         let reason = format!("{verb} at {}", record.expiry.at().to_ist());
-        Some(announce(SessionEvent::of(name, now.wall, record, reason)))
+        let mut effects = vec![announce(SessionEvent::of(name, now.wall, record, reason))];
+        if told == Told::Expired {
+            effects.extend(self.calls_a_person(record, now));
+        }
+        effects
+    }
+
+    /// The session is over, and only a person opens the next one: that is told at once, not when the first order fails.
+    fn calls_a_person(&self, record: &Record, now: Now) -> Option<Effect> {
+        let renewable = record.outlives_its_end(now);
+        (self.needs_consent && !renewable)
+            .then(|| because(EventName::LoginNeeded, now, self.generation, &consent_needed()))
     }
 
     fn needed(&mut self, now: Now) -> Effect {
@@ -265,6 +291,19 @@ impl Machine {
         if let Some(error) = self.back_off.holds(now) {
             return Effect::Refuse(error);
         }
+        self.begin()
+    }
+
+    /// A person has just consented: what was refused before, and any wait, is out of date.
+    fn granted(&mut self) -> Effect {
+        if matches!(self.phase, Phase::Closed) {
+            return Effect::Refuse(closed_error());
+        }
+        if let Some(flight) = self.flight {
+            return Effect::Join(flight);
+        }
+        self.blocked = None;
+        self.back_off.clear();
         self.begin()
     }
 
@@ -302,12 +341,16 @@ impl Machine {
         let (Phase::Active(record) | Phase::Expired(record)) = &self.phase else {
             return None;
         };
-        (self.warm && idle).then(|| {
+        let due = || {
             let late = record.skew.map_or(Duration::ZERO, Skew::behind);
             let jitter = share_of(WARM_SPREAD, self.seed, 0);
             let due = record.expiry.at().plus(late + WARM_AFTER + jitter);
             due.max(now.wall.plus(self.back_off.rest(now)))
-        })
+        };
+        // Where only a person logs in, nothing but a refresh token can renew.
+        let renews =
+            |due: &Timestamp| !self.needs_consent || record.renewable_until.is_some_and(|until| *due < until);
+        (self.warm && idle).then(due).filter(renews)
     }
 
     /// Whether an [`Event::Tick`] at `now` starts a login.
@@ -353,8 +396,8 @@ impl Machine {
         effects
     }
 
-    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None`, and nothing changes,
-    /// when it is over already. Its end is told by nobody yet.
+    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None` when it is over already; it is
+    /// kept then for its refresh token, if that outlives it and there is no session that lives. Its end is told by nobody yet.
     fn publish(
         &mut self,
         login: Login,
@@ -367,10 +410,13 @@ impl Machine {
         let stored = login.origin.map_or(0, |origin| origin.generation);
         let generation = stored.max(self.generation + 1);
         let record = Record::new(generation, login, issued_at, known, policy);
+        let record = Arc::new(record);
         if !record.is_live(now) {
+            if record.outlives_its_end(now) && self.live(now).is_none() {
+                self.phase = Phase::Expired(record);
+            }
             return None;
         }
-        let record = Arc::new(record);
         self.generation = record.generation;
         self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
@@ -475,6 +521,7 @@ impl Machine {
             return effects;
         }
         self.flight = None;
+        effects.extend(self.lost_with(error, now));
         // A failed renewal never displaces a session that is still valid.
         if let Some(record) = self.live(now) {
             effects.push(Effect::Settle(flight, Ok(record)));
@@ -492,6 +539,29 @@ impl Machine {
         };
         effects.push(Effect::Settle(flight, Err(error.clone())));
         effects
+    }
+
+    /// What a failed login says of the session before it: a refused refresh token is not tried again, and a code that was
+    /// used twice has ended every session of the app.
+    fn lost_with(&mut self, error: &Error, now: Now) -> Vec<Effect> {
+        let reason = error.context().login_reason;
+        if reason == Some(LoginReason::CodeReplayed) {
+            let effects = self.ended(now, "the broker revoked it: a login code was used twice", |_| {
+                true
+            });
+            self.phase = Phase::SignedOut;
+            return effects;
+        }
+        let refused = matches!(
+            reason,
+            Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected)
+        );
+        if let (true, Phase::Active(record) | Phase::Expired(record)) = (refused, &mut self.phase) {
+            let mut over = Record::clone(record);
+            over.renewable_until = Some(over.issued_at);
+            *record = Arc::new(over);
+        }
+        Vec::new()
     }
 
     /// A login that is queued behind what ended goes now, if there is still a reason for it.
@@ -529,6 +599,7 @@ impl Machine {
         if self.told < Told::Expired {
             let expired = SessionEvent::of(EventName::Expired, now.wall, &record, why);
             effects.push(announce(expired));
+            effects.extend(self.calls_a_person(&record, now));
         }
         self.phase = Phase::Expired(record);
         effects
@@ -543,7 +614,10 @@ impl Machine {
         // A refused credential stays refused: logging out must not buy another attempt.
         let idle = match &self.phase {
             Phase::Closed => return vec![Effect::Refuse(closed_error())],
-            Phase::Active(record) if record.is_live(now) => {
+            // A refresh token that opens the next session is ended with this one.
+            Phase::Active(record) | Phase::Expired(record)
+                if is_ended_by_logout(&self.phase, record, now) =>
+            {
                 let record = Arc::clone(record);
                 let logout = self.next_flight();
                 self.draining.push(logout);
@@ -604,10 +678,14 @@ impl Machine {
         (generation <= self.signed_out).then(signed_out_error)
     }
 
-    /// The session that the broker ended before its boundary: its refresh token may still renew it.
+    /// The session whose refresh token may still renew it: the broker ended it before its boundary, or the token outlives
+    /// it.
     pub fn renewable(&self, now: Now) -> Option<Arc<Record>> {
         match &self.phase {
-            Phase::Expired(record) if record.is_live(now) => Some(Arc::clone(record)),
+            Phase::Expired(record) if record.is_renewable(now) => Some(Arc::clone(record)),
+            Phase::Active(record) if !record.is_live(now) && record.is_renewable(now) => {
+                Some(Arc::clone(record))
+            }
             _ => None,
         }
     }
@@ -662,6 +740,12 @@ impl Machine {
 fn expiring_at(record: &Record) -> Timestamp {
     let early = i64::try_from(EXPIRING_BEFORE.as_millis()).unwrap_or_default();
     record.expiry.at().plus_millis(-early)
+}
+
+/// Whether there is something at the broker for a logout to end: a live session, or a refresh token that outlives it.
+fn is_ended_by_logout(phase: &Phase, record: &Record, now: Now) -> bool {
+    let live = matches!(phase, Phase::Active(_)) && record.is_live(now);
+    live || record.outlives_its_end(now)
 }
 
 fn announce(event: SessionEvent) -> Effect {

@@ -10,6 +10,7 @@ mod record;
 pub mod shared;
 
 pub use events::{EventName, SessionEvent, mismatch};
+pub(crate) use jitter::share_of;
 pub use machine::{Effect, Event, FlightId, Machine};
 pub use portable::{Identity, export, import};
 pub use record::{Record, SessionState, StateName};

@@ -121,6 +121,8 @@ struct Written {
     evidence: Vec<(String, i64)>,
     addresses: Option<[Option<String>; 3]>,
     profile: WrittenProfile,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renewable_until: Option<i64>,
     /// Tells a record that was cut or mistyped on its way from a whole one. It is no seal: whoever changes a record can
     /// change this too.
     check: String,
@@ -190,6 +192,7 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
             products: profile.products.clone(),
             order_types: profile.order_types.clone(),
         },
+        renewable_until: record.renewable_until.map(Timestamp::as_millis),
         check: String::new(),
     };
     let text = written.checked().and_then(|written| Secret::json(&written));
@@ -255,6 +258,7 @@ pub fn import(json: &Secret, identity: &Identity) -> Result<(Login, Timestamp)> 
     login.addresses = written.addresses.map(|[source, primary, secondary]| {
         Addresses::new(source.as_deref(), primary.as_deref(), secondary.as_deref())
     });
+    login.renewable_until = written.renewable_until.map(Timestamp::from_millis);
     let profile = written.profile;
     login.profile = Profile {
         account_id: profile.account_id,

@@ -32,6 +32,8 @@ pub struct Record {
     pub addresses: Option<Addresses>,
     /// The holder, as far as the login reply told.
     pub profile: Profile,
+    /// Until when the refresh token may renew it; `None` where that ends with the session itself.
+    pub renewable_until: Option<Timestamp>,
 }
 
 impl Record {
@@ -55,12 +57,26 @@ impl Record {
             expiry,
             addresses: login.addresses,
             profile: login.profile,
+            renewable_until: login.renewable_until,
         }
     }
 
     /// Whether the session may be used at `now`.
     pub fn is_live(&self, now: Now) -> bool {
         !self.deadline.has_passed(now)
+    }
+
+    /// Whether its refresh token may still renew it at `now`.
+    pub fn is_renewable(&self, now: Now) -> bool {
+        match self.renewable_until {
+            Some(until) => now.wall < until,
+            None => self.is_live(now),
+        }
+    }
+
+    /// Whether its refresh token opens a session after this one is over.
+    pub fn outlives_its_end(&self, now: Now) -> bool {
+        self.renewable_until.is_some_and(|until| now.wall < until)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use preopen_core::broker::{Adapter, Login, digest};
 use preopen_core::clock::Now;
+use preopen_core::consent::Redirect;
 use preopen_core::error::Phase;
 use preopen_core::lifecycle::FlightId;
 use preopen_core::lifecycle::shared::{Asker, Decision, Origin};
@@ -31,14 +32,15 @@ pub(crate) async fn find_or_log_in(
     session: &Weak<Inner>,
     flight: FlightId,
     shared: &Shared,
+    grant: Option<&Redirect>,
 ) -> Result<Landed> {
     let overrule = shared.overrule.swap(false, Ordering::Relaxed);
-    match look_and_log_in(session, flight, shared, overrule).await {
+    match look_and_log_in(session, flight, shared, overrule, grant).await {
         Ok(landed) => Ok(landed),
         Err(Trouble::Before(error))
             if error.kind() == ErrorKind::StoreUnavailable && shared.on_loss == StoreLoss::LogIn =>
         {
-            let (login, sent) = attempts(session, flight, None).await?;
+            let (login, sent) = attempts(session, flight, None, grant).await?;
             let login = Box::new(login);
             Ok(Landed::Opened { login, sent })
         }
@@ -63,6 +65,7 @@ async fn look_and_log_in(
     flight: FlightId,
     shared: &Shared,
     overrule: bool,
+    grant: Option<&Redirect>,
 ) -> Result<Landed, Trouble> {
     let began = Instant::now();
     let mut answered_before = None;
@@ -76,8 +79,11 @@ async fn look_and_log_in(
         drop(inner);
         let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
         let seen = shared.store.read(&shared.account).await?;
-        // What cannot be read may be half written: that is decided under the claim.
-        if let Ok((kept, ..)) = shared.open(seen.as_ref()).await {
+        // What cannot be read may be half written: that is decided under the claim. What a person consented to just now
+        // goes before any session that is there.
+        if grant.is_none()
+            && let Ok((kept, ..)) = shared.open(seen.as_ref()).await
+        {
             let answered_before = *answered_before.get_or_insert(kept.guard.answered());
             let asker = Asker {
                 dead,
@@ -94,7 +100,7 @@ async fn look_and_log_in(
         }
         if let Some(claimed) = shared.store.claim(&shared.account).await? {
             let turn = shared.turn(claimed, overrule).await?;
-            if let Some(landed) = take_turn(session, flight, turn, answered_before, overrule).await? {
+            if let Some(landed) = take_turn(session, flight, turn, answered_before, overrule, grant).await? {
                 return Ok(landed);
             }
             losses += 1;
@@ -152,6 +158,7 @@ async fn take_turn(
     mut turn: Turn<'_>,
     answered_before: Option<u64>,
     overrule: bool,
+    grant: Option<&Redirect>,
 ) -> Result<Option<Landed>, Trouble> {
     let inner = match wanted(session, flight) {
         Ok(inner) => inner,
@@ -181,7 +188,11 @@ async fn take_turn(
         answered_before,
         overrule,
     };
-    match turn.kept.decide(&asker, clock.now(), &shared.policy.expiry) {
+    let decision = match grant {
+        Some(_) => Decision::LogIn,
+        None => turn.kept.decide(&asker, clock.now(), &shared.policy.expiry),
+    };
+    match decision {
         Decision::Adopt { login, issued_at } => {
             turn.claim.release().await;
             return Ok(Some(Landed::Adopted { login, issued_at }));
@@ -194,7 +205,7 @@ async fn take_turn(
     }
     turn.kept.ended_for(&asker);
     let before = turn.kept.origin();
-    let done = attempts(session, flight, Some((&mut turn, adapter))).await;
+    let done = attempts(session, flight, Some((&mut turn, adapter)), grant).await;
     match done {
         _ if turn.lost => {
             give_up(turn, before, timeout).await;
@@ -239,6 +250,7 @@ async fn publish(
     timeout: Duration,
 ) -> Result<Option<Landed>, Trouble> {
     // The user logged out meanwhile: nobody else shall take it over.
+    let shared = turn.shared;
     let before = turn.kept.origin();
     if session.upgrade().is_some_and(|inner| !inner.is_current(flight)) {
         turn.lost |= matches!(turn.write_guard().await, Ok(false));
@@ -257,7 +269,15 @@ async fn publish(
         Ok(false) => {
             turn.lost = true;
             give_up(turn, before, timeout).await;
-            Ok(None)
+            // A person consented to it, or the refresh token before it is dead: nobody can open it once more.
+            let only_one = session
+                .upgrade()
+                .is_some_and(|inner| inner.adapter.consent().is_some());
+            if !only_one {
+                return Ok(None);
+            }
+            let login = keep_anyway(shared, login, sent, credentials, timeout).await;
+            Ok(Some(Landed::Opened { login, sent }))
         }
         // The session is there, but nobody else can be told: it serves this program.
         Err(_) => {
@@ -265,6 +285,33 @@ async fn publish(
             Ok(Some(Landed::Opened { login, sent }))
         }
     }
+}
+
+/// Writes a session that cannot be opened again under another claim, since the first one was lost. Gives it with its
+/// origin, or, when the store cannot be had, as it is: it serves this program.
+async fn keep_anyway(
+    shared: &Shared,
+    login: Box<Login>,
+    sent: Now,
+    credentials: &str,
+    patience: Duration,
+) -> Box<Login> {
+    for _ in 0..LOSSES {
+        let Ok(Some(mut turn)) = shared.claim(patience, false).await else {
+            break;
+        };
+        let kept = turn
+            .kept
+            .opened(Login::clone(&login), sent.wall, random(), credentials);
+        let written = turn.write().await;
+        turn.claim.release().await;
+        match written {
+            Ok(true) => return Box::new(kept),
+            Ok(false) => {}
+            Err(_) => break,
+        }
+    }
+    login
 }
 
 /// Whether a login that ended like this may have opened a session at the broker all the same.

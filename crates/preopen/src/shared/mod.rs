@@ -14,10 +14,11 @@ use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::lifecycle::shared::{Asker, Decision, Kept, Origin, key_of};
 use preopen_core::lifecycle::{Event, Identity, Record, SessionState};
 use preopen_core::seal::SealKey;
-use preopen_core::{Error, ErrorKind, Result};
+use preopen_core::{Error, ErrorKind, Result, Secret};
 use preopen_store::{Claim, Claimed, KeySource, Store, Value};
 use tokio::time::Instant;
 
+use crate::consent;
 use crate::runtime::anywhere;
 use crate::session::Inner;
 pub(crate) use flight::find_or_log_in;
@@ -254,6 +255,34 @@ impl Shared {
         (Some(turn.claim), problem)
     }
 
+    /// Begins a login at the broker's page, where every program that shares the session can complete it. Errors:
+    /// `StoreUnavailable`, `Timeout` (`lock`), `LoginRequired`, `InvalidInput`.
+    pub(crate) async fn begin(&self, clock: &dyn Clock, patience: Duration) -> Result<(Secret, Timestamp)> {
+        let mut turn = self
+            .claim(patience, false)
+            .await?
+            .ok_or_else(|| flight::held_by_another(self, patience))?;
+        let begun = turn.kept.guard.pending().begin(clock.now().wall);
+        let written = turn.write_guard().await;
+        let lost = matches!(written, Ok(false)).then(|| turn.lose());
+        turn.claim.release().await;
+        written?;
+        lost.map_or(begun, Err)
+    }
+
+    /// Whether a login was begun that `state` belongs to. Errors: as for `begin`.
+    pub(crate) async fn knows(&self, state: Option<&Secret>, clock: &dyn Clock) -> Result<bool> {
+        let value = self.store.read(&self.account).await?;
+        let (mut kept, ..) = self.open(value.as_ref()).await?;
+        let pending = kept.guard.pending();
+        Ok(consent::knows(pending, state, clock.now().wall))
+    }
+
+    /// What to do while the store cannot be used.
+    pub(crate) fn on_loss(&self) -> StoreLoss {
+        self.on_loss
+    }
+
     /// Waits for a login of another program, if one is under way.
     async fn quiet(&self, patience: Duration) {
         if let Ok(Some(turn)) = self.claim(patience, false).await {
@@ -329,6 +358,28 @@ pub(crate) async fn await_others(inner: &Arc<Inner>) {
     });
     drop(waited.await);
     catch_up(inner).await;
+}
+
+/// A logout that finds no live session looks for one that is over and whose refresh token is not: it is ended too. Best
+/// effort.
+pub(crate) async fn find_renewable(inner: &Arc<Inner>) {
+    let Some(shared) = inner.shared.clone() else {
+        return;
+    };
+    let clock = Arc::clone(&inner.clock);
+    let found = anywhere(async move {
+        let value = shared.store.read(&shared.account).await?;
+        let (kept, ..) = shared.open(value.as_ref()).await?;
+        let found = kept.outlives_its_end(clock.now());
+        Ok(found.map(|(login, issued_at)| (Box::new(login.clone()), issued_at)))
+    });
+    if let Ok(Some((login, issued_at))) = found.await {
+        drop(inner.apply(Event::Adopted {
+            flight: None,
+            login,
+            issued_at,
+        }));
+    }
 }
 
 /// What the store holds for the account of a session; `None` when it has no store. Errors: `StoreUnavailable`,

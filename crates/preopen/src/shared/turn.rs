@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use preopen_core::broker::Login;
 use preopen_core::clock::{Clock, Timestamp};
+use preopen_core::consent::Pending;
+use preopen_core::error::LoginReason;
 use preopen_core::lifecycle::shared::Kept;
 use preopen_core::seal::SealKey;
 use preopen_core::totp::SpentSteps;
@@ -40,6 +42,11 @@ impl Turn<'_> {
     pub(crate) fn renewable(&self, clock: &dyn Clock) -> Option<Login> {
         let policy = &self.shared.policy.expiry;
         self.kept.renewable(clock.now(), policy).cloned()
+    }
+
+    /// The logins that persons began. What is changed is written before anything is sent.
+    pub(crate) fn pending(&mut self) -> &mut Pending {
+        self.kept.guard.pending()
     }
 
     /// Writes down that a login is about to be sent, and with which codes; waits as long as the broker wants between two
@@ -129,6 +136,19 @@ impl Turn<'_> {
     pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
         self.is_over(clock);
         self.kept.guard.failed(error, credentials, seed, clock.now());
-        self.lost |= matches!(self.write_guard().await, Ok(false));
+        let written = match error.context().login_reason {
+            // No program tries this refresh token again.
+            Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected) => {
+                self.kept.not_renewable();
+                self.write().await
+            }
+            // The broker has revoked every token of the app.
+            Some(LoginReason::CodeReplayed) => {
+                self.kept.signed_out();
+                self.write().await
+            }
+            _ => self.write_guard().await,
+        };
+        self.lost |= matches!(written, Ok(false));
     }
 }

@@ -65,7 +65,8 @@ fn caller(state: &State, request: &Request) -> Result<Caller, Box<Reply>> {
     if now >= session.expires_at {
         return Err(named(Box::new(expired(state))));
     }
-    if key != member.account.api_key || !member.app_active {
+    let app = &angelone.members[session.app];
+    if key != app.account.api_key || !app.app_active {
         return Err(named(refused("AG8004", "Invalid API Key")));
     }
     Ok(Caller {

@@ -4,6 +4,7 @@ mod data;
 mod envelope;
 mod gate;
 mod orders;
+pub(crate) mod publisher;
 mod session;
 
 use std::collections::{HashMap, VecDeque};
@@ -53,6 +54,8 @@ pub(crate) struct Member {
 #[derive(Clone, Debug)]
 struct Session {
     member: usize,
+    /// The member whose app it was opened with: another one's after a publisher login.
+    app: usize,
     era: u64,
     expires_at: Timestamp,
     ended: bool,
@@ -184,6 +187,9 @@ impl Member {
 /// Answers one request to SmartAPI.
 pub(crate) fn answer(state: &State, request: &Request) -> Reply {
     type Endpoint = fn(&State, &Request) -> Reply;
+    if request.path == publisher::PAGE {
+        return publisher::page(state, request);
+    }
     let (method, endpoint): (Method, Endpoint) = match request.path.as_str() {
         "/rest/auth/angelbroking/user/v1/loginByPassword" => (Method::POST, session::login),
         "/rest/auth/angelbroking/jwt/v1/generateTokens" => (Method::POST, session::refresh),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::envelope::{backend_failure, gateway_failure, success, too_fast};
 use super::gate::{bearer, check_user_type, reading};
-use super::{AngelOne, Session};
+use super::{AngelOne, Member, Session};
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -30,9 +30,9 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     let (code, pin, totp) = (field("clientcode"), field("password"), field("totp"));
     let now = state.now();
     let mut angelone = state.angelone();
-    let wrong_login = || backend_failure(state, "AB1007", "Login Id or password is invalid");
     let Some(index) = angelone.position(&code) else {
-        return wrong_login();
+        let (error, text) = Refused::Login.shown();
+        return backend_failure(state, error, text);
     };
     if is_too_fast(state, &mut angelone, index) {
         return too_fast().for_account(&code);
@@ -41,40 +41,15 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     if request.header("x-privatekey") != member.account.api_key || !member.app_active {
         return backend_failure(state, "AB1053", "Invalid apiKey").for_account(&code);
     }
-    if pin != member.account.pin {
-        let other = pin.is_empty() || state.switches.word(Switch::AngeloneWrongPin) == "AB1050";
-        let reply = if other { wrong_totp(state) } else { wrong_login() };
+    if let Err(refused) = check_person(state, member, &pin, totp, now) {
+        let (error, text) = refused.shown();
+        let reply = match refused {
+            Refused::Blocked => gateway_failure(state, error, text),
+            _ => backend_failure(state, error, text),
+        };
         return reply.for_account(&code);
     }
-    if member.blocked {
-        return gateway_failure(state, "AB1006", "Client Is Block For Trading").for_account(&code);
-    }
-    let Some(step) = matching_step(state, &member.account.totp_secret, &totp, now) else {
-        return wrong_totp(state).for_account(&code);
-    };
-    let used = (step, totp);
-    if state.switches.is_on(Switch::TotpReuseRefused) && member.used_codes.contains(&used) {
-        return wrong_totp(state).for_account(&code);
-    }
-    member.used_codes.push_back(used);
-    if member.used_codes.len() > 50 {
-        member.used_codes.pop_front();
-    }
-    member.last_login = Some(now);
-    if state.switches.is_on(Switch::AngeloneSecondLoginRevokesFirst) {
-        angelone.members[index].end_sessions();
-    }
-    angelone.forget_when_full(now);
-    angelone.sessions_opened += 1;
-    let number = angelone.sessions_opened;
-    let era = angelone.members[index].era;
-    let session = Session {
-        member: index,
-        era,
-        expires_at: BOUNDARY.next_after(now),
-        ended: false,
-    };
-    angelone.sessions.insert(number, session);
+    let number = open(state, &mut angelone, index, index, now);
     let mut tokens = issue(state, &mut angelone, number, now);
     if let Some(echo) = body.get("state").filter(|echo| !echo.is_null()) {
         tokens["state"] = echo.clone();
@@ -82,8 +57,70 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     success(&tokens).for_account(&code)
 }
 
-fn wrong_totp(state: &State) -> Reply {
-    backend_failure(state, "AB1050", "Invalid totp")
+/// Why a person is not let in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refused {
+    Login,
+    Totp,
+    Blocked,
+}
+
+impl Refused {
+    /// Code and text.
+    pub(super) const fn shown(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Login => ("AB1007", "Login Id or password is invalid"),
+            Self::Totp => ("AB1050", "Invalid totp"),
+            Self::Blocked => ("AB1006", "Client Is Block For Trading"),
+        }
+    }
+}
+
+/// Checks what a person knows; the code counts as used then.
+pub(super) fn check_person(
+    state: &State,
+    member: &mut Member,
+    pin: &str,
+    totp: String,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    if pin != member.account.pin {
+        let other = pin.is_empty() || state.switches.word(Switch::AngeloneWrongPin) == "AB1050";
+        return Err(if other { Refused::Totp } else { Refused::Login });
+    }
+    if member.blocked {
+        return Err(Refused::Blocked);
+    }
+    let step = matching_step(state, &member.account.totp_secret, &totp, now).ok_or(Refused::Totp)?;
+    let used = (step, totp);
+    if state.switches.is_on(Switch::TotpReuseRefused) && member.used_codes.contains(&used) {
+        return Err(Refused::Totp);
+    }
+    member.used_codes.push_back(used);
+    if member.used_codes.len() > 50 {
+        member.used_codes.pop_front();
+    }
+    member.last_login = Some(now);
+    Ok(())
+}
+
+/// Opens a session for a member with the app of a member; gives its number.
+pub(super) fn open(state: &State, angelone: &mut AngelOne, member: usize, app: usize, now: Timestamp) -> u64 {
+    if state.switches.is_on(Switch::AngeloneSecondLoginRevokesFirst) {
+        angelone.members[member].end_sessions();
+    }
+    angelone.forget_when_full(now);
+    angelone.sessions_opened += 1;
+    let number = angelone.sessions_opened;
+    let session = Session {
+        member,
+        app,
+        era: angelone.members[member].era,
+        expires_at: BOUNDARY.next_after(now),
+        ended: false,
+    };
+    angelone.sessions.insert(number, session);
+    number
 }
 
 /// Counts a login attempt and says whether there were too many in the last second.
@@ -132,20 +169,30 @@ fn matching_step(state: &State, secret: &str, code: &str, now: Timestamp) -> Opt
     })
 }
 
-/// New tokens for a session.
+/// New tokens for a session, one to refresh it with among them.
 fn issue(state: &State, angelone: &mut AngelOne, number: u64, now: Timestamp) -> Value {
-    let Some(session) = angelone.sessions.get(&number) else {
+    let Some((access, feed)) = access_and_feed(state, angelone, number, now) else {
         return Value::Null;
     };
+    let claims = json!({"token": random::text::<16>(), "iat": now.as_seconds()});
+    let refresh = random::jwt("HS512", &claims);
+    angelone.refresh.insert(refresh.clone(), number);
+    json!({"jwtToken": access, "refreshToken": refresh, "feedToken": feed})
+}
+
+/// A new access token for a session, and a feed token.
+pub(super) fn access_and_feed(
+    state: &State,
+    angelone: &mut AngelOne,
+    number: u64,
+    now: Timestamp,
+) -> Option<(String, String)> {
+    let session = angelone.sessions.get(&number)?;
     let client = &angelone.members[session.member].account.client_code;
     let mut claims = json!({
         "username": client, "roles": 0, "usertype": "USER", "token": random::text::<24>(), "iat": now.as_seconds(),
     });
     let feed = random::jwt("HS512", &json!({"username": client, "iat": now.as_seconds()}));
-    let refresh = random::jwt(
-        "HS512",
-        &json!({"token": random::text::<16>(), "iat": now.as_seconds()}),
-    );
     match state.switches.word(Switch::AngeloneJwtExp) {
         "years" => claims["exp"] = (now.as_seconds() + 3 * 365 * 86_400).into(),
         "midnight" => claims["exp"] = session.expires_at.as_seconds().into(),
@@ -153,8 +200,7 @@ fn issue(state: &State, angelone: &mut AngelOne, number: u64, now: Timestamp) ->
     }
     let access = random::jwt("HS512", &claims);
     angelone.access.insert(access.clone(), number);
-    angelone.refresh.insert(refresh.clone(), number);
-    json!({"jwtToken": access, "refreshToken": refresh, "feedToken": feed})
+    Some((access, feed))
 }
 
 /// `POST generateTokens`. A bearer is not needed, but one that is sent must be known.

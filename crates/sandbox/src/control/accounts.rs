@@ -6,8 +6,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, broker_of, ok, read};
-use crate::account::{Account, AngelOneAccount, Broker, SamcoAccount, fake_secret, seeds};
+use crate::account::{
+    ANGELONE_REDIRECT, Account, AngelOneAccount, Broker, SAMCO_REDIRECT, SamcoAccount, fake_secret, seeds,
+};
 use crate::error::ControlError;
+use crate::inbox::{Channel, MessageKind};
+use crate::redirect;
 use crate::samco::has_secret_format;
 use crate::state::{ACCOUNTS, State};
 use crate::wire::Request;
@@ -45,6 +49,10 @@ struct Details {
     primary_ip: Option<String>,
     #[serde(default)]
     secondary_ip: Option<String>,
+    #[serde(default)]
+    redirect_url: Option<String>,
+    #[serde(default)]
+    secret_api_key: Option<String>,
 }
 
 /// A change of an account; what is left out stays.
@@ -64,10 +72,14 @@ struct Change {
 }
 
 impl Details {
-    fn check(&self, broker: Broker) -> Result<(), ControlError> {
-        let foreign = match broker {
-            Broker::Samco => [("pin", &self.pin), ("totp_secret", &self.totp_secret)],
-            Broker::AngelOne => [("password", &self.password), ("api_secret", &self.api_secret)],
+    fn check(&self, state: &State, broker: Broker) -> Result<(), ControlError> {
+        let foreign: &[_] = match broker {
+            Broker::Samco => &[("pin", &self.pin), ("totp_secret", &self.totp_secret)],
+            Broker::AngelOne => &[
+                ("password", &self.password),
+                ("api_secret", &self.api_secret),
+                ("secret_api_key", &self.secret_api_key),
+            ],
         };
         if let Some((name, _)) = foreign.iter().find(|(_, value)| value.is_some()) {
             return Err(ControlError::field(
@@ -79,6 +91,7 @@ impl Details {
             ("password", &self.password),
             ("pin", &self.pin),
             ("api_key", &self.api_key),
+            ("secret_api_key", &self.secret_api_key),
         ];
         for (name, value) in texts {
             if value
@@ -122,13 +135,22 @@ impl Details {
                 ));
             }
         }
-        Ok(())
+        let redirect = self.redirect_url.as_deref().unwrap_or_default();
+        let problem = match broker {
+            _ if redirect.is_empty() => None,
+            Broker::Samco => redirect::samco_problem(state, redirect),
+            Broker::AngelOne => redirect::problem(redirect),
+        };
+        match problem {
+            Some(problem) => Err(ControlError::field("redirect_url", problem)),
+            None => Ok(()),
+        }
     }
 }
 
 pub(super) fn add(state: &State, request: &Request) -> Answer {
     let new: NewAccount = read(request)?;
-    new.details.check(new.broker)?;
+    new.details.check(state, new.broker)?;
     let Some(count) = new.count else {
         return Ok((StatusCode::CREATED, add_one(state, new)?.to_json()));
     };
@@ -201,6 +223,8 @@ fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
                 api_secret: details.api_secret.unwrap_or_else(|| fake_secret(&id)),
                 primary_ip: details.primary_ip.unwrap_or_else(|| "203.0.113.10".to_owned()),
                 secondary_ip: details.secondary_ip.unwrap_or_default(),
+                redirect_url: details.redirect_url.unwrap_or_else(|| SAMCO_REDIRECT.to_owned()),
+                secret_api_key: details.secret_api_key.unwrap_or_default(),
                 account: id,
             })
         }
@@ -221,6 +245,9 @@ fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
                     .unwrap_or_else(|| format!("sandbox-angelone-key-{id}")),
                 primary_ip: details.primary_ip.unwrap_or_else(|| "203.0.113.10".to_owned()),
                 secondary_ip: details.secondary_ip.unwrap_or_default(),
+                redirect_url: details
+                    .redirect_url
+                    .unwrap_or_else(|| ANGELONE_REDIRECT.to_owned()),
                 client_code: id,
             })
         }
@@ -256,8 +283,19 @@ pub(super) fn list(state: &State) -> Value {
     json!({"accounts": all})
 }
 
+/// `PATCH /accounts/{id}`.
 pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
-    let change: Change = read(request)?;
+    ok(apply(state, id, read(request)?)?)
+}
+
+/// Changes an account as `PATCH /accounts/{id}` does; gives what it is then.
+pub(crate) fn change_account(state: &State, id: &str, change: &Value) -> Result<Value, ControlError> {
+    let change = Change::deserialize(change)
+        .map_err(|error| ControlError::field("change", format_args!("is wrong: {error}")))?;
+    apply(state, id, change)
+}
+
+fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError> {
     let broker = if state.samco().has_account(id) {
         Broker::Samco
     } else if state.angelone().has_account(id) {
@@ -265,7 +303,7 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
     } else {
         return Err(ControlError::not_found(format!("there is no account {id}")));
     };
-    change.details.check(broker)?;
+    change.details.check(state, broker)?;
     if let Some(key) = &change.details.api_key {
         let taken = match broker {
             Broker::Samco => state.samco().owner_of(key).is_some_and(|owner| owner != id),
@@ -285,6 +323,12 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
     };
     match broker {
         Broker::Samco => {
+            if let Some(key) = &details.api_key {
+                // Samco shows a new secret in the dashboard and mails a new key.
+                let channels = [Channel::Email];
+                let now = state.now();
+                state.inbox().send(now, id, &channels, MessageKind::ApiKey, key);
+            }
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);
                 member.standing.subscribed = change.subscribed.unwrap_or(member.standing.subscribed);
@@ -296,6 +340,8 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
                 put(&mut member.account.api_secret, details.api_secret);
                 put(&mut member.account.primary_ip, details.primary_ip);
                 put(&mut member.account.secondary_ip, details.secondary_ip);
+                put(&mut member.account.redirect_url, details.redirect_url);
+                put(&mut member.account.secret_api_key, details.secret_api_key);
                 ends
             };
             state.samco().edit(id, edit);
@@ -317,6 +363,7 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
                 put(&mut member.account.api_key, details.api_key);
                 put(&mut member.account.primary_ip, details.primary_ip);
                 put(&mut member.account.secondary_ip, details.secondary_ip);
+                put(&mut member.account.redirect_url, details.redirect_url);
                 ends
             };
             state.angelone().edit(id, edit);
@@ -328,7 +375,7 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
             .into_iter()
             .any(|known| known.as_str() == Some(id))
     });
-    ok(shown.cloned().unwrap_or_default())
+    Ok(shown.cloned().unwrap_or_default())
 }
 
 /// `DELETE /sessions?broker=&account=`: ends sessions at once, as a broker does now and then during the day.

@@ -42,7 +42,15 @@ pub(crate) fn is_own_host(state: &State, request: &Request) -> bool {
     is_own_authority(state, request.header("host"))
 }
 
-fn is_own_origin(state: &State, origin: &str) -> bool {
+/// Whether a form came from one of the sandbox's own pages. Clients that are no browsers name no origin.
+pub(crate) fn is_own_form(state: &State, request: &Request) -> bool {
+    match request.headers.get("origin") {
+        None => true,
+        Some(origin) => is_own_origin(state, origin.to_str().unwrap_or("?")),
+    }
+}
+
+pub(super) fn is_own_origin(state: &State, origin: &str) -> bool {
     let scheme = if state.options.tls { "https://" } else { "http://" };
     origin
         .strip_prefix(scheme)

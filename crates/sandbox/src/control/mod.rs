@@ -12,10 +12,13 @@
 //! | `GET` / `PATCH /switches` | shows all with default, values and reason; sets some |
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
+//! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
+//! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
 mod clock;
+mod consent;
 mod guard;
 
 use http::{Method, StatusCode};
@@ -25,13 +28,15 @@ use serde_json::{Value, json};
 use crate::account::Broker;
 use crate::error::ControlError;
 use crate::fault::{Fault, FaultRecord};
+use crate::inbox::Message;
 use crate::source::SourceIp;
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
-pub(crate) use accounts::add_made_up;
+pub(crate) use accounts::{add_made_up, change_account};
 pub(crate) use clock::next_occurrence;
-pub(crate) use guard::is_own_host;
+pub(crate) use consent::consent;
+pub(crate) use guard::{is_own_form, is_own_host};
 
 type Answer = Result<(StatusCode, Value), ControlError>;
 
@@ -59,9 +64,9 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" => &[Method::POST],
+        "/clock/advance" | "/consent" => &[Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
-        "/requests" => &[Method::GET, Method::DELETE],
+        "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
         "/accounts" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
@@ -125,6 +130,16 @@ fn route(state: &State, request: &Request) -> Answer {
         (_, "/source-ip") => ok(json!({"ip": state.source_ip().to_json()})),
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
+        (_, "/consent") => consent::answer(state, request),
+        ("GET", "/inbox") => {
+            let account = request.query("account").filter(|account| !account.is_empty());
+            let messages = state.inbox().list(account.as_deref());
+            ok(json!({"messages": messages.iter().map(Message::to_json).collect::<Vec<_>>()}))
+        }
+        ("DELETE", "/inbox") => {
+            state.inbox().clear();
+            ok(json!({"messages": []}))
+        }
         ("DELETE", _) => accounts::end_sessions(state, request),
         _ => accounts::change(state, request, path.trim_start_matches("/accounts/")),
     }

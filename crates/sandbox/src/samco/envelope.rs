@@ -31,6 +31,12 @@ pub(super) fn success(state: &State, message: &str, payload: Value) -> Reply {
     Reply::json(StatusCode::OK, &extended(common, payload))
 }
 
+/// A reply with its time, without an id, and with exactly these other fields.
+pub(super) fn timed(state: &State, status: StatusCode, fields: Value) -> Reply {
+    let time = json!({"serverTime": state.now().format_ist(SERVER_TIME)});
+    Reply::json(status, &extended(time, fields))
+}
+
 /// HTTP 200 with the time and id of a reply and exactly these other fields.
 pub(super) fn irregular(state: &State, fields: Value) -> Reply {
     Reply::json(StatusCode::OK, &extended(opening(state), fields))

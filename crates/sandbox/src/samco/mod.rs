@@ -2,8 +2,11 @@
 
 mod data;
 mod envelope;
+mod legacy;
+pub(crate) mod oauth;
 mod orders;
 mod session;
+mod web_code;
 
 use std::collections::HashMap;
 
@@ -25,6 +28,8 @@ pub(crate) struct Samco {
     by_account: HashMap<String, usize>,
     by_api_key: HashMap<String, usize>,
     sessions: HashMap<String, Session>,
+    oauth: oauth::Oauth,
+    web_codes: web_code::WebCodes,
     orders_placed: u64,
 }
 
@@ -36,6 +41,9 @@ pub(crate) struct Member {
     pub(crate) app_active: bool,
     /// Sessions of an earlier era have been ended; ending all of them costs one addition.
     era: u64,
+    /// The same for codes and refresh tokens, which outlive sessions.
+    grants_era: u64,
+    legacy: legacy::Legacy,
     orders: Vec<orders::Order>,
 }
 
@@ -52,6 +60,8 @@ struct Session {
     member: usize,
     era: u64,
     expires_at: Timestamp,
+    /// The OAuth grant that it came from.
+    grant: Option<u64>,
     ended: bool,
 }
 
@@ -81,6 +91,8 @@ impl Samco {
             },
             app_active: true,
             era: 0,
+            grants_era: 0,
+            legacy: legacy::Legacy::default(),
             orders: Vec::new(),
         });
     }
@@ -103,13 +115,13 @@ impl Samco {
         Some(&self.members[*at].account.account)
     }
 
-    /// Changes the account of that id; ends its sessions when `edit` says so. `None` when there is none.
+    /// Changes the account of that id; ends its sessions and OAuth grants when `edit` says so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
         let at = *self.by_account.get(account)?;
         let member = &mut self.members[at];
         self.by_api_key.remove(&member.account.api_key);
         if edit(member) {
-            member.end_sessions();
+            member.revoke_all();
         }
         self.by_api_key.insert(member.account.api_key.clone(), at);
         Some(())
@@ -164,15 +176,36 @@ impl Member {
     fn end_sessions(&mut self) {
         self.era += 1;
     }
+
+    /// Ends sessions, codes and refresh tokens.
+    fn revoke_all(&mut self) {
+        self.era += 1;
+        self.grants_era += 1;
+    }
 }
 
 /// Answers one request to Samco.
 pub(crate) fn answer(state: &State, request: &Request) -> Reply {
     type Endpoint = fn(&State, &Request) -> Reply;
+    if request.path == oauth::PAGE {
+        return oauth::page(state, request);
+    }
     let (method, endpoint): (Method, Endpoint) = match request.path.as_str() {
         "/session/token" => (Method::POST, session::token),
         "/logout" => (Method::DELETE, session::logout),
         "/ip/whoami" => (Method::GET, session::whoami),
+        "/oauth/authorize" => (Method::GET, oauth::authorize),
+        "/oauth/authenticate" => (Method::POST, oauth::authenticate),
+        "/oauth/token" => (Method::POST, oauth::token),
+        "/oauth/revoke" => (Method::POST, oauth::revoke),
+        "/webSecretCode" => (Method::GET, web_code::issue),
+        "/webSecretCodeValidation" => (Method::POST, web_code::validate),
+        "/login" => (Method::POST, legacy::login),
+        "/otp/generateOtp" => (Method::POST, legacy::generate_otp),
+        "/otp/secretKeyGenerator" => (Method::POST, legacy::generate_secret_key),
+        "/accessToken/token" => (Method::POST, legacy::access_token),
+        "/ip/ipRegistration" => (Method::POST, legacy::register_ip),
+        "/ip/ipUpdate" => (Method::POST, legacy::update_ip),
         "/limit/getLimits" => (Method::GET, data::limits),
         "/holding/getHoldings" => (Method::GET, data::holdings),
         "/quote/getQuote" => (Method::GET, data::quote),

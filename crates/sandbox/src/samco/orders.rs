@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Samco;
 use super::data::{is_symbol, price_of, rupees};
 use super::envelope::{failure, invalid, irregular, success};
-use super::session::{ordering, reading};
+use super::session::{ordering, reading_orders};
 use crate::account::SamcoAccount;
 use crate::state::State;
 use crate::wire::{Reply, Request, text_field};
@@ -165,7 +165,7 @@ pub(super) fn cancel(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/getOrderStatus?orderNumber=`. The documented reply has no `status`.
 pub(super) fn status(state: &State, request: &Request) -> Reply {
-    reading(state, request, |samco, account| {
+    reading_orders(state, request, |samco, account| {
         let number = request.query("orderNumber").unwrap_or_default();
         let found =
             orders_of(samco, account).and_then(|orders| orders.iter().find(|o| o.number == number).cloned());
@@ -185,7 +185,7 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/orderBook`.
 pub(super) fn book(state: &State, request: &Request) -> Reply {
-    reading(state, request, |samco, account| {
+    reading_orders(state, request, |samco, account| {
         let id = &account.account;
         let rows: Vec<_> = orders_of(samco, account)
             .into_iter()

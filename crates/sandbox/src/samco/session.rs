@@ -1,12 +1,13 @@
 //! Samco sessions: login with key and secret, whoami, logout, and the gates that other calls pass.
 
 use http::StatusCode;
+use preopen_core::Timestamp;
 use preopen_core::expiry::DailyBoundary;
 use preopen_core::static_ip::{Addresses, Slot, Verdict};
 use serde_json::{Value, json};
 
 use super::envelope::{bare_failure, success};
-use super::{Samco, Session};
+use super::{Member, Samco, Session};
 use crate::account::SamcoAccount;
 use crate::random;
 use crate::state::State;
@@ -14,7 +15,7 @@ use crate::switch::Switch;
 use crate::wire::{Reply, Request, text_field};
 
 /// Every session ends at the first 08:00 IST after its issue.
-const BOUNDARY: DailyBoundary = DailyBoundary::at(8, 0);
+pub(super) const BOUNDARY: DailyBoundary = DailyBoundary::at(8, 0);
 
 const MANDATORY: &str =
     "Unauthorized - Session token is mandatory. Please provide session token in 'x-session-token' header";
@@ -48,19 +49,8 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
         ))
     } else if member.account.api_secret != secret {
         Some((StatusCode::UNAUTHORIZED, "Invalid API secret", Some("EOAUTH008")))
-    } else if !member.standing.subscribed {
-        Some((
-            StatusCode::FORBIDDEN,
-            "User not subscribed. Please subscribe to access trade API",
-            None,
-        ))
-    } else if member.standing.blocked {
-        Some((StatusCode::FORBIDDEN, "User account is blocked", None))
-    } else if member.standing.needs_app_login {
-        let text = "Unable to start your trading session. Please open the SAMCO mobile app, sign in once, and then retry.";
-        Some((StatusCode::UNAUTHORIZED, text, None))
     } else {
-        None
+        standing_problem(member).map(|(status, message)| (status, message, None))
     };
     if let Some((status, message, code)) = refused {
         return bare_failure(status, message, code).for_account(&id);
@@ -68,30 +58,81 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     let account = member.account.clone();
     let expires_at = BOUNDARY.next_after(now);
     let token_id = random::uuid();
-    let mut claims = json!({"iss": "preopen-sandbox", "sessId": token_id, "iat": now.as_seconds()});
-    if state.switches.is_on(Switch::SamcoJwtExp) {
-        claims["exp"] = expires_at.as_seconds().into();
-    }
-    let token = random::jwt("HS256", &claims);
-    if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
-        samco.members[index].end_sessions();
-    }
-    let session = Session {
-        member: index,
-        era: samco.members[index].era,
-        expires_at,
-        ended: false,
-    };
-    samco.remember(token.clone(), session, now);
+    let token = access_jwt(state, now, expires_at, &token_id);
+    open(state, &mut samco, index, token.clone(), expires_at, None);
     drop(samco);
     let payload = json!({
         "sessionToken": token, "tokenId": token_id, "accountID": account.account,
-        "accountName": format!("SANDBOX TRADER {}", account.account),
+        "accountName": account_name(&account),
         "exchangeList": ["NSE", "BSE", "NFO", "MCX"], "orderTypeList": ["L", "MKT", "SL", "SL-M"],
         "productList": ["MIS", "CNC", "NRML"], "srcIp": request.source.seen(&account.primary_ip),
         "primaryIp": account.primary_ip, "secondaryIp": account.secondary_ip,
     });
     success(state, "Session token generated successfully", payload).for_account(&id)
+}
+
+/// Why an account gets no session although its credentials are right.
+pub(super) fn standing_problem(member: &Member) -> Option<(StatusCode, &'static str)> {
+    let standing = &member.standing;
+    if !standing.subscribed {
+        let text = "User not subscribed. Please subscribe to access trade API";
+        Some((StatusCode::FORBIDDEN, text))
+    } else if standing.blocked {
+        Some((StatusCode::FORBIDDEN, "User account is blocked"))
+    } else if standing.needs_app_login {
+        let text = "Unable to start your trading session. Please open the SAMCO mobile app, sign in once, and then retry.";
+        Some((StatusCode::UNAUTHORIZED, text))
+    } else {
+        None
+    }
+}
+
+/// The name of the account's owner.
+pub(super) fn account_name(account: &SamcoAccount) -> String {
+    format!("SANDBOX TRADER {}", account.account)
+}
+
+/// A token of the documented shape.
+pub(super) fn access_jwt(state: &State, now: Timestamp, expires_at: Timestamp, session_id: &str) -> String {
+    let mut claims = json!({"iss": "preopen-sandbox", "sessId": session_id, "iat": now.as_seconds()});
+    if state.switches.is_on(Switch::SamcoJwtExp) {
+        claims["exp"] = expires_at.as_seconds().into();
+    }
+    random::jwt("HS256", &claims)
+}
+
+/// Opens a session; the earlier ones of the account end when the switch says so.
+pub(super) fn open(
+    state: &State,
+    samco: &mut Samco,
+    member: usize,
+    token: String,
+    expires_at: Timestamp,
+    grant: Option<u64>,
+) {
+    if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
+        samco.members[member].end_sessions();
+    }
+    add(state, samco, member, token, expires_at, grant);
+}
+
+/// Adds a session beside the others of the account.
+pub(super) fn add(
+    state: &State,
+    samco: &mut Samco,
+    member: usize,
+    token: String,
+    expires_at: Timestamp,
+    grant: Option<u64>,
+) {
+    let session = Session {
+        member,
+        era: samco.members[member].era,
+        expires_at,
+        grant,
+        ended: false,
+    };
+    samco.remember(token, session, state.now());
 }
 
 /// Whether a secret could be one of ours. The broker says "format" when its decryption fails; here a
@@ -161,13 +202,20 @@ pub(super) fn logout(state: &State, request: &Request) -> Reply {
         Ok(account) => account,
         Err(refusal) => return *refusal,
     };
-    if let Some(session) = state.samco().sessions.get_mut(request.header("x-session-token")) {
+    let mut samco = state.samco();
+    if let Some(session) = samco.sessions.get_mut(request.header("x-session-token")) {
         session.ended = true;
+        if let Some(grant) = session.grant
+            && state.switches.is_on(Switch::OauthLogoutEndsGrant)
+        {
+            samco.end_grant(grant);
+        }
     }
+    drop(samco);
     success(state, "Request successful", json!({})).for_account(&account.account)
 }
 
-fn verdict(seen: &str, account: &SamcoAccount) -> Verdict {
+pub(super) fn verdict(seen: &str, account: &SamcoAccount) -> Verdict {
     Addresses::new(Some(seen), Some(&account.primary_ip), Some(&account.secondary_ip))
         .verdict()
         .unwrap_or(Verdict::Unregistered)
@@ -184,6 +232,20 @@ pub(super) fn reading(
         state,
         request,
         state.switches.word(Switch::SamcoIpScope) == "all",
+        act,
+    )
+}
+
+/// The same for reads of orders, which may or may not count as order calls.
+pub(super) fn reading_orders(
+    state: &State,
+    request: &Request,
+    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+) -> Reply {
+    gated(
+        state,
+        request,
+        state.switches.word(Switch::SamcoIpScope) != "orders",
         act,
     )
 }
@@ -225,7 +287,7 @@ fn gated(
 }
 
 /// The account of the session token, or the refusal.
-fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply>> {
+pub(super) fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply>> {
     let refused = |text| Err(Box::new(bare_failure(StatusCode::UNAUTHORIZED, text, None)));
     let token = request.header("x-session-token");
     if token.is_empty() {
@@ -245,6 +307,8 @@ fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply
         "session_expired" => "Session Expired",
         _ => INVALID,
     };
-    let reply = bare_failure(StatusCode::UNAUTHORIZED, text, None);
+    let status = u16::try_from(state.switches.number(Switch::SamcoExpiredStatus)).ok();
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    let reply = bare_failure(status.unwrap_or(StatusCode::UNAUTHORIZED), text, None);
     Err(Box::new(reply.for_account(&account.account)))
 }

@@ -91,7 +91,9 @@ async fn answer(
     if let Some(reply) = page::answer(&state, &request) {
         return Ok(whole(reply));
     }
-    let smartapi = request.path.starts_with("/rest/") || request.path.starts_with("/gtt-service/");
+    let smartapi = ["/rest/", "/gtt-service/", "/publisher-login"]
+        .iter()
+        .any(|start| request.path.starts_with(start));
     let broker = if smartapi { Broker::AngelOne } else { Broker::Samco };
     if let Err((status, problem)) = read {
         let seq = arrive(&state, broker, &request, None);
@@ -136,6 +138,7 @@ async fn broker_reply(
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
+        tokio::time::sleep(reply.hold).await;
         finish(state, seq, broker, &request, &reply);
         return Ok(whole(reply));
     };
@@ -155,6 +158,9 @@ async fn broker_reply(
     let mut real = fault.reaches_endpoint().then(|| handle(state, broker, &request));
     if fault.duplicate {
         handle(state, broker, &request);
+    }
+    if let Some(real) = &real {
+        tokio::time::sleep(real.hold).await;
     }
     let account = real.as_mut().and_then(|reply| reply.account.take());
     let mut reply = own.or(real).unwrap_or_else(|| Reply::text(StatusCode::OK, ""));

@@ -98,6 +98,19 @@ impl Harness {
         read(self.request(Method::POST, path).json(body).send().await.unwrap()).await
     }
 
+    /// Sends a form, as a browser does.
+    pub(crate) async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        self.request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", self.sandbox.samco_url())
+            .body(form.finish())
+            .send()
+            .await
+            .unwrap()
+    }
+
     /// A Samco call with a session token.
     pub(crate) async fn with_token(
         &self,

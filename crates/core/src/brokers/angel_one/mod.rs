@@ -1,7 +1,9 @@
 //! Angel One SmartAPI: credentials of the direct login and the adapter over the other files here.
 
+pub(super) mod catalogue;
 pub(super) mod faults;
 mod policy;
+mod publisher;
 pub(super) mod replies;
 mod requests;
 
@@ -21,6 +23,105 @@ use crate::static_ip::WhoAmI;
 use crate::totp::{OneTimeCode, TotpSecret};
 use crate::wire::{Endpoint, Method, RawReply, Request};
 
+pub use publisher::AngelOnePublisher;
+
+/// What both kinds of credentials let their user say in the headers that the documents want.
+macro_rules! tells_about {
+    () => {
+        /// What the header `X-ClientLocalIP` says: this machine's address in its own network. `127.0.0.1` by default: nothing
+        /// is looked up, and the broker does not check it (observed).
+        pub fn local_ip(self, address: impl Into<String>) -> Self {
+            self.tells(|about| about.local_ip = address.into())
+        }
+
+        /// What the header `X-ClientPublicIP` says: the address that this machine is seen under, likewise.
+        pub fn public_ip(self, address: impl Into<String>) -> Self {
+            self.tells(|about| about.public_ip = address.into())
+        }
+
+        /// What the header `X-MACAddress` says: `00:00:00:00:00:00` by default, likewise.
+        pub fn mac_address(self, address: impl Into<String>) -> Self {
+            self.tells(|about| about.mac_address = address.into())
+        }
+
+        /// What the header `X-UserType` says: `USER` by default, which is the only documented value; another one is refused
+        /// with AB1005 (documented).
+        pub fn user_type(self, name: impl Into<String>) -> Self {
+            self.tells(|about| about.user_type = name.into())
+        }
+
+        /// What the header `X-SourceID` says: `WEB` by default, which is the documented value.
+        pub fn source_id(self, name: impl Into<String>) -> Self {
+            self.tells(|about| about.source_id = name.into())
+        }
+
+        fn tells(mut self, edit: impl FnOnce(&mut requests::About)) -> Self {
+            edit(Arc::make_mut(&mut self.about));
+            self
+        }
+    };
+}
+use tells_about;
+
+/// What all of SmartAPI's credentials have in common: every call of a session.
+macro_rules! angel_one_calls {
+    () => {
+        fn policy(&self) -> &'static Policy {
+            &crate::brokers::angel_one::policy::POLICY
+        }
+
+        fn endpoint(&self, method: Method, path: &str) -> Endpoint {
+            requests::endpoint(method, path)
+        }
+
+        fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
+            requests::headers(&self.api_key, &self.about, tokens)
+        }
+
+        fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
+            replies::read(endpoint, raw)
+        }
+
+        fn whoami(&self) -> Option<Request> {
+            None
+        }
+
+        fn read_whoami(&self, _reply: &Reply) -> Result<WhoAmI> {
+            Ok(WhoAmI::unsupported(replies::NO_WHOAMI))
+        }
+
+        fn profile(&self) -> ProfileSource {
+            ProfileSource::Call(Request::new(requests::endpoint(
+                Method::Get,
+                requests::PROFILE,
+            )))
+        }
+
+        fn read_profile(&self, reply: &Reply) -> Profile {
+            replies::profile(&reply.data)
+        }
+
+        fn logout_call(&self) -> Request {
+            Request::new(requests::endpoint(Method::Post, requests::LOGOUT))
+                .json_texts(&[("clientcode", &self.client_code)])
+        }
+
+        /// The limits are counted for each client code, over all of its keys (documented).
+        fn counted_as(&self) -> String {
+            fingerprint(&[&self.client_code])
+        }
+
+        fn streams(&self) -> &'static [&'static str] {
+            &[requests::MARKET_STREAM, requests::ORDER_STREAM]
+        }
+
+        fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+            requests::stream_headers(stream, &self.api_key, &self.client_code, tokens)
+        }
+    };
+}
+use angel_one_calls;
+
 /// Credentials of SmartAPI's direct login: API key, client code, PIN, and the TOTP secret that makes the
 /// one-time codes (Base32, as shown beside the QR code).
 ///
@@ -35,6 +136,7 @@ pub struct AngelOne {
     client_code: String,
     pin: SecretSource,
     totp: TotpSource,
+    about: Arc<requests::About>,
 }
 
 /// Where one-time codes come from: made from the authenticator's secret, or typed by somebody who is asked.
@@ -88,8 +190,11 @@ impl AngelOne {
             client_code: client_code.into().trim().to_owned(),
             pin: pin.into().trimmed(),
             totp: totp.into(),
+            about: Arc::default(),
         }
     }
+
+    tells_about!();
 }
 
 impl AngelOne {
@@ -108,9 +213,7 @@ impl fmt::Debug for AngelOne {
 }
 
 impl Adapter for AngelOne {
-    fn policy(&self) -> &'static Policy {
-        &policy::POLICY
-    }
+    angel_one_calls!();
 
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
@@ -122,6 +225,7 @@ impl Adapter for AngelOne {
                 "must be digits: the broker wants the PIN, not the web password",
             ));
         }
+        self.about.validate()?;
         self.totp_secret().map_or(Ok(()), |secret| secret.validate())
     }
 
@@ -173,7 +277,8 @@ impl Adapter for AngelOne {
     }
 
     fn login(&self, code: Option<OneTimeCode>) -> Request {
-        requests::login(&self.api_key, &self.client_code, &self.pin.or_empty(), code)
+        let pin = self.pin.or_empty();
+        requests::login(&self.api_key, &self.about, &self.client_code, &pin, code)
     }
 
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
@@ -183,39 +288,6 @@ impl Adapter for AngelOne {
     }
 
     fn refresh(&self, tokens: &Tokens) -> Option<Request> {
-        requests::refresh(&self.api_key, tokens)
-    }
-
-    fn endpoint(&self, method: Method, path: &str) -> Endpoint {
-        requests::endpoint(method, path)
-    }
-
-    fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
-        requests::headers(&self.api_key, tokens)
-    }
-
-    fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-        replies::read(endpoint, raw)
-    }
-
-    fn whoami(&self) -> Option<Request> {
-        None
-    }
-
-    fn read_whoami(&self, _reply: &Reply) -> Result<WhoAmI> {
-        Ok(WhoAmI::unsupported(replies::NO_WHOAMI))
-    }
-
-    fn profile(&self) -> ProfileSource {
-        ProfileSource::Call(Request::new(requests::endpoint(Method::Get, requests::PROFILE)))
-    }
-
-    fn read_profile(&self, reply: &Reply) -> Profile {
-        replies::profile(&reply.data)
-    }
-
-    fn logout(&self) -> Request {
-        Request::new(requests::endpoint(Method::Post, requests::LOGOUT))
-            .json_texts(&[("clientcode", &self.client_code)])
+        requests::refresh(&self.api_key, &self.about, tokens)
     }
 }

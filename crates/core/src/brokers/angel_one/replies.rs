@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::faults;
 use super::requests::without_bearer;
 use crate::broker::{Login, Profile, Tokens};
-use crate::envelope::{self, Refusal, Reply, classify, list, text};
+use crate::envelope::{self, Refusal, Rejection, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
 use crate::secret::Secret;
@@ -56,7 +56,25 @@ pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
     let mut body = success(endpoint, raw)?;
     let mut reply = Reply::new(body.remove("data").into_value(), raw.status);
     reply.message = string(body.get("message")).map(str::to_owned);
+    reply.status = envelope::word(body.get("status").or_else(|| body.get("success")));
+    reply.rejections = unfetched(&reply.data);
     Ok(reply)
+}
+
+/// The symbols of a quote that the broker has none for, each with its reason (documented).
+fn unfetched(data: &Value) -> Vec<Rejection> {
+    let items = data
+        .get("unfetched")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    items
+        .enumerate()
+        .map(|(nth, item)| {
+            let reason = text(item, "message").or_else(|| text(item, "errorCode"));
+            Rejection::new(format!("/unfetched/{nth}"), None, reason.unwrap_or_default())
+        })
+        .collect()
 }
 
 /// The envelope of a success. HTTP 200 is none: the gateway's failures come with it (observed).
@@ -90,6 +108,7 @@ pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
     Refusal {
         code: first(&["errorcode", "errorCode"]),
         text: first(&["message"]).unwrap_or_default(),
+        payload: envelope::members(body, |key| key == "data"),
         ..Refusal::default()
     }
 }

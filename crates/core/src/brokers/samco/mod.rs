@@ -1,6 +1,10 @@
 //! Samco Trade API v3.2: credentials of the direct login and the adapter over the other files here.
 
+pub(super) mod catalogue;
 pub(super) mod faults;
+mod legacy;
+mod login_code;
+mod oauth;
 mod policy;
 pub(super) mod replies;
 mod requests;
@@ -13,13 +17,80 @@ use crate::broker::{
     Adapter, Login, Policy, Profile, ProfileSource, Tokens, check_credential, check_source, fingerprint,
     variable,
 };
-use crate::clock::Timestamp;
 use crate::envelope::Reply;
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::static_ip::WhoAmI;
 use crate::totp::OneTimeCode;
 use crate::wire::{Endpoint, Method, RawReply, Request};
+
+pub use legacy::SamcoLegacy;
+pub use login_code::SamcoLoginCode;
+pub use oauth::SamcoOAuth;
+
+/// What all of Samco's credentials have in common: every call of a session.
+macro_rules! samco_calls {
+    () => {
+        fn policy(&self) -> &'static Policy {
+            &crate::brokers::samco::policy::POLICY
+        }
+
+        fn endpoint(&self, method: Method, path: &str) -> Endpoint {
+            requests::endpoint(method, path)
+        }
+
+        fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
+            requests::headers(tokens)
+        }
+
+        fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
+            replies::read(endpoint, raw)
+        }
+
+        fn whoami(&self) -> Option<Request> {
+            Some(Request::new(requests::endpoint(
+                Method::Get,
+                requests::WHOAMI,
+            )))
+        }
+
+        fn read_whoami(&self, reply: &Reply) -> Result<WhoAmI> {
+            replies::whoami(reply)
+        }
+
+        fn profile(&self) -> ProfileSource {
+            ProfileSource::Login
+        }
+
+        fn read_profile(&self, reply: &Reply) -> Profile {
+            replies::profile(&reply.data)
+        }
+
+        fn login_code(&self) -> Option<Request> {
+            Some(Request::new(requests::endpoint(
+                Method::Get,
+                requests::LOGIN_CODE,
+            )))
+        }
+
+        fn read_login_code(&self, reply: &Reply) -> Result<(Secret, std::time::Duration)> {
+            replies::login_code(reply)
+        }
+
+        fn is_own(&self, endpoint: &Endpoint) -> bool {
+            requests::is_own(endpoint)
+        }
+
+        fn streams(&self) -> &'static [&'static str] {
+            &[requests::STREAM]
+        }
+
+        fn stream_headers(&self, _stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
+            Some(vec![requests::session_header(tokens)])
+        }
+    };
+}
+use samco_calls;
 
 /// Credentials of Samco's direct login: the API key and API secret of an app, exactly as Samco delivered
 /// them. Both arrive already encrypted and are sent as they are (documented); white space around them is
@@ -68,9 +139,7 @@ impl fmt::Debug for Samco {
 }
 
 impl Adapter for Samco {
-    fn policy(&self) -> &'static Policy {
-        &policy::POLICY
-    }
+    samco_calls!();
 
     fn validate(&self) -> Result<()> {
         check_credential("api_key", &self.api_key)?;
@@ -101,10 +170,6 @@ impl Adapter for Samco {
         std::iter::once(&self.api_key).chain(secret).cloned().collect()
     }
 
-    fn one_time_code(&self, _now: Timestamp) -> Result<Option<OneTimeCode>> {
-        Ok(None)
-    }
-
     fn login(&self, _code: Option<OneTimeCode>) -> Request {
         requests::login(&self.api_key, &self.api_secret.or_empty())
     }
@@ -113,35 +178,7 @@ impl Adapter for Samco {
         replies::login(endpoint, raw)
     }
 
-    fn endpoint(&self, method: Method, path: &str) -> Endpoint {
-        requests::endpoint(method, path)
-    }
-
-    fn headers(&self, tokens: &Tokens) -> Vec<(String, Secret)> {
-        requests::headers(tokens)
-    }
-
-    fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-        replies::read(endpoint, raw)
-    }
-
-    fn whoami(&self) -> Option<Request> {
-        Some(Request::new(requests::endpoint(Method::Get, requests::WHOAMI)))
-    }
-
-    fn read_whoami(&self, reply: &Reply) -> Result<WhoAmI> {
-        replies::whoami(reply)
-    }
-
-    fn profile(&self) -> ProfileSource {
-        ProfileSource::Login
-    }
-
-    fn read_profile(&self, reply: &Reply) -> Profile {
-        replies::profile(&reply.data)
-    }
-
-    fn logout(&self) -> Request {
+    fn logout_call(&self) -> Request {
         Request::new(requests::endpoint(Method::Delete, requests::LOGOUT))
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::broker::Policy;
 use crate::expiry::{DailyBoundary, ExpiryPolicy};
+use crate::limits::{GATEWAY, LimitGroup, Rates};
+use crate::wire::Method;
 
 pub(super) static POLICY: Policy = Policy {
     broker: "samco",
@@ -18,4 +20,19 @@ pub(super) static POLICY: Policy = Policy {
     totp_single_use: false,
     // No limit is documented.
     login_interval: Duration::ZERO,
+    limits: LIMITS,
+    transient: GATEWAY,
 };
+
+/// Samco documents no limit for calls: there is none unless the user sets one.
+const LIMITS: &[LimitGroup] = &[LimitGroup::new(
+    "orders",
+    &[
+        (Method::Post, "/order/*"),
+        (Method::Put, "/order/*"),
+        (Method::Delete, "/order/*"),
+        (Method::Post, "/basket/executeBasketOrder"),
+        (Method::Post, "/position/squareOff"),
+    ],
+    Rates::NONE,
+)];

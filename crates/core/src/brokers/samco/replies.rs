@@ -1,17 +1,23 @@
 //! Samco's envelope: payload keys at the top beside `serverTime`, `msgId`, `status`, `statusMessage`
 //! (documented), and the irregular shapes that the documentation itself shows.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::faults;
 use crate::broker::{Login, Profile, Tokens};
 use crate::clock::Timestamp;
-use crate::envelope::{self, Refusal, Reply, classify, list, text};
+use crate::envelope::{self, Refusal, Rejection, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::secret::Secret;
 use crate::static_ip::{Addresses, WhoAmI};
 use crate::tree::Tree;
-use crate::wire::{Endpoint, RawReply};
+use crate::wire::{Endpoint, Method, RawReply};
+
+/// How long a refresh token lasts when the reply does not tell (documented).
+const REFRESH_LASTS: Duration = Duration::from_hours(7 * 24);
 
 /// Envelope keys that are taken out of the payload.
 const ENVELOPE: [&str; 4] = ["serverTime", "msgId", "status", "statusMessage"];
@@ -43,9 +49,74 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
     Ok(login)
 }
 
+/// The reply of `/oauth/token`: its payload is wrapped in `data`, and the envelope has a `message` only (documented).
+pub(super) fn oauth_login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
+    let data = success(endpoint, raw)?.remove("data");
+    let token = |key: &str| text(&data, key).filter(|token| envelope::is_token(token));
+    let Some(access) = token("access_token") else {
+        let what = "the login succeeded but its reply holds no usable access_token";
+        return Err(envelope::unknown_shape(endpoint, raw, what));
+    };
+    let refresh = token("refresh_token");
+    let tokens = Tokens::new(access).with("refresh", refresh.map(Secret::new));
+    let mut login = Login::new(tokens);
+    login.evidence.extend(jwt_expiry(access).map(|at| Evidence {
+        source: EvidenceSource::JwtExpiry,
+        at,
+    }));
+    login.expires_in = seconds(&data, "expires_in");
+    login.renewable_for =
+        refresh.map(|_| seconds(&data, "refresh_token_expires_in").unwrap_or(REFRESH_LASTS));
+    login.addresses = addresses(&data);
+    login.profile = profile(&data);
+    if login.profile.account_id.is_none() {
+        login.profile.account_id = text(&data, "user_id").map(str::to_owned);
+    }
+    Ok(login)
+}
+
+/// A life in seconds, as a number or as its text.
+fn seconds(data: &Value, key: &str) -> Option<Duration> {
+    let value = data.get(key)?;
+    let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    // More would be nonsense, and less than the login itself takes.
+    (1..=366 * 86_400)
+        .contains(&seconds)
+        .then(|| Duration::from_secs(seconds))
+}
+
+/// `data` holds the code and the seconds that are left of it (documented).
+pub(super) fn login_code(reply: &Reply) -> Result<(Secret, Duration)> {
+    let data = reply.data.get("data").unwrap_or(&reply.data);
+    let found = text(data, "OTP").zip(seconds(data, "timeRemainingInSeconds"));
+    let (code, rest) = found.ok_or_else(|| {
+        crate::Error::new(
+            crate::ErrorKind::MalformedResponse,
+            "the reply holds no login code",
+        )
+        .with(|context| context.http_status = Some(reply.http_status))
+    })?;
+    Ok((Secret::new(code), rest))
+}
+
+/// The token that the deprecated login wants. The documents' sample has no `statusMessage`.
+pub(super) fn legacy_access_token(endpoint: &Endpoint, raw: &RawReply) -> Result<Secret> {
+    let body = success(endpoint, raw)?;
+    let token = text(&body, "accessToken").filter(|token| envelope::is_token(token));
+    token.map(Secret::new).ok_or_else(|| {
+        let what = "the reply holds no usable accessToken";
+        envelope::unknown_shape(endpoint, raw, what)
+    })
+}
+
 /// Reads any reply.
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    Ok(unwrap(success(endpoint, raw)?, raw.status))
+    let mut reply = unwrap(success(endpoint, raw)?, raw.status);
+    // What a GET tells of orders was there before it.
+    if endpoint.method != Method::Get {
+        reply.rejections = rejections(&reply.data);
+    }
+    Ok(reply)
 }
 
 /// The envelope of a success. It needs a 2xx status and no failure inside: a business failure may come with HTTP
@@ -71,13 +142,16 @@ fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
             ));
         }
     };
-    let blamed = body.get("errorCode").is_some() || body.get("validationErrors").is_some();
+    let blamed = !envelope::members(&body, |key| matches!(key, "errorCode" | "validationErrors")).is_empty();
     if said == Some(false) || (said.is_none() && blamed) || !(200..300).contains(&raw.status) {
         return Err(classify(faults::ROWS, endpoint, raw, &refusal(&body)));
     }
     // A payload key is proof enough for the shapes that are documented without a `status`.
-    let payload = |key: &String| !ENVELOPE.contains(&key.as_str()) && !ABOUT.contains(&key.as_str());
-    if said.is_none() && !body.as_object().is_some_and(|body| body.keys().any(payload)) {
+    if said.is_none()
+        && !body
+            .as_object()
+            .is_some_and(|body| body.keys().any(|key| is_payload(key)))
+    {
         return Err(envelope::unknown_shape(
             endpoint,
             raw,
@@ -87,20 +161,70 @@ fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
     Ok(body)
 }
 
+fn is_payload(key: &str) -> bool {
+    !ENVELOPE.contains(&key) && !ABOUT.contains(&key)
+}
+
 fn unwrap(mut body: Tree, http_status: u16) -> Reply {
     let mut reply = Reply::new(Value::Null, http_status);
     reply.server_time = server_time(body.get("serverTime"));
     reply.message_id = string(body.get("msgId")).map(str::to_owned);
-    let message = body
-        .get("statusMessage")
-        .or_else(|| body.get("statusMsg"))
-        .or_else(|| body.get("message"));
-    reply.message = string(message).map(str::to_owned);
+    reply.status = envelope::word(body.get("status"));
+    reply.validation_errors = list(&body, "validationErrors");
+    let message = ["statusMessage", "statusMsg", "message"]
+        .into_iter()
+        .find(|key| body.get(key).is_some());
+    reply.message = string(message.and_then(|key| body.get(key))).map(str::to_owned);
     for key in ENVELOPE {
         drop(body.remove(key));
     }
-    reply.data = body.into_value();
+    // OAuth's replies, the web login code and the IP calls wrap their payload in `data` (documented).
+    let wrapped = body.as_object().is_some_and(|body| {
+        body.contains_key("data")
+            && body
+                .keys()
+                .all(|key| key == "data" || Some(key.as_str()) == message)
+    });
+    reply.data = if wrapped {
+        body.remove("data").into_value()
+    } else {
+        body.into_value()
+    };
     reply
+}
+
+/// What was refused in a reply to a write that is a success: a rejected order (`placeOrder`, each of `bulkOrder`), or
+/// an envelope of its own in the list of `squareOff` (documented).
+fn rejections(data: &Value) -> Vec<Rejection> {
+    let lists = data.as_object().into_iter().flatten();
+    let items = lists
+        .filter_map(|(key, value)| Some((key, value.as_array()?)))
+        .flat_map(|(key, items)| {
+            let at = move |nth| format!("/{}/{nth}", key.replace('~', "~0").replace('/', "~1"));
+            items.iter().enumerate().map(move |(nth, item)| (at(nth), item))
+        });
+    std::iter::once((String::new(), data))
+        .chain(items)
+        .filter_map(|(at, part)| rejection(at, part))
+        .collect()
+}
+
+fn rejection(at: String, part: &Value) -> Option<Rejection> {
+    let says = |key, words: &[&str]| {
+        text(part, key).is_some_and(|said| words.iter().any(|word| said.eq_ignore_ascii_case(word)))
+    };
+    let rejected = ["exchangeOrderStatus", "orderStatus"]
+        .iter()
+        .any(|key| says(key, &["rejected"]));
+    if !rejected && !says("status", &["failure", "error"]) {
+        return None;
+    }
+    let order_id = text(part, "orderNumber").or_else(|| text(part, "ordernumber"));
+    let reason = ["rejectionReason", "statusMessage"]
+        .iter()
+        .find_map(|key| text(part, key).filter(|reason| !matches!(*reason, "--" | "NA")));
+    let problems = list(part, "validationErrors").join("; ");
+    Some(Rejection::new(at, order_id, reason.unwrap_or(&problems)))
 }
 
 pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
@@ -115,6 +239,7 @@ pub(in crate::brokers) fn refusal(body: &Value) -> Refusal<'_> {
         validation_errors,
         message_id: string(body.get("msgId")),
         server_time: server_time(body.get("serverTime")),
+        payload: envelope::members(body, is_payload),
     }
 }
 

@@ -1,44 +1,28 @@
-//! Samco's requests: the login body, the session header, and which calls only read.
+//! Samco's requests: the login body and the session header. What each call does is in the catalogue.
 
+use super::catalogue::ENTRIES;
 use crate::broker::Tokens;
+use crate::catalogue;
 use crate::secret::Secret;
 use crate::wire::{CallClass, Endpoint, Method, Request, same_path};
 
 pub(super) const LOGIN: &str = "/session/token";
 pub(super) const WHOAMI: &str = "/ip/whoami";
+pub(super) const LOGIN_CODE: &str = "/webSecretCode";
 pub(super) const LOGOUT: &str = "/logout";
 
-/// POST calls that only read (documented as look-ups or calculators). Any other POST is a write.
-const POST_READS: &[&str] = &[
-    "/marketDepth",
-    "/contractsAnalyser",
-    "/quote/multiQuote",
-    "/spanMargin",
-    "/basket/spanCalculator",
-    "/tradeview/analyticsSummary",
-    "/tradeview/analyticsDetails",
-    "/tradeview/gainLoss",
-];
-
-/// Calls other than the login whose replies hold tokens or codes (documented).
-const REVEALING: &[&str] = &[
-    "/login",
-    "/accessToken/token",
-    "/webSecretCode",
-    "/webSecretCodeValidation",
-    "/oauth/token",
-    "/oauth/authenticate",
-];
-
 pub(super) fn endpoint(method: Method, path: &str) -> Endpoint {
-    let class = match method {
-        Method::Post if same_path(path, LOGIN) => CallClass::Login,
-        Method::Delete if same_path(path, LOGOUT) => CallClass::Logout,
-        Method::Get => CallClass::Read,
-        Method::Post if POST_READS.contains(&path) => CallClass::Read,
-        _ => CallClass::Write,
-    };
-    Endpoint::new(method, path, class).sensitive(REVEALING.iter().any(|known| same_path(path, known)))
+    catalogue::endpoint(ENTRIES, method, path)
+}
+
+/// Whether the session makes this call itself. Samco has other calls that open or end sessions; those are their
+/// callers' own.
+pub(super) fn is_own(endpoint: &Endpoint) -> bool {
+    match endpoint.class {
+        CallClass::Login => same_path(&endpoint.path, LOGIN),
+        CallClass::Logout => same_path(&endpoint.path, LOGOUT),
+        _ => false,
+    }
 }
 
 pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
@@ -50,11 +34,18 @@ pub(super) fn login(api_key: &Secret, api_secret: &Secret) -> Request {
 /// The session header is `x-session-token` (documented, and in every official SDK); there is no bearer.
 pub(super) fn headers(tokens: &Tokens) -> Vec<(String, Secret)> {
     let mut headers = content_headers();
-    headers.push(("x-session-token".to_owned(), tokens.access().clone()));
+    headers.push(session_header(tokens));
     headers
 }
 
-fn content_headers() -> Vec<(String, Secret)> {
+/// The one WebSocket, `wss://stream.samco.in` (documented).
+pub(super) const STREAM: &str = "stream";
+
+pub(super) fn session_header(tokens: &Tokens) -> (String, Secret) {
+    ("x-session-token".to_owned(), tokens.access().clone())
+}
+
+pub(super) fn content_headers() -> Vec<(String, Secret)> {
     ["Content-Type", "Accept"]
         .map(|name| (name.to_owned(), Secret::new("application/json")))
         .into()

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::told::Told;
 use super::{Asker, Origin};
 use crate::clock::{Now, Timestamp};
+use crate::consent::Pending;
 use crate::error::{Advice, Error};
 use crate::lifecycle::back_off;
 use crate::totp::SpentSteps;
@@ -38,6 +39,9 @@ pub struct Guard {
     #[serde(default)]
     refused: Vec<Blocked>,
     held: Option<Held>,
+    /// Logins that persons began at the broker's page.
+    #[serde(default, skip_serializing_if = "Pending::is_empty")]
+    pending: Pending,
 }
 
 /// The broker refused these credentials for good.
@@ -187,6 +191,12 @@ impl Guard {
         let held = self.held.as_ref()?;
         let rest = held.rest(now);
         (!rest.is_zero()).then(|| Obstacle::Held(held.error.to_error(), rest))
+    }
+
+    /// The logins that persons began at the broker's page. Whatever changes here is to be written.
+    pub fn pending(&mut self) -> &mut Pending {
+        self.serial += 1;
+        &mut self.pending
     }
 
     pub(super) fn serial(&self) -> u64 {

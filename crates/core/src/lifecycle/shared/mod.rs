@@ -97,10 +97,28 @@ impl Kept {
         (!ended && session.is_live(now, policy)).then_some(session)
     }
 
-    /// The session whose refresh token may renew it: the broker ended it before its boundary.
+    /// The session whose refresh token may renew it: the broker ended it before its boundary, or the token outlives it.
     pub fn renewable(&self, now: Now, policy: &ExpiryPolicy) -> Option<&Login> {
         let session = self.session.as_ref()?;
-        session.is_live(now, policy).then_some(&session.login)
+        let renewable = match session.login.renewable_until {
+            Some(until) => now.wall < until,
+            None => session.is_live(now, policy),
+        };
+        renewable.then_some(&session.login)
+    }
+
+    /// The broker does not renew the session that is kept any more: no program tries again.
+    pub fn not_renewable(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.login.renewable_until = Some(session.issued_at);
+        }
+    }
+
+    /// The session that is kept, if its refresh token outlives it at `now`, for ending it at the broker.
+    pub fn outlives_its_end(&self, now: Now) -> Option<(&Login, Timestamp)> {
+        let session = self.session.as_ref()?;
+        let until = session.login.renewable_until?;
+        (now.wall < until).then_some((&session.login, session.issued_at))
     }
 
     /// The origin of the session that is kept, live or not.

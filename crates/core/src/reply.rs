@@ -1,0 +1,166 @@
+//! A broker's reply to one call, out of its envelope, and what a success does not say at its top: which parts of the
+//! request were refused.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::broker::Adapter;
+use crate::clock::Timestamp;
+use crate::error::{Error, MESSAGE_LIMIT, Redactor, safe_text};
+use crate::redact::cap;
+use crate::wire::{Body, CallClass, Endpoint, RawReply};
+
+/// A broker's answer to one call, unwrapped.
+///
+/// A reply says that the broker took the call, not that it did what was asked: see [`Reply::rejections`].
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, by their names, or what is in `data`
+    /// where that is the only one. Numbers are those of JSON read as 64-bit integers or floating point; [`Reply::text`]
+    /// has them as they were sent.
+    pub data: Value,
+    /// The broker's message for a person, if it sent one.
+    pub message: Option<String>,
+    /// The broker's time, if it sent one. Samco sends Indian time without a zone, to the second.
+    pub server_time: Option<Timestamp>,
+    /// The broker's id of this reply, if it sent one.
+    pub message_id: Option<String>,
+    /// What the broker found wrong with the request although it took it.
+    pub validation_errors: Vec<String>,
+    /// The broker's own word for success, `Success` or `true`; `None` where the reply has none, as Samco's order status
+    /// and square-off (documented).
+    pub status: Option<String>,
+    /// The parts of an accepted request that the broker refused.
+    pub rejections: Vec<Rejection>,
+    /// HTTP status.
+    pub http_status: u16,
+    body: Body,
+}
+
+/// One part of a request that the broker refused in a reply that is a success: an order of several that it rejected,
+/// a position that was not squared off, a symbol without a quote.
+///
+/// It is found where the broker says so itself: `REJECTED` as the status of an order that a call placed, a failure in the
+/// list of a square-off (both documented for Samco), an item of `unfetched` (documented for SmartAPI). An order that is
+/// rejected later is in the order book only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// Where it stands in the reply's data, as a JSON pointer (RFC 6901): `/orders/0`, or nothing for the whole of it.
+    pub at: String,
+    /// The order's number, if it was given one.
+    pub order_id: Option<String>,
+    /// The broker's reason, on one line; empty if it gave none.
+    pub reason: String,
+}
+
+impl Reply {
+    /// A reply with nothing but data.
+    pub fn new(data: Value, http_status: u16) -> Self {
+        Self {
+            data,
+            message: None,
+            server_time: None,
+            message_id: None,
+            validation_errors: Vec::new(),
+            status: None,
+            rejections: Vec::new(),
+            http_status,
+            body: Body::with_capacity(0, false),
+        }
+    }
+
+    /// Reads what came back from a call, and keeps its text. Errors: as the broker's fault table says, and for a write
+    /// `OutcomeUnknown` where they do not tell what became of it.
+    pub fn read(adapter: &dyn Adapter, endpoint: &Endpoint, raw: RawReply) -> Result<Self, Error> {
+        match adapter.read(endpoint, &raw) {
+            Ok(reply) => Ok(Self {
+                body: raw.body,
+                ..reply
+            }),
+            Err(error) if endpoint.class == CallClass::Write => Err(error.for_write()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The body exactly as the broker sent it, decompressed. Every number in it is as the broker wrote it. It may hold what
+    /// only the caller should see, as the data may.
+    pub fn text(&self) -> &str {
+        // What was read as JSON is UTF-8.
+        std::str::from_utf8(&self.body).unwrap_or_default()
+    }
+
+    /// Removes known secrets from what is told beside the data, and cuts reasons to the length of an error's message. The
+    /// data and the text are the caller's own and stay as they are.
+    pub fn clean(&mut self, redactor: &Redactor) {
+        let texts = [&mut self.message, &mut self.message_id, &mut self.status];
+        let reasons = self.rejections.iter_mut().map(|one| &mut one.reason);
+        texts
+            .into_iter()
+            .flatten()
+            .chain(&mut self.validation_errors)
+            .chain(reasons)
+            .for_each(|text| redactor.clean(text));
+        self.rejections
+            .iter_mut()
+            .for_each(|one| cap(&mut one.reason, MESSAGE_LIMIT));
+    }
+}
+
+impl fmt::Debug for Reply {
+    /// Without the data and the text, which may be long and private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("http_status", &self.http_status)
+            .field("status", &self.status)
+            .field("message", &self.message.as_deref().map(safe_text))
+            .field("rejections", &self.rejections)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rejection {
+    /// A refused part of the data.
+    pub(crate) fn new(at: String, order_id: Option<&str>, reason: &str) -> Self {
+        Self {
+            at,
+            order_id: order_id.map(str::to_owned),
+            reason: safe_text(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Redactor, Rejection, Reply};
+    use crate::secret::Secret;
+
+    #[test]
+    fn known_secrets_leave_the_texts_beside_the_data_and_not_the_data() {
+        let mut reply = Reply::new(serde_json::json!({"token": "secret-key"}), 200);
+        reply.message = Some("welcome secret-key".to_owned());
+        reply.message_id = Some("id-secret-key".to_owned());
+        reply.status = Some("secret-key".to_owned());
+        reply.validation_errors = vec!["not secret-key".to_owned()];
+        reply.rejections = vec![Rejection::new(String::new(), None, "no secret-key")];
+        reply.clean(&Redactor::new([Secret::new("secret-key")]));
+        assert_eq!(reply.message.as_deref(), Some("welcome **redacted**"));
+        assert_eq!(reply.message_id.as_deref(), Some("id-**redacted**"));
+        assert_eq!(reply.status.as_deref(), Some("**redacted**"));
+        assert_eq!(reply.validation_errors, ["not **redacted**"]);
+        assert_eq!(reply.rejections[0].reason, "no **redacted**");
+        assert_eq!(reply.data["token"], "secret-key");
+    }
+
+    #[test]
+    fn a_reply_shows_neither_its_data_nor_its_text() {
+        let reply = Reply {
+            body: "CANARY".into(),
+            ..Reply::new(serde_json::json!({"otp": "CANARY"}), 200)
+        };
+        assert_eq!(reply.text(), "CANARY");
+        assert!(!format!("{reply:?}").contains("CANARY"));
+    }
+}

@@ -1,0 +1,261 @@
+//! Logins that only a person can begin: the page to open, and what becomes of the address that the browser ends on. The
+//! listener on this machine is in `receiver`.
+
+mod receiver;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use preopen_core::broker::Login;
+use preopen_core::clock::{Now, Timestamp};
+use preopen_core::consent::{Consent, Granted, Pending, Redirect};
+use preopen_core::error::Redactor;
+use preopen_core::lifecycle::FlightId;
+use preopen_core::wire::Request;
+use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use tokio::time::Instant;
+
+use crate::flight::{self, exchange, lost};
+use crate::runtime::anywhere;
+use crate::session::{Inner, Session};
+use crate::shared::{StoreLoss, Turn};
+use crate::state::Next;
+
+pub use receiver::LoginOptions;
+
+/// A login that was begun: the page that a person must open, and until when it may be completed. `Debug` shows no URL: it
+/// holds the API key and the login's state.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct LoginStart {
+    url: Secret,
+    state: Secret,
+    /// Until when [`Session::complete_login`] accepts its answer.
+    pub expires_at: Timestamp,
+}
+
+impl LoginStart {
+    /// The page. Give it to the person who logs in, and to nobody else: whoever has it can complete the login.
+    pub fn url(&self) -> &str {
+        self.url.expose()
+    }
+}
+
+impl fmt::Debug for LoginStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoginStart(until {})", self.expires_at.to_ist())
+    }
+}
+
+impl Session {
+    /// Begins a login at the broker's page, for credentials that only a person can log in with: `SamcoOAuth`,
+    /// `AngelOnePublisher`. Send the person to the page; within 15 minutes, give [`Session::complete_login`] the address
+    /// that the browser ended on. With a store, any program that shares the session may do so.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let start = session.begin_login().await?;
+    /// println!("open {}", start.url());
+    /// let mut address = String::new();
+    /// std::io::stdin().read_line(&mut address).ok();
+    /// session.complete_login(&address).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Errors: `InvalidInput` for other credentials; `StoreUnavailable` and `Timeout` (`lock`) when the store cannot note
+    /// it.
+    pub async fn begin_login(&self) -> Result<LoginStart> {
+        let inner = Arc::clone(&self.inner);
+        anywhere(async move { begin(&inner).await }).await
+    }
+
+    /// Completes a login with the address that the browser ended on: its `state` is compared first and used once, and its
+    /// code is sent once. Other callers are served by the new session from now on.
+    ///
+    /// `address` is the whole URL, or its part from the path or from the `?` on. Nothing of it is shown in an error.
+    ///
+    /// Errors: `InvalidInput` (`url`, `state`) with nothing sent; `LoginRequired` when the person cancelled
+    /// (`consent_denied`) or the broker refused the code (`code_invalid`, `code_expired`, `code_replayed`: the last one
+    /// has ended every session of the app); and those of `token`. After a `Timeout` or `Network` nobody knows what became
+    /// of the code: it is not sent again, and a new login is to be begun.
+    pub async fn complete_login(&self, address: &str) -> Result<()> {
+        let consent = consent_of(&self.inner)?;
+        let redirect =
+            Redirect::parse(address, consent.redirect_url()).map_err(|error| self.inner.named(error))?;
+        let inner = Arc::clone(&self.inner);
+        anywhere(async move { complete(&inner, redirect).await }).await
+    }
+}
+
+fn consent_of(inner: &Inner) -> Result<&dyn Consent> {
+    inner.adapter.consent().ok_or_else(|| {
+        inner.named(Error::invalid_input(
+            "credentials",
+            "log in by themselves and need no page: call token()",
+        ))
+    })
+}
+
+async fn begin(inner: &Arc<Inner>) -> Result<LoginStart> {
+    let consent = consent_of(inner)?;
+    let noted = match &inner.shared {
+        Some(shared) => match shared.begin(inner.clock.as_ref(), inner.timeout).await {
+            Err(error) if is_lost(inner, &error) => note(inner),
+            noted => noted,
+        },
+        None => note(inner),
+    };
+    let (state, expires_at) = noted.map_err(|error| inner.named(error))?;
+    let url = consent.page(&inner.target, &state);
+    Ok(LoginStart {
+        url,
+        state,
+        expires_at,
+    })
+}
+
+/// Whether the store failed and the user wants to go on without it.
+fn is_lost(inner: &Inner, error: &Error) -> bool {
+    let goes_on = inner.shared.as_ref().map(|shared| shared.on_loss()) == Some(StoreLoss::LogIn);
+    goes_on && error.kind() == ErrorKind::StoreUnavailable
+}
+
+/// Notes a login in this program alone.
+fn note(inner: &Inner) -> Result<(Secret, Timestamp)> {
+    let now = inner.clock.now().wall;
+    change(inner, |pending| pending.begin(now))
+}
+
+/// One change of what this program noted; whoever comes second sees the first.
+fn change<T>(inner: &Inner, what: impl Fn(&mut Pending) -> Result<T>) -> Result<T> {
+    let mut outcome = Err(lost());
+    inner.pending.rcu(|pending| {
+        let mut changed = Pending::clone(pending);
+        outcome = what(&mut changed);
+        changed
+    });
+    outcome
+}
+
+/// Whether `pending` has a login that an answer with this state may belong to.
+pub(crate) fn knows(pending: &Pending, state: Option<&Secret>, now: Timestamp) -> bool {
+    match state {
+        Some(state) => pending.knows(state, now),
+        None => !pending.is_empty(),
+    }
+}
+
+async fn complete(inner: &Arc<Inner>, redirect: Redirect) -> Result<()> {
+    check_state(inner, &redirect)
+        .await
+        .map_err(|error| inner.named(error))?;
+    // Whatever is under way goes first: a refresh, or the login before.
+    for _ in 0..3 {
+        let policy = &inner.adapter.policy().expiry;
+        match inner.state.grant(inner.clock.now(), policy) {
+            Next::Use(outcome) => return outcome.map(drop),
+            Next::Start(flight, _) => {
+                let outcome = flight::start_granted(inner, flight, redirect);
+                return outcome.await.unwrap_or_else(|_| Err(lost()));
+            }
+            Next::Wait(mut result) => drop(result.wait_for(Option::is_some).await),
+        }
+    }
+    Err(inner.named(
+        Error::new(
+            ErrorKind::Timeout,
+            "other logins of this session were under way all the time; nothing was sent, and this one can still be completed",
+        )
+        .with_advice(Advice::Now),
+    ))
+}
+
+/// An answer to no login of ours changes nothing: anybody can send one to a web server. Under the claim it is looked at
+/// again.
+async fn check_state(inner: &Inner, redirect: &Redirect) -> Result<()> {
+    let state = redirect.get("state");
+    let now = inner.clock.now().wall;
+    let known = match &inner.shared {
+        Some(shared) => match shared.knows(state, inner.clock.as_ref()).await {
+            Ok(true) => return Ok(()),
+            Err(error) if !is_lost(inner, &error) => return Err(error),
+            _ => knows(&inner.pending.load(), state, now),
+        },
+        None => knows(&inner.pending.load(), state, now),
+    };
+    if known {
+        return Ok(());
+    }
+    // Taken from none: that is the error of a state that nobody knows.
+    Pending::default().take(state, false, now)
+}
+
+/// The login that a person consented to. Its state is used up before anything is sent, in the store if there is one.
+pub(crate) async fn granted(
+    session: &Weak<Inner>,
+    flight: FlightId,
+    mut turn: Option<&mut Turn<'_>>,
+    redirect: &Redirect,
+) -> Result<(Login, Now)> {
+    let inner = session.upgrade().ok_or_else(lost)?;
+    let consent = consent_of(&inner)?;
+    let (state, trusts) = (redirect.get("state"), consent.trusts_missing_state());
+    let now = inner.clock.now();
+    let here = |pending: &mut Pending| pending.take(state, trusts, now.wall);
+    let taken = match &mut turn {
+        // One that was begun while the store could not be used is noted here.
+        Some(turn) => here(turn.pending()).or_else(|error| change(&inner, here).map_err(|_| error)),
+        None => change(&inner, here),
+    };
+    taken.map_err(|error| inner.named(error))?;
+    let hide = |error: Error| {
+        let known = inner.adapter.secrets().into_iter().chain(redirect.secrets());
+        inner.named(error).redacted(&Redactor::new(known))
+    };
+    match consent.granted(redirect).map_err(hide)? {
+        Granted::Tokens(mut login) => {
+            login.sent_at(now.wall);
+            Ok((*login, now))
+        }
+        Granted::Code { code, request } => {
+            let mut again = true;
+            loop {
+                let timeout = inner.begins(turn.as_deref_mut()).await?;
+                let secrets = [code.clone(), state.cloned().unwrap_or_else(|| Secret::new(""))];
+                let adapter = inner.adapter.as_ref();
+                let error = match exchange(&inner, adapter, Request::clone(&request), &secrets, timeout).await
+                {
+                    Ok(opened) => return Ok(opened),
+                    Err(error) => error,
+                };
+                let wait = consent.sends_again_after(&error).filter(|_| again);
+                let Some(wait) = wait.filter(|_| inner.is_current(flight)) else {
+                    return Err(about_the_code(error));
+                };
+                again = false;
+                let (clock, began) = (&inner.clock, Instant::now());
+                let until = clock.now().wall.plus(wait);
+                // A clock that stands still must not hold it longer than one that runs.
+                while clock.now().wall < until && began.elapsed() < wait {
+                    tokio::time::sleep(clock.nap(until)).await;
+                }
+            }
+        }
+    }
+}
+
+/// A code that may have been used is not sent again.
+fn about_the_code(error: Error) -> Error {
+    let unknown = matches!(
+        error.kind(),
+        ErrorKind::Timeout | ErrorKind::Network | ErrorKind::BrokerUnavailable | ErrorKind::MalformedResponse
+    );
+    if !unknown {
+        return error;
+    }
+    let message = format!(
+        "{} (the login code is not sent again, since it may have been used: begin a new login)",
+        error.message()
+    );
+    error.with_message(message).with_advice(Advice::AfterLogin)
+}

@@ -1,0 +1,105 @@
+//! The web login code: a signed-in client asks for a code of eight characters, and whoever enters it within
+//! two minutes gets a session.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use preopen_core::Timestamp;
+use serde_json::json;
+
+use super::envelope::{success, timed};
+use super::session::{self, signed_in};
+use crate::random;
+use crate::state::State;
+use crate::wire::{Reply, Request, text_field};
+
+const LIFE: Duration = Duration::from_mins(2);
+/// How many codes are remembered before those that are over are forgotten.
+const REMEMBERED: usize = 50_000;
+const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const DIGITS: &str = "0123456789";
+
+/// Codes by their text.
+#[derive(Debug, Default)]
+pub(super) struct WebCodes(HashMap<String, WebCode>);
+
+#[derive(Debug)]
+struct WebCode {
+    member: usize,
+    /// The account's era: codes die with its sessions.
+    era: u64,
+    issued_at: Timestamp,
+}
+
+/// `GET /webSecretCode`. Asked again within two minutes, it gives a new code; both work once.
+pub(super) fn issue(state: &State, request: &Request) -> Reply {
+    let account = match signed_in(state, request) {
+        Ok(account) => account,
+        Err(refusal) => return *refusal,
+    };
+    let now = state.now();
+    let code = random::of_alphabet(LETTERS, 4) + &random::of_alphabet(DIGITS, 4);
+    let mut samco = state.samco();
+    if let Some(&member) = samco.by_account.get(&account.account) {
+        let era = samco.members[member].era;
+        let codes = &mut samco.web_codes.0;
+        if codes.len() >= REMEMBERED {
+            codes.retain(|_, code| now.since(code.issued_at) < LIFE);
+            if codes.len() >= REMEMBERED / 2 {
+                codes.clear();
+            }
+        }
+        let entry = WebCode {
+            member,
+            era,
+            issued_at: now,
+        };
+        codes.insert(code.clone(), entry);
+    }
+    drop(samco);
+    let data = json!({"timeRemainingInSeconds": LIFE.as_secs(), "OTP": code});
+    // The spelling is the broker's.
+    success(
+        state,
+        "Secret code genererated successfully.",
+        json!({"data": data}),
+    )
+    .for_account(&account.account)
+}
+
+/// `POST /webSecretCodeValidation`: no header, the code is the whole credential, and it counts once.
+pub(super) fn validate(state: &State, request: &Request) -> Reply {
+    let body = request.json().unwrap_or_default();
+    let given = text_field(&body, "otp").unwrap_or_default();
+    let now = state.now();
+    let mut samco = state.samco();
+    let samco = &mut *samco;
+    let found = samco.web_codes.0.remove(&given).filter(|code| {
+        now.since(code.issued_at) < LIFE
+            && now >= code.issued_at
+            && code.era == samco.members[code.member].era
+    });
+    let Some(code) = found else {
+        let problem = if given.is_empty() {
+            "otp is required."
+        } else {
+            "OTP expired. Please generate a new OTP."
+        };
+        let fields = json!({"status": "Failure", "validationErrors": [problem]});
+        return timed(state, StatusCode::BAD_REQUEST, fields);
+    };
+    let account = samco.members[code.member].account.clone();
+    let token = random::hex::<16>();
+    // A session in the browser stands beside the one that asked for the code.
+    let expires_at = session::BOUNDARY.next_after(now);
+    session::add(state, samco, code.member, token.clone(), expires_at, None);
+    let fields = json!({
+        "status": "Success", "statusMessage": "Login session token generated successfully", "sessionToken": token,
+        "accountID": account.account, "accountName": session::account_name(&account),
+        "exchangeList": ["BFO", "BSE", "CDS", "MCX", "NSE", "NFO"], "orderTypeList": ["MKT", "L", "SL", "SL-M"],
+        "productList": ["MIS", "CNC", "NRML", "CO", "BO"], "srcIp": request.source.seen(&account.primary_ip),
+        "primaryIp": account.primary_ip, "secondaryIp": account.secondary_ip,
+    });
+    timed(state, StatusCode::OK, fields).for_account(&account.account)
+}
