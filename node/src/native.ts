@@ -114,6 +114,7 @@ export interface NativeSession {
   token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
   headers(cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
+  preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
   request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<string>>;
   events(): NativeEvents;
@@ -133,6 +134,9 @@ export interface Native {
   errorCatalogue(): string[];
   eventCatalogue(): string[];
   generateKey(): Outcome<string>;
+  /** Asked and answered as JSON text. */
+  staticIpMayChange(asked: string): Outcome<string>;
+  staticIpCheck(address: string): Outcome<string>;
   openSession(
     credentials: NativeCredentials,
     options: NativeOptions,

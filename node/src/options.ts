@@ -5,6 +5,7 @@ import { isMainThread } from "node:worker_threads";
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
+import type { PreflightOptions } from "./preflight.js";
 import type { Store } from "./store.js";
 
 /** Settings of a session. */
@@ -20,7 +21,10 @@ export interface SessionOptions {
   readonly ipVersion?: 4 | 6 | 0 | undefined;
   /** The local address to send from, on a host with several: the registered one. */
   readonly sourceIp?: string | undefined;
-  /** A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. */
+  /**
+   * A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. The broker sees a
+   * proxy's address in place of this host's: `preflight` warns of it.
+   */
   readonly proxy?: string | undefined;
   /** A PEM file with further certificate authorities to trust, beside the platform's and Mozilla's. */
   readonly caFile?: string | undefined;
@@ -137,6 +141,7 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
 };
 
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
+const PREFLIGHT: Readonly<Record<keyof PreflightOptions, Check>> = { strict: flag, signal };
 const KEY: Readonly<Record<keyof KeyOptions, Check>> = { key: text };
 const EXPORT: Readonly<Record<keyof ExportOptions, Check>> = { ...KEY, signal };
 
@@ -160,6 +165,13 @@ export function sessionOptions(options: SessionOptions): [NativeOptions, string 
 /** The signal of a call that takes nothing else. Throws `InvalidInputError`. */
 export function callControl(control: CallControl | undefined): AbortSignal | undefined {
   return control === undefined ? undefined : (given(control, CONTROL)["signal"] as AbortSignal | undefined);
+}
+
+/** Whether a preflight is strict, and its signal. Throws `InvalidInputError`. */
+export function preflightOptions(options: PreflightOptions | undefined): [boolean, AbortSignal | undefined] {
+  if (options === undefined) return [false, undefined];
+  const { strict = false, signal: aborts } = given(options, PREFLIGHT) as PreflightOptions;
+  return [strict, aborts];
 }
 
 /** The signal that ends a listening. Throws `InvalidInputError`. */

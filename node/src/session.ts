@@ -7,8 +7,10 @@ import type { BrokerName, Credentials } from "./credentials.js";
 import { SessionEvents } from "./events.js";
 import { native } from "./native.js";
 import type { NativeCancel, NativeSession, Outcome } from "./native.js";
-import { call, callControl, clocks, eventsOptions, exportOptions, primeKey, sessionOptions } from "./options.js";
+import { call, callControl, clocks, eventsOptions, exportOptions, preflightOptions, primeKey, sessionOptions } from "./options.js";
 import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, SessionOptions } from "./options.js";
+import { toPreflight } from "./preflight.js";
+import type { Preflight, PreflightOptions } from "./preflight.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
 import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
 import { StoreCalls } from "./store.js";
@@ -103,6 +105,21 @@ export class Session {
    */
   async whoami(control?: CallControl): Promise<WhoAmI> {
     return toWhoAmI(await settle(callControl(control), (cancel) => this.#native.whoami(cancel)));
+  }
+
+  /**
+   * Whether this host can place orders now: before 09:15 IST rather than at the first order. It makes sure of a session
+   * (and logs in if there is none), asks the broker which address it sees where it can tell, and looks at the clock, the
+   * session's end, the network path (IPv4, `sourceIp`, a proxy, which changes the address that the broker sees) and the
+   * store. No order is sent. What fails is a check of the answer with the error in it: this rejects only with the reason of
+   * an aborted signal, or with `InvalidInputError` for wrong options.
+   *
+   * SmartAPI has no call that tells which address it sees (documented): its check `static_ip` is `unknown`, and the answer
+   * is ready all the same unless `strict` is asked for.
+   */
+  async preflight(options?: PreflightOptions): Promise<Preflight> {
+    const [strict, signal] = preflightOptions(options);
+    return toPreflight(await settle(signal, (cancel) => this.#native.preflight(strict, cancel)));
   }
 
   /**

@@ -14,6 +14,7 @@ from ._async_session import AsyncSession
 from ._credentials import AngelOne, Credentials, Samco
 from ._events import AsyncEvents, Events
 from ._native import __version__, generate_key
+from ._preflight import Check, Preflight
 from ._session import Session
 from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, Token, WhoAmI
 from .errors import (
@@ -38,6 +39,7 @@ from .errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import static_ip
     from ._store import Claim, Store
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "BrokerRejectedError",
     "BrokerUnavailableError",
     "CancelledError",
+    "Check",
     "Claim",
     "Credentials",
     "CredentialsRejectedError",
@@ -60,6 +63,7 @@ __all__ = [
     "MalformedResponseError",
     "NetworkError",
     "OutcomeUnknownError",
+    "Preflight",
     "PreopenError",
     "Profile",
     "RateLimitedError",
@@ -78,6 +82,7 @@ __all__ = [
     "__version__",
     "errors",
     "generate_key",
+    "static_ip",
 ]
 
 
@@ -87,6 +92,10 @@ def __getattr__(name: str) -> object:
         from . import _store
 
         return getattr(_store, name)
+    if name == "static_ip":
+        from importlib import import_module
+
+        return import_module(".static_ip", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

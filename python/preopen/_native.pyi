@@ -32,6 +32,8 @@ __all__ = [
     "error_catalogue",
     "event_catalogue",
     "generate_key",
+    "static_ip_check",
+    "static_ip_may_change",
 ]
 
 __version__: str
@@ -45,6 +47,12 @@ def event_catalogue() -> List[str]:
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
     it where you keep secrets."""
+
+def static_ip_check(address: str) -> str:
+    """A public IPv4 address in its usual form."""
+
+def static_ip_may_change(asked: str) -> Dict[str, Any]:
+    """Whether a static IP may be changed; `asked` is JSON text."""
 
 def check_store(store: object, callbacks: object) -> Work:
     """Checks a store of the program's own, whose methods `callbacks` calls: gives a list of what it
@@ -220,6 +228,9 @@ class Session:
     def token(self) -> Work: ...
     def headers(self) -> Work: ...
     def whoami(self) -> Work: ...
+    def preflight(self, strict: bool) -> Work:
+        """Whether this host can place orders now."""
+
     def profile(self) -> Work: ...
     def logout(self) -> Work: ...
     def request(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
 from ._events import Events
+from ._preflight import read_preflight
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, Mapping, Optional
 
     from ._base import Params
+    from ._preflight import Preflight
     from ._types import Logout, Reply, Token
 
 __all__ = ["Session"]
@@ -31,7 +33,8 @@ class Session(SessionBase):
       own. At most 600.
     - `ip_version`: 4, 6, or 0 for either. Brokers register IPv4 addresses.
     - `source_ip`: the local address to send from, on a host with several.
-    - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
+    - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold. The broker
+      sees a proxy's address in place of this host's: `preflight` warns of it.
     - `ca_file`: PEM file with further certificate authorities to trust.
     - `allowed_hosts`: hosts beside the broker's own that credentials may be sent to.
     - `keep_warm`: renew the session after each daily end without being asked, so that the first order of the
@@ -80,6 +83,21 @@ class Session(SessionBase):
         ``"unsupported"`` and nothing is sent. Raises as `get`.
         """
         return WhoAmI(**self._native.whoami().wait())
+
+    def preflight(self, *, strict: bool = False) -> Preflight:
+        """Whether this host can place orders now: before 09:15 IST rather than at the first order.
+
+        It makes sure of a session (and logs in if there is none), asks the broker which address it sees where
+        it can tell, and looks at the clock, the session's end, the network path (IPv4, `source_ip`, a proxy,
+        which changes the address that the broker sees) and the store. No order is sent. What fails is a check
+        of the answer with the error in it, not an exception.
+
+        - `strict`: be ready only if every check passed. SmartAPI never is: it has no call that tells which
+          address it sees (documented), so that its check ``static_ip`` is ``"unknown"``.
+
+        Raises `InvalidInputError` (field ``strict``), and `CancelledError` when the program ends.
+        """
+        return read_preflight(self._native.preflight(strict).wait())
 
     def profile(self) -> Profile:
         """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own.

@@ -16,6 +16,11 @@ const SESSION_STEPS = {
   },
   whoami: ({ session }) => session.whoami(),
   profile: ({ session }) => session.profile(),
+  preflight: async ({ session }, { strict }) => {
+    const { ready, checks } = await session.preflight({ strict });
+    const by = (field) => Object.fromEntries(checks.map((check) => [check.name, field(check)]));
+    return { strict, ready, checks: by(({ status }) => status), errors: by(({ error }) => (error ? errorFields(error) : null)) };
+  },
   logout: ({ session }) => session.logout(),
   invalidate: ({ session }, generation) => session.invalidate(generation),
   reset: ({ session }) => session.reset(),

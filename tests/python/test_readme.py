@@ -6,7 +6,13 @@ import re
 import pytest
 from conftest import ROOT
 
-PAGES = ("README.md", "docs/stores.md", "docs/oauth.md", "docs/migrating-from-samco-legacy.md")
+PAGES = (
+    "README.md",
+    "docs/stores.md",
+    "docs/static-ip.md",
+    "docs/oauth.md",
+    "docs/migrating-from-samco-legacy.md",
+)
 README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 RUN = re.findall(

@@ -184,6 +184,14 @@ class Story:
             assert_has(event, fields, f"{where}[{number}]")
         assert self.actor.next_event(QUIET) is None, where
 
+    def preflight(self, step, where):
+        expected = dict(step["preflight"])
+        strict = expected.pop("strict", False)
+        found = self.actor.do("preflight", strict=strict)
+        checks = {check.name: check.status for check in found.checks}
+        errors = {check.name: check.error for check in found.checks}
+        assert_has({"ready": found.ready, "checks": checks, "errors": errors}, expected, where)
+
     def wait_calls(self, step, where):
         for path, count in step["wait_calls"].items():
             until(lambda: self.sandbox.requests(self.broker, path).count >= count, PATIENCE)  # noqa: B023
@@ -234,6 +242,7 @@ STEPS = {
     "state": asks("state"),
     "whoami": asks("whoami"),
     "profile": asks("profile"),
+    "preflight": Story.preflight,
     "logout": asks("logout"),
     "reset": does("reset"),
     "close": does("close"),

@@ -16,6 +16,7 @@ mod credentials;
 mod events;
 mod outcome;
 mod session;
+mod static_ip;
 mod store;
 
 use napi_derive::napi;

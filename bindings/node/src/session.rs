@@ -4,7 +4,7 @@ use napi::bindgen_prelude::{ClassInstance, Function, Object};
 use napi::{Either, Env};
 use napi_derive::napi;
 use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
-use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
+use preopen_ffi::{LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
 use serde::Serialize;
 
 use crate::call::{NativeCall, NativeOptions};
@@ -117,6 +117,22 @@ impl NativeSession {
         let session = self.inner.clone();
         run(env, cancel, async move {
             session.whoami().await.map(|who| json(&WhoAmIInfo::from(who)))
+        })
+    }
+
+    /// Whether this host can place orders now.
+    #[napi]
+    pub fn preflight<'env>(
+        &self,
+        env: &'env Env,
+        strict: bool,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            let found = session.preflight().await;
+            let found = if strict { found.strict() } else { found };
+            Ok(json(&PreflightInfo::from(found)))
         })
     }
 

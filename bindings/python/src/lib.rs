@@ -10,6 +10,7 @@ mod events;
 mod gate;
 mod prompt;
 mod session;
+mod static_ip;
 mod store;
 mod token;
 mod work;
@@ -81,5 +82,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;
+    module.add_function(wrap_pyfunction!(static_ip::static_ip_may_change, module)?)?;
     gate::close_at_exit(module.py())
 }

@@ -122,6 +122,11 @@ impl Session {
         self.work(py, Operation::WhoAmI(self.session.clone()))
     }
 
+    fn preflight(&self, py: Python<'_>, strict: &Bound<'_, PyAny>) -> PyResult<Work> {
+        let strict = lift(py, flag(strict, "strict"))?;
+        self.work(py, Operation::Preflight(self.session.clone(), strict))
+    }
+
     fn profile(&self, py: Python<'_>) -> PyResult<Work> {
         self.work(py, Operation::Profile(self.session.clone()))
     }

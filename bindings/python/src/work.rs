@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{Call, Headers, Reply, Result, SealKey, Secret, Session, Token as RustToken};
 use preopen_ffi::{
-    ForeignStore, Listener, LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store, runtime,
+    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store,
+    runtime,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -23,6 +24,8 @@ pub(crate) enum Operation {
     Token(Session),
     Headers(Session),
     WhoAmI(Session),
+    /// Strictly, if so.
+    Preflight(Session, bool),
     Profile(Session),
     Logout(Session),
     Call(Box<Call>),
@@ -37,6 +40,7 @@ pub(crate) enum Outcome {
     Token(RustToken),
     Headers(Headers),
     WhoAmI(WhoAmIInfo),
+    Preflight(Box<PreflightInfo>),
     Profile(ProfileInfo),
     Logout(Box<LogoutInfo>),
     Reply(Reply),
@@ -55,6 +59,11 @@ impl Operation {
             Self::WhoAmI(session) => {
                 Box::pin(async move { session.whoami().await.map(|who| Outcome::WhoAmI(who.into())) })
             }
+            Self::Preflight(session, strict) => Box::pin(async move {
+                let found = session.preflight().await;
+                let found = if strict { found.strict() } else { found };
+                Ok(Outcome::Preflight(Box::new(found.into())))
+            }),
             Self::Profile(session) => Box::pin(async move {
                 session
                     .profile()
@@ -90,6 +99,7 @@ impl Outcome {
             Self::Token(token) => Bound::new(py, Token(token.clone())).map(Bound::into_any),
             Self::Headers(headers) => headers_dict(py, headers).map(Bound::into_any),
             Self::WhoAmI(who) => flat(py, who),
+            Self::Preflight(found) => flat(py, found.as_ref()),
             Self::Profile(profile) => flat(py, profile),
             Self::Logout(logout) => flat(py, logout.as_ref()),
             Self::Reply(reply) => {

@@ -59,6 +59,12 @@ enum Command {
     Run(commands::run::Arguments),
     /// Ask the broker which address it sees, and whether orders from here will be accepted.
     Whoami(SessionArguments),
+    /// Tell whether this host can place orders now, for a readiness probe; logs in if there is no live session.
+    Preflight(commands::preflight::Arguments),
+    /// Explain what keeps this host from placing orders: clock, address, proxy, store, session. Logs in as `preflight`.
+    Doctor(commands::doctor::Arguments),
+    /// Tell whether a registered address may be changed now, and if not, when. Exit code 4 when not now.
+    StaticIp(commands::static_ip::Arguments),
     /// Call one path of the broker's API.
     Request(commands::request::Arguments),
     /// Print the one-time code for now.
@@ -100,6 +106,9 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Logout(arguments) => commands::logout::run(arguments, output).await,
         Command::Run(arguments) => commands::run::run(arguments).await,
         Command::Whoami(arguments) => commands::whoami::run(arguments, output).await,
+        Command::Preflight(arguments) => commands::preflight::run(arguments, output).await,
+        Command::Doctor(arguments) => commands::doctor::run(arguments, output).await,
+        Command::StaticIp(arguments) => commands::static_ip::run(&arguments, output),
         Command::Request(arguments) => commands::request::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
         Command::Key => commands::key::run(output),

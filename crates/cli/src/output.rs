@@ -17,6 +17,9 @@ pub(crate) const CLOCK: Style = AnsiColor::Cyan.on_default();
 /// The exit code for an address that is not registered.
 pub(crate) const EXIT_STATIC_IP: u8 = 4;
 
+/// The exit code when the next call has to log in.
+pub(crate) const EXIT_LOGIN_NEEDED: u8 = 6;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -105,7 +108,7 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::InvalidInput => 2,
         ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired => 3,
         ErrorKind::StaticIpMismatch => EXIT_STATIC_IP,
-        ErrorKind::LoginRequired | ErrorKind::SessionExpired => 6,
+        ErrorKind::LoginRequired | ErrorKind::SessionExpired => EXIT_LOGIN_NEEDED,
         _ => 5,
     }
 }

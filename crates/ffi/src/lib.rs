@@ -4,6 +4,7 @@
 mod callback;
 mod config;
 mod listener;
+mod preflight;
 mod records;
 mod store;
 
@@ -12,6 +13,7 @@ pub mod runtime;
 pub use callback::{Prompt, ask, on_own_thread};
 pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
 pub use listener::Listener;
+pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
     event_catalogue,

@@ -86,7 +86,8 @@ impl SessionBuilder {
         self
     }
 
-    /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold.
+    /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. The broker
+    /// sees a proxy's address in place of this host's: [`Session::preflight`] warns of it.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = Some(Secret::new(url));
         self

@@ -1,6 +1,6 @@
 // Compiled, never run: what users may write, and what the compiler must refuse.
 
-import { CredentialsRejectedError, InvalidInputError, LoginRequiredError, PreopenError, Session, angelOne, generateKey, samco } from "preopen";
+import { CredentialsRejectedError, InvalidInputError, LoginRequiredError, PreopenError, Session, angelOne, checkStaticIp, generateKey, mayChangeStaticIp, samco } from "preopen";
 import type {
   Advice,
   AngelOneCredentials,
@@ -9,12 +9,14 @@ import type {
   ErrorCode,
   EventName,
   Logout,
+  Preflight,
   Profile,
   Reply,
   SecretCallback,
   SessionEvent,
   SessionEvents,
   SessionState,
+  StaticIpAnswer,
   Store,
   Token,
   WhoAmI,
@@ -72,6 +74,15 @@ export async function use(signal: AbortSignal): Promise<void> {
   const headers: Record<string, string> = await session.headers();
   const who: WhoAmI = await session.whoami();
   const verdict: "match" | "mismatch" | "unregistered" | "unsupported" = who.verdict;
+  const preflight: Preflight = await session.preflight({ strict: true, signal });
+  const status: "pass" | "warn" | "fail" | "unknown" | undefined = preflight.checks[0]?.status;
+  // @ts-expect-error no such option
+  await session.preflight({ strictly: true });
+  const change: StaticIpAnswer = mayChangeStaticIp({ broker: "samco", history: [{ at: new Date(), primary: "1.1.1.1", secondary: null }] });
+  const next: Date | undefined = change.at;
+  // @ts-expect-error a change has a time
+  mayChangeStaticIp({ broker: "samco", history: [{ primary: "1.1.1.1" }] });
+  const address: string = checkStaticIp("1.1.1.1");
   const profile: Profile = await session.profile({ signal });
   const reply: Reply = await session.get("/quote/getQuote", { params: { symbolName: "INFY", count: 3, all: true, list: [1, 2] }, signal });
   // @ts-expect-error unknown data must be looked at first
@@ -96,7 +107,7 @@ export async function use(signal: AbortSignal): Promise<void> {
   session.invalidate(token.generation);
   session.reset();
   session.close();
-  void [skew, text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+  void [status, next, address, skew, text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
 }
 
 export async function listen(session: Session, signal: AbortSignal): Promise<void> {
