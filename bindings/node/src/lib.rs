@@ -17,6 +17,7 @@ mod events;
 mod outcome;
 mod session;
 mod store;
+mod streams;
 
 use napi_derive::napi;
 

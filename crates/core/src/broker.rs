@@ -295,6 +295,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Whether a login gives a feed token, which is kept as `feed`.
+    fn has_feed_token(&self) -> bool {
+        false
+    }
+
     /// The headers of the handshake of one of [`Adapter::streams`]. `None` when the session lacks a token for it.
     fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
         let _ = (stream, tokens);

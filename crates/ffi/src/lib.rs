@@ -10,7 +10,7 @@ mod store;
 pub mod runtime;
 
 pub use callback::{Prompt, ask, on_own_thread};
-pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
+pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration, told};
 pub use listener::Listener;
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,

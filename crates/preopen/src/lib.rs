@@ -20,11 +20,14 @@ mod ask;
 mod builder;
 mod call;
 mod events;
+mod execute;
 mod flight;
 mod handover;
+mod limits;
 mod session;
 mod shared;
 mod state;
+mod streams;
 mod sync;
 mod token;
 
@@ -44,6 +47,7 @@ pub use preopen_core::error::{
 };
 pub use preopen_core::expiry::{Evidence, EvidenceSource, Expiry};
 pub use preopen_core::lifecycle::{EventName, SessionEvent, SessionState, StateName};
+pub use preopen_core::limits::{RateLimits, Rates};
 pub use preopen_core::seal::SealKey;
 pub use preopen_core::secret::Secret;
 pub use preopen_core::skew::Skew;
@@ -65,5 +69,5 @@ pub mod store {
 
 /// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
 pub mod core {
-    pub use preopen_core::{broker, error, lifecycle, target, wire};
+    pub use preopen_core::{broker, error, lifecycle, limits, target, wire};
 }

@@ -13,18 +13,20 @@ use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::shared::Origin;
 use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, mismatch};
+use preopen_core::limits::Rates;
 use preopen_core::static_ip::{Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
-use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
-use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use preopen_core::wire::{BoxFuture, Endpoint, Method, RawReply, Request, Transport};
+use preopen_core::{Error, ErrorKind, Result, Secret};
 use preopen_store::Store;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
-use crate::runtime::{self, Spawn, anywhere};
+use crate::limits::Pace;
+use crate::runtime::{self, Spawn};
 use crate::shared::{
     Shared, StoreLoss, Turn, await_others, catch_up, is_fresh, look, look_behind, look_first,
 };
@@ -51,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) keep_warm: bool,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) store: Option<(Arc<dyn Store>, StoreLoss)>,
+    pub(crate) rates: Option<Vec<Rates>>,
 }
 
 pub(crate) struct Inner {
@@ -63,17 +66,19 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Arc<Shared>>,
     /// Spreads the waits of different accounts.
     pub(crate) seed: u64,
-    target: Target,
-    transport: Arc<dyn Transport>,
+    pub(crate) target: Target,
+    pub(crate) transport: Arc<dyn Transport>,
     state: State,
+    /// How many calls may be sent, and when.
+    pub(crate) pace: Pace,
     spent_steps: ArcSwap<SpentSteps>,
     derived: ArcSwapOption<Derived>,
 }
 
 /// What follows from the record of one generation: made once, used by every call.
-struct Derived {
+pub(crate) struct Derived {
     generation: u64,
-    redactor: Redactor,
+    pub(crate) redactor: Redactor,
     headers: Headers,
 }
 
@@ -106,6 +111,7 @@ impl Session {
         });
         let seed = seed_of(&fingerprint);
         let state = State::new(seed, settings.keep_warm);
+        let pace = Pace::new(settings.rates);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -118,6 +124,7 @@ impl Session {
                 target: settings.target,
                 transport: settings.transport,
                 state,
+                pace,
                 spent_steps: ArcSwap::default(),
                 derived: ArcSwapOption::empty(),
             }),
@@ -304,8 +311,9 @@ impl Session {
     }
 
     /// Lets a blocked session try again, after you have fixed what blocked it, and ends a wait between failed
-    /// logins.
+    /// logins, and the pause after the broker said that there were too many calls.
     pub fn reset(&self) {
+        self.inner.pace.resume(&self.inner);
         if let Some(shared) = &self.inner.shared {
             shared.overrule();
         }
@@ -421,63 +429,6 @@ impl Session {
         )
         .with(|context| context.phase = Some(Phase::Login)))
     }
-
-    /// Sends an authenticated request: a live token, one renewal and replay for reads that the broker refused,
-    /// one repetition for reads whose connection broke. A write is sent at most once.
-    pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let session = self.clone();
-        anywhere(async move { session.execute_here(request, deadline).await }).await
-    }
-
-    async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let repeatable = request.endpoint.class == CallClass::Read;
-        let (mut renewed, mut reconnected) = (false, false);
-        loop {
-            let record = self.record().await?;
-            let error = match self.inner.exchange(&request, &record, deadline).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            match error.kind() {
-                // Refused twice in a row, the second time with a token that is moments old: the token is not
-                // the reason, and another login could end somebody else's session for nothing.
-                ErrorKind::SessionExpired if renewed => {
-                    return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
-                }
-                ErrorKind::SessionExpired => {
-                    let generation = record.generation;
-                    drop(self.inner.apply(Event::Invalidated { generation }));
-                    if repeatable {
-                        renewed = true;
-                        continue;
-                    }
-                    self.renew_behind();
-                }
-                ErrorKind::StaticIpMismatch => {
-                    let error = self.inner.with_addresses(error, &record).await;
-                    self.inner.address_refused(&error);
-                    return Err(error);
-                }
-                ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
-                    reconnected = true;
-                    continue;
-                }
-                _ => {}
-            }
-            return Err(error);
-        }
-    }
-
-    /// Starts a login without waiting for it, so that the caller's next try finds a session.
-    fn renew_behind(&self) {
-        if let Next::Start(flight, _) = self.inner.need() {
-            drop(flight::start(&self.inner, flight));
-        }
-    }
-}
-
-fn never_connected(error: &Error) -> bool {
-    error.context().phase == Some(Phase::Connect)
 }
 
 impl Inner {
@@ -487,7 +438,7 @@ impl Inner {
             .filter(|record| record.is_live(self.clock.now()))
     }
 
-    fn need(&self) -> Next {
+    pub(crate) fn need(&self) -> Next {
         let next = self.state.need(self.clock.now(), &self.adapter.policy().expiry);
         self.set_alarm();
         next
@@ -533,7 +484,7 @@ impl Inner {
     }
 
     /// Tells those who listen that the broker does not accept this address.
-    fn address_refused(&self, error: &Error) {
+    pub(crate) fn address_refused(&self, error: &Error) {
         drop(self.apply(Event::AddressRefused(error.clone())));
     }
 
@@ -590,27 +541,6 @@ impl Inner {
         self.state.machine().is_current(flight)
     }
 
-    async fn exchange(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
-        let mut authenticated = request.clone();
-        self.adapter
-            .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
-        let endpoint = &request.endpoint;
-        let derived = self.derived(record);
-        let raw = self.send(&authenticated, deadline).await;
-        let read = raw.and_then(|raw| {
-            let write = endpoint.class == CallClass::Write;
-            let reply = self.adapter.read(endpoint, &raw);
-            reply.map_err(|error| if write { error.for_write() } else { error })
-        });
-        match read {
-            Ok(mut reply) => {
-                reply.clean(&derived.redactor);
-                Ok(reply)
-            }
-            Err(error) => Err(self.explain(error, endpoint, &derived.redactor)),
-        }
-    }
-
     /// Sends a request as it is. Errors: `Timeout`, `Network`, `MalformedResponse`, `OutcomeUnknown`.
     pub(crate) async fn send(&self, request: &Request, deadline: Duration) -> Result<RawReply> {
         let sent = self.transport.send(&self.target, request, deadline).await;
@@ -618,7 +548,7 @@ impl Inner {
     }
 
     /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort.
-    async fn with_addresses(&self, error: Error, record: &Record) -> Error {
+    pub(crate) async fn with_addresses(&self, error: Error, record: &Record) -> Error {
         let Some(whoami) = self.adapter.whoami() else {
             return error;
         };
@@ -635,7 +565,8 @@ impl Inner {
 
     /// Ends a session at the broker with its own token.
     pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
-        self.exchange(&self.adapter.logout(), record, self.timeout).await
+        let sent = self.exchange(&self.adapter.logout(), record, self.timeout).await;
+        sent.map_err(|failed| failed.error)
     }
 
     /// Completes an error before it leaves: broker and endpoint, and every secret that `redactor` knows removed.
@@ -648,7 +579,7 @@ impl Inner {
             .redacted(redactor)
     }
 
-    fn derived(&self, record: &Record) -> Arc<Derived> {
+    pub(crate) fn derived(&self, record: &Record) -> Arc<Derived> {
         if let Some(kept) = self
             .derived
             .load_full()

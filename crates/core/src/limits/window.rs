@@ -65,9 +65,10 @@ impl Window {
             .unwrap_or_default()
     }
 
-    /// Whether nothing is remembered: then a window without limits need not be asked.
-    pub fn is_idle(&self) -> bool {
-        self.pause.is_none() && self.arrived.is_empty() && self.open.is_empty()
+    /// Whether nothing is remembered that still counts.
+    pub fn is_idle(&self, now: Duration) -> bool {
+        let counts = self.arrived.back().is_some_and(|at| *at + self.longest > now);
+        self.open.is_empty() && !counts && self.paused(now).is_zero()
     }
 
     fn wait_for(&self, most: usize, span: Duration, now: Duration, ahead: usize) -> Duration {
@@ -204,7 +205,9 @@ mod tests {
         window.settle(ticket, ms(300));
         assert_eq!(window.wait(rates, ms(400), 0), ms(900));
         assert_eq!(window.wait(rates, ms(1299), 0), ms(1));
+        assert!(!window.is_idle(ms(1299)));
         assert_eq!(window.wait(rates, ms(1300), 0), ms(0));
+        assert!(window.is_idle(ms(1300)));
     }
 
     #[test]
