@@ -32,6 +32,10 @@ impl NativeSession {
         cancel: Option<&mut NativeCancel>,
     ) -> napi::Result<Object<'env>> {
         let session = self.inner.clone();
-        run(env, cancel, async move { session.feed_token().await.map(SecretText) })
+        run(
+            env,
+            cancel,
+            async move { session.feed_token().await.map(SecretText) },
+        )
     }
 }

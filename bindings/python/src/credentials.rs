@@ -1,7 +1,7 @@
 //! Credentials, kept in Rust: Python cannot read them back. A secret that is asked for is a callback of the session.
 
-use preopen_ffi::{Credentials as Flat, told};
 use preopen_ffi::preopen::{AngelOne, Error, Result, Samco, Secret, SecretSource, TotpSource};
+use preopen_ffi::{Credentials as Flat, told};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -106,11 +106,7 @@ impl Credentials {
     }
 
     /// The credentials of one session, whose callbacks are called for what is not known.
-    pub(crate) fn complete(
-        &self,
-        py: Python<'_>,
-        callbacks: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Flat> {
+    pub(crate) fn complete(&self, py: Python<'_>, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<Flat> {
         Ok(match &self.0 {
             Known::All(flat) => flat.clone(),
             Known::Samco { api_key, api_secret } => Flat::Samco(Samco::new(
@@ -158,11 +154,14 @@ impl Credentials {
         told: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let make = || {
-            let told = told.iter().filter(|(_, value)| !value.is_none()).map(|(name, value)| {
-                let name = text(&name, "credentials")?;
-                let value = text(&value, &name)?;
-                Ok((name, value))
-            });
+            let told = told
+                .iter()
+                .filter(|(_, value)| !value.is_none())
+                .map(|(name, value)| {
+                    let name = text(&name, "credentials")?;
+                    let value = text(&value, &name)?;
+                    Ok((name, value))
+                });
             Ok(Known::AngelOne {
                 api_key: Secret::new(text(api_key, "api_key")?),
                 client_code: text(client_code, "client_code")?,

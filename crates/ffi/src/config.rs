@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen::{
-    AngelOne, Error, ErrorKind, IpVersion, RateLimits, Result, Samco, SealKey, Secret, Session, SessionBuilder,
-    StoreLoss, VirtualClock, store,
+    AngelOne, Error, ErrorKind, IpVersion, RateLimits, Result, Samco, SealKey, Secret, Session,
+    SessionBuilder, StoreLoss, VirtualClock, store,
 };
 
 use crate::store::ForeignStore;

@@ -370,17 +370,19 @@ impl Drop for Place<'_> {
 
 /// The error of a call that was not sent.
 fn refused(group: &str, rates: Rates, wait: Duration, paused: Duration) -> Error {
-    // Rounded up to the millisecond: whoever waits as long as he is told must find a slot.
-    let wait = Duration::from_millis(u64::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
-    let seconds = wait.as_secs_f64();
     let why = if paused >= wait {
         "the broker has refused calls of this group as too many".to_owned()
     } else {
         format!("the limit of {rates} is used up")
     };
-    let message =
-        format!("nothing was sent: {why}, and there is no slot in the group {group} for {seconds:.3} s");
-    Error::new(ErrorKind::RateLimited, message)
-        .with(|context| context.retry_after = Some(wait))
-        .with_advice(Advice::After(wait))
+    // Rounded up to the millisecond: whoever waits as long as he is told must find a slot.
+    let millis = wait.as_micros().div_ceil(1000).max(1);
+    let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX));
+    let seconds = wait.as_secs_f64();
+    Error::new(
+        ErrorKind::RateLimited,
+        format!("nothing was sent: {why}, and the group {group} has no slot for {seconds:.3} s"),
+    )
+    .with(|context| context.retry_after = Some(wait))
+    .with_advice(Advice::After(wait))
 }
