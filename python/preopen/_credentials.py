@@ -81,8 +81,8 @@ class AngelOne(Credentials):
     What the headers ``X-ClientLocalIP``, ``X-ClientPublicIP``, ``X-MACAddress``, ``X-UserType`` and
     ``X-SourceID`` say (documented as required) is yours to give: `local_ip`, `public_ip`, `mac_address`,
     `user_type`, `source_id`. Without them they say ``127.0.0.1`` twice, ``00:00:00:00:00:00``, ``USER`` and
-    ``WEB``: the broker does not check addresses (observed), the last two are the documented values, and nothing is
-    looked up.
+    ``WEB``: the broker does not check addresses (observed), the last two are the documented values, and
+    nothing is looked up.
 
     Values are checked when a session is made. Raises `InvalidInputError` when a value has a wrong type, and
     when not exactly one of `totp_secret` and `totp` is given.

@@ -86,8 +86,8 @@ class Credentials:
         totp: Optional[Callable[[], object]],
         told: Mapping[str, Optional[str]],
     ) -> Credentials:
-        """SmartAPI's direct login, with exactly one of `totp_secret` and `totp`; `told` is what its headers tell
-        of the machine."""
+        """SmartAPI's direct login, with exactly one of `totp_secret` and `totp`; `told` is what its headers
+        tell of the machine."""
 
     @staticmethod
     def from_env(broker: str) -> Credentials:

@@ -93,6 +93,25 @@ test("streams follow the session", async () => {
   }
 });
 
+test("X3: no secret of the session goes into a URL", async () => {
+  const session = broker.session("samco");
+  const token = (await session.token()).expose();
+  await broker.clearRequests();
+  const { apiSecret } = broker.accounts.find(({ broker: name }) => name === "samco");
+  const calls = [
+    [QUOTE, { params: { token } }, "params"],
+    [QUOTE, { params: { x: `a${apiSecret}` } }, "params"],
+    [`/x/${token}`, {}, "path"],
+  ];
+  for (const [path, options, field] of calls) {
+    const { error } = await settled(session.get(path, options));
+    assert.ok(error instanceof InvalidInputError, inspect(error));
+    assert.equal(error.field, field);
+    for (const secret of [token, apiSecret]) assert.ok(!inspect(error).includes(secret));
+  }
+  assert.equal((await broker.requests()).count, 0);
+});
+
 test("bad limits are refused by name", () => {
   const bad = [
     5,

@@ -1,4 +1,5 @@
-"""What calls take with them, and how many there may be: the headers that SmartAPI is told, those of streams, limits."""
+"""What calls take with them, and how many there may be: the headers that SmartAPI is told, those of
+streams, limits."""
 
 import json
 import os
@@ -38,7 +39,9 @@ def server():
 def seen(server):
     """The headers of every request, by names that ignore case."""
     names = {name.lower(): name for name in [*TOLD, "Authorization", "X-PrivateKey"]}
-    return [{names[n.lower()]: v for n, v in headers.items() if n.lower() in names} for headers in server.headers]
+    return [
+        {names[n.lower()]: v for n, v in headers.items() if n.lower() in names} for headers in server.headers
+    ]
 
 
 def test_smartapi_is_told_what_is_true_of_any_machine(server):
@@ -106,6 +109,21 @@ def test_streams_follow_the_session(sandbox):
     with pytest.raises(preopen.InvalidInputError) as caught:
         session.stream_headers(7)
     assert caught.value.field == "stream"
+
+
+def test_x3_no_secret_of_the_session_goes_into_a_url(sandbox):
+    session = sandbox.session("samco")
+    token = session.token().expose()
+    for arguments, field in [
+        ({"path": READ["samco"], "params": {"token": token}}, "params"),
+        ({"path": READ["samco"], "params": {"x": "a" + sandbox.accounts[0]["api_secret"]}}, "params"),
+        ({"path": f"/x/{token}"}, "path"),
+    ]:
+        with pytest.raises(preopen.InvalidInputError) as caught:
+            session.get(**arguments)
+        assert caught.value.field == field
+        assert_no_secret(caught.value, [token, sandbox.accounts[0]["api_secret"]])
+    assert sandbox.requests("samco").count == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Callers that give up: they are told at once, the login lives on, a write is not repeated, nothing is left behind."""
+"""Callers that give up: they are told at once, the login lives on, a write is not repeated, nothing is left
+behind."""
 
 import asyncio
 import gc

@@ -1,5 +1,5 @@
-"""The rows of tests/faults/matrix.json: what goes wrong on the way to a broker, by a blocking and by an asyncio
-session."""
+"""The rows of tests/faults/matrix.json: what goes wrong on the way to a broker, by a blocking and by an
+asyncio session."""
 
 import asyncio
 import gc
@@ -34,12 +34,16 @@ def kind_of(name):
 
 def account(sandbox, broker, wrong):
     own = {**next(one for one in sandbox.accounts if one["broker"] == broker), **wrong}
-    names = ("api_key", "api_secret") if broker == "samco" else ("api_key", "client_code", "pin", "totp_secret")
+    names = (
+        ("api_key", "api_secret") if broker == "samco" else ("api_key", "client_code", "pin", "totp_secret")
+    )
     return own, {"samco": preopen.Samco, "angelone": preopen.AngelOne}[broker](**{n: own[n] for n in names})
 
 
 def memory(field):
-    return next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(field)) << 10
+    return (
+        next(int(line.split()[1]) for line in STATUS.read_text().splitlines() if line.startswith(field)) << 10
+    )
 
 
 def measured(act):
@@ -88,7 +92,7 @@ class Case:
         if self.row.get("wrong") and self.broker == "angelone":
             # A refused code is tried again in the next step.
             self.sandbox.clock.set_rate(200)
-        if self.on != "login" and "error" not in self.row["expect"] or server is None and self.on != "login":
+        if self.on != "login" and (server is None or "error" not in self.row["expect"]):
             self.run(session.token)
         if self.row.get("warm"):
             self.warm(session)
@@ -164,7 +168,9 @@ def test_row(sandbox, row, on, kind, capfd, tmp_path, monkeypatch):
         case.play(f"http://127.0.0.1:{wire.unused_port()}")
     else:
         body = server["body"].encode("latin-1") if "body" in server else wire.READ
-        answers = wire.broker(body, server.get("close", False), body if on == "login" and "body" in server else None)
+        answers = wire.broker(
+            body, server.get("close", False), body if on == "login" and "body" in server else None
+        )
         with wire.serving(answers, server.get("tls")) as played:
             case.play(played.url)
     # Nothing is said or left behind.
@@ -198,9 +204,13 @@ except preopen.PreopenError as error:
 
 
 def isolated():
-    """A command's beginning that gives it a network of its own with nothing in it, where the kernel allows that."""
+    """A command's beginning that gives it a network of its own with nothing in it, where the kernel allows
+    that."""
     command = ["unshare", "--map-root-user", "--net"]
-    if shutil.which("unshare") is None or subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode != 0
+    ):
         return []
     return command
 
@@ -209,7 +219,6 @@ def test_import_and_construction_with_the_network_black_holed(tmp_path):
     alone = isolated()
     # A live broker is only ever asked where it cannot be reached.
     text = BLACK_HOLE if alone else BLACK_HOLE.split("try:")[0]
-    done = subprocess.run(
-        [*alone, sys.executable, "-c", text], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60
-    )
+    command = [*alone, sys.executable, "-c", text]
+    done = subprocess.run(command, cwd=str(tmp_path), capture_output=True, timeout=60)
     assert (done.stdout.split(), done.stderr) == ([b"True", *([b"network"] if alone else [])], b"")

@@ -1,5 +1,5 @@
-"""What goes wrong at a login beyond the rows of tests/faults/matrix.json: no login more than needed, and nothing
-shown of what a broker repeats."""
+"""What goes wrong at a login beyond the rows of tests/faults/matrix.json: no login more than needed, and
+nothing shown of what a broker repeats."""
 
 import pytest
 from conftest import LOGIN, logins

@@ -53,6 +53,7 @@ impl Session {
         let (mut renewed, mut reconnected, mut repeats) = (false, false, 0);
         loop {
             let record = self.record().await?;
+            inner.check_url(&request, &record)?;
             // Half of the deadline, as for a connection: a call that is sent with a moment left only leaves doubts.
             let patience = rest.0 / 2;
             let slot = rest
@@ -124,7 +125,33 @@ impl Session {
     }
 }
 
+/// Shorter ones are words of other things, too: a PIN may be a price.
+const SHORTEST_IN_A_URL: usize = 8;
+
 impl Inner {
+    /// Refuses a call whose URL would hold a secret of the session: URLs end in the logs of every server on the way.
+    fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
+        let known = self.adapter.secrets().into_iter().chain(record.tokens.all());
+        let known: Vec<_> = known
+            .filter(|secret| secret.expose().len() >= SHORTEST_IN_A_URL)
+            .collect();
+        let holds = |text: &str| known.iter().any(|secret| text.contains(secret.expose()));
+        let problem = "must not hold a secret of the session: it would end in logs";
+        let field = if request
+            .query
+            .iter()
+            .any(|(name, value)| holds(name) || holds(value))
+        {
+            "params"
+        } else if holds(&request.endpoint.path) {
+            "path"
+        } else {
+            return Ok(());
+        };
+        let error = Error::invalid_input(field, problem);
+        Err(error.with(|context| context.broker = Some(self.adapter.policy().broker)))
+    }
+
     /// Sends one authenticated request as it is, and reads the reply.
     pub(crate) async fn exchange(
         &self,

@@ -397,6 +397,25 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_name_every_limit() {
+        let page = include_str!("../../../../docs/calls.md");
+        let cell = |calls: Option<u32>| calls.map_or_else(|| "-".to_owned(), |calls| calls.to_string());
+        let rates = smartapi().limits.iter().map(|group| (group.name, group.rates));
+        for (name, rates) in rates.chain([(OTHER, Rates::NONE)]) {
+            let line = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}` |")));
+            let ending = [rates.per_second, rates.per_minute, rates.per_hour]
+                .map(cell)
+                .join(" | ");
+            assert!(
+                line.is_some_and(|line| line.ends_with(&format!("| {ending} |"))),
+                "{name}: {ending}"
+            );
+        }
+    }
+
+    #[test]
     fn rates_read_well() {
         assert_eq!(
             Rates::each(9, 500, 1000).to_string(),
