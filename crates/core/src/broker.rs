@@ -290,7 +290,7 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         self.fingerprint()
     }
 
-    /// The broker's WebSockets by the broker's own names, the main one first.
+    /// The broker's streams (WebSocket) by the broker's own names, the main one first.
     fn streams(&self) -> &'static [&'static str] {
         &[]
     }

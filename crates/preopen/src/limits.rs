@@ -114,9 +114,9 @@ impl Accounts {
                 .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_idle());
             known.room = (2 * known.accounts.len()).max(64);
         }
-        let made = Arc::new(make());
-        known.accounts.insert(Arc::clone(key), Arc::clone(&made));
-        made
+        let account = Arc::new(make());
+        known.accounts.insert(Arc::clone(key), Arc::clone(&account));
+        account
     }
 }
 

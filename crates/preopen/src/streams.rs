@@ -1,4 +1,4 @@
-//! What the brokers' WebSockets want of a session: the headers of a handshake, and the feed token.
+//! What the brokers' streams (WebSocket) want of a session: the headers of a handshake, and the feed token.
 
 use preopen_core::{Error, ErrorKind, Result, Secret};
 
@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::token::Headers;
 
 impl Session {
-    /// The headers of a handshake with one of the broker's WebSockets, with the live tokens; logs in if needed. `None`
+    /// The headers of a handshake with one of the broker's streams (WebSocket), with the live tokens; logs in if needed. `None`
     /// means the broker's main stream. Ask anew for each connection: the tokens change with each login.
     ///
     /// - Samco: `stream` (`wss://stream.samco.in`; documented), with `x-session-token`.
