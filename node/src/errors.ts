@@ -57,7 +57,7 @@ export interface ErrorFacts {
    * refused one-time code, for `CredentialsRejectedError`.
    */
   readonly clockSkew?: number;
-  /** Seconds that the broker asked to wait, for `RateLimitedError`. */
+  /** Seconds that the broker asked to wait, or until a limit has a slot again, for `RateLimitedError`. */
   readonly retryAfter?: number;
   /** The address that the broker saw, for `StaticIpMismatchError`. */
   readonly sourceIp?: string;
@@ -171,7 +171,10 @@ export class StaticIpMismatchError extends PreopenError {
   static { named(this, "StaticIpMismatchError"); }
 }
 
-/** Too many calls: wait (`retryAfter`, `adviceSeconds`). */
+/**
+ * Too many calls: wait (`retryAfter`, `adviceSeconds`). Without an `httpStatus` a limit of this account refused it, and
+ * nothing was sent.
+ */
 export class RateLimitedError extends PreopenError {
   static override readonly code = "rate_limited";
   static { named(this, "RateLimitedError"); }

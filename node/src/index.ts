@@ -15,7 +15,17 @@ export type {
 } from "./credentials.js";
 export * from "./errors.js";
 export type { SessionEvents } from "./events.js";
-export type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, ParamValue, SessionOptions } from "./options.js";
+export type {
+  CallControl,
+  CallOptions,
+  EventsOptions,
+  ExportOptions,
+  KeyOptions,
+  ParamValue,
+  RateLimit,
+  SessionOptions,
+  StreamOptions,
+} from "./options.js";
 export type { Check, Preflight, PreflightOptions } from "./preflight.js";
 export type { EventName, ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
 export { Session, generateKey } from "./session.js";

@@ -30,6 +30,8 @@ export interface NativeOptions {
   keepWarm?: boolean;
   storeKey?: string;
   onStoreLoss?: string;
+  /** Limits by group, as JSON text with Rust's names. */
+  rateLimits?: string;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -113,6 +115,9 @@ export interface NativeSession {
   liveCheck(): () => number;
   token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
   headers(cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
+  /** Headers of a stream's handshake, which are not kept. */
+  streamHeaders(stream: string | undefined, cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
+  feedToken(cancel?: NativeCancel): Promise<Outcome<string>>;
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
   preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
@@ -147,8 +152,18 @@ export interface Native {
   checkOwnStore(store: NativeStore): Promise<Outcome<string>>;
   readonly NativeCredentials: {
     samco(apiKey: string, apiSecret: NativeSource): NativeCredentials;
-    /** `typed` tells that `totp` is asked for the six-digit code, not for the secret. */
-    angelOne(apiKey: string, clientCode: string, pin: NativeSource, totp: NativeSource, typed: boolean): NativeCredentials;
+    /**
+     * `typed` tells that `totp` is asked for the six-digit code, not for the secret; `told` are names and values in turn,
+     * for the headers that tell of the machine.
+     */
+    angelOne(
+      apiKey: string,
+      clientCode: string,
+      pin: NativeSource,
+      totp: NativeSource,
+      typed: boolean,
+      told: string[],
+    ): NativeCredentials;
   };
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
   readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;

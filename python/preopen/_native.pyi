@@ -92,8 +92,10 @@ class Credentials:
         pin: Union[str, Callable[[], object]],
         totp_secret: Union[str, Callable[[], object], None],
         totp: Optional[Callable[[], object]],
+        told: Mapping[str, Optional[str]],
     ) -> Credentials:
-        """SmartAPI's direct login, with exactly one of the last two."""
+        """SmartAPI's direct login, with exactly one of `totp_secret` and `totp`; `told` is what its headers
+        tell of the machine."""
 
     @staticmethod
     def from_env(broker: str) -> Credentials:
@@ -204,6 +206,7 @@ class Session:
         store: Optional[object],
         store_key: Optional[str],
         on_store_loss: Optional[str],
+        rate_limits: Optional[str],
         callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...
@@ -232,6 +235,8 @@ class Session:
         """Whether this host can place orders now."""
 
     def profile(self) -> Work: ...
+    def stream_headers(self, stream: Optional[str]) -> Work: ...
+    def feed_token(self) -> Work: ...
     def logout(self) -> Work: ...
     def request(
         self,

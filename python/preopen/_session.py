@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Mapping, Optional
 
-    from ._base import Params
+    from ._base import Params, Stream
     from ._preflight import Preflight
     from ._types import Logout, Reply, Token
 
@@ -48,6 +48,12 @@ class Session(SessionBase):
     - `on_store_loss`: what a new login does while the store cannot be used: ``"refuse"`` it with
       `StoreUnavailableError`, or ``"login"`` all the same, unknown to other programs. A live session is
       served.
+    - `rate_limits`: limits of your own in place of the broker's, for example
+      ``{"orders": {"per_second": 5, "per_hour": None}}``: a limit that is not named stays the broker's,
+      ``None`` is no limit. SmartAPI's groups have the documented limits; Samco documents none, and its
+      groups ``"orders"`` and ``"other"`` have none. The sessions of an account in this process count
+      together. A call waits for its slot for half of its `timeout` at most; `RateLimitedError` says when
+      there is one again, and nothing was sent.
 
     Raises `InvalidInputError` with the field that is wrong. ``with`` closes it at the end; closing
     forgets the token in this process and never logs out.
@@ -75,6 +81,32 @@ class Session(SessionBase):
         if headers is None:
             headers = self._native.headers().wait()
         return headers
+
+    def stream_headers(self, stream: Optional[Stream] = None) -> dict[str, str]:
+        """The headers of a handshake with one of the broker's WebSockets, with the live tokens; logs in if
+        there are none. Ask anew for each connection: the tokens change with each login.
+
+        - Samco: ``"stream"`` (``wss://stream.samco.in``; documented), with ``x-session-token``.
+        - SmartAPI: ``"smart-stream"``, the market stream (``wss://smartapisocket.angelone.in/smart-stream``),
+          with ``Authorization``, ``x-api-key``, ``x-client-code`` and ``x-feed-token``, the default; and
+          ``"smart-order-update"`` (``wss://tns.angelone.in/smart-order-update``), with ``Authorization``
+          (documented).
+
+        Raises as `token`; `InvalidInputError` (field ``stream``) for a stream that the broker does not have;
+        `MalformedResponseError` when the login gave no feed token.
+        """
+        headers: dict[str, str] = self._native.stream_headers(stream).wait()
+        return headers
+
+    def feed_token(self) -> str:
+        """SmartAPI's feed token, which its market stream wants; logs in if there is none. It alone opens the
+        stream (documented): keep it as you keep the token.
+
+        Raises as `token`; `InvalidInputError` (field ``feed_token``) at Samco, which has none;
+        `MalformedResponseError` when the login gave none.
+        """
+        token: str = self._native.feed_token().wait()
+        return token
 
     def whoami(self) -> WhoAmI:
         """Which address the broker sees, which are registered, and whether orders from here will be accepted.
@@ -119,9 +151,12 @@ class Session(SessionBase):
         - `path` begins with ``/``, and is not that of the login or logout.
         - `params` are the query, encoded for you.
         - `json` is written as the body; `headers` are sent beside the session's own.
-        - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a
-          GET may, and a POST that the broker documents as a read.
-        - `timeout`: seconds for this request in place of the session's.
+        - `replay_safe`: whether the call may be repeated: once after a renewal, once when a kept connection
+          had died before the reply began, and twice after a gateway's 502, 503 or 504 or SmartAPI's AB1004
+          or AB2001, after up to 0.2 and 0.4 seconds or what ``Retry-After`` asks for. By default a GET may,
+          and a POST that the broker documents as a read.
+        - `timeout`: seconds for this call with its repetitions in place of the session's; a login counts on
+          its own.
 
         Raises as `token`, and `InvalidInputError`, `StaticIpMismatchError`, `RateLimitedError`,
         `TimeoutError`, `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`,

@@ -75,7 +75,7 @@ class PreopenError(Exception):
     #: Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely
     #: cause: correct this machine's clock.
     clock_skew: Optional[float]
-    #: `RateLimitedError`: seconds to wait, when the broker said so.
+    #: `RateLimitedError`: seconds to wait, when the broker or a limit said so.
     retry_after: Optional[float]
     #: `StaticIpMismatchError`: the address that the broker saw.
     source_ip: Optional[str]
@@ -162,7 +162,8 @@ class StaticIpMismatchError(PreopenError, PermissionError):
 
 
 class RateLimitedError(PreopenError):
-    """Too many calls: wait `retry_after` or `advice_seconds`."""
+    """Too many calls: wait `retry_after` or `advice_seconds`. Without an `http_status` a limit of this
+    account refused it, and nothing was sent."""
 
     code = "rate_limited"
 

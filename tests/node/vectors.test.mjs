@@ -57,6 +57,8 @@ async function run(name, vector) {
     }
   } finally {
     await broker.clearFaults();
+    // After a rate limit the account's calls pause.
+    session.reset();
   }
 }
 

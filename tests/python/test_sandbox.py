@@ -91,14 +91,14 @@ def test_consent_and_inbox(sandbox):
 
 def test_faults_requests_switches_and_addresses(sandbox):
     session = sandbox.session("samco")
-    sandbox.fault("samco", READ["samco"], status=503, body="busy")
+    sandbox.fault("samco", READ["samco"], status=500, body="busy")
     with pytest.raises(preopen.BrokerUnavailableError):
         session.get(READ["samco"], params=QUOTE)
     sandbox.fault("samco", READ["samco"], status=503, times=5)
     sandbox.clear_faults()
     assert session.get(READ["samco"], params=QUOTE).http_status == 200
     seen = sandbox.requests("samco", READ["samco"])
-    assert (seen.count, [one["status"] for one in seen.requests]) == (2, [503, 200])
+    assert (seen.count, [one["status"] for one in seen.requests]) == (2, [500, 200])
     assert repr(seen) == "Requests(count=2)"
     assert sandbox.requests().count == 3
     sandbox.clear_requests()

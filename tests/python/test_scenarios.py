@@ -101,6 +101,7 @@ class Story:
         self.counts = dict.fromkeys(callbacks, 0)
         credentials = self.credentials(wrong, callbacks, asynchronous)
         options = {"credentials": credentials, "keep_warm": scenario.get("keep_warm", False)}
+        options["rate_limits"] = scenario.get("rate_limits")
         self.again = lambda: kind(sandbox, self.broker, **options)
         self.before, self.actor = None, self.again()
 
@@ -220,6 +221,14 @@ class Story:
     def fault(self, step, where):
         self.sandbox.fault(self.broker, **step["fault"])
 
+    def stream_headers(self, step, where):
+        stream = step["stream_headers"]["stream"]
+        headers = self.actor.do("stream_headers", *([] if stream is None else [stream]))
+        assert list(headers) == step["stream_headers"]["headers"], where
+
+    def feed_token(self, step, where):
+        assert len(self.actor.do("feed_token")) > 0, where
+
     def source_ip(self, step, where):
         self.sandbox.set_source_ip(step["source_ip"])
 
@@ -253,6 +262,8 @@ STEPS = {
     "wait_calls": Story.wait_calls,
     "asked": Story.asked,
     "hand_over": Story.hand_over,
+    "stream_headers": Story.stream_headers,
+    "feed_token": Story.feed_token,
     "set_clock": Story.set_clock,
     "invalidate": Story.invalidate,
     "advance": Story.advance,

@@ -18,6 +18,7 @@ mod outcome;
 mod session;
 mod static_ip;
 mod store;
+mod streams;
 
 use napi_derive::napi;
 

@@ -18,7 +18,7 @@ use crate::store::{NativeStore, choice};
 #[napi]
 #[derive(Debug)]
 pub struct NativeSession {
-    inner: Session,
+    pub(crate) inner: Session,
 }
 
 /// A reply as it crosses: its data beside the rest, all of it one JSON text.

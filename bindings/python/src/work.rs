@@ -23,6 +23,8 @@ use crate::token::Token;
 pub(crate) enum Operation {
     Token(Session),
     Headers(Session),
+    StreamHeaders(Session, Option<String>),
+    FeedToken(Session),
     WhoAmI(Session),
     /// Strictly, if so.
     Preflight(Session, bool),
@@ -56,6 +58,13 @@ impl Operation {
         match self {
             Self::Token(session) => Box::pin(async move { session.token().await.map(Outcome::Token) }),
             Self::Headers(session) => Box::pin(async move { session.headers().await.map(Outcome::Headers) }),
+            Self::StreamHeaders(session, stream) => Box::pin(async move {
+                let headers = session.stream_headers(stream.as_deref()).await;
+                headers.map(Outcome::Headers)
+            }),
+            Self::FeedToken(session) => {
+                Box::pin(async move { session.feed_token().await.map(Outcome::Text) })
+            }
             Self::WhoAmI(session) => {
                 Box::pin(async move { session.whoami().await.map(|who| Outcome::WhoAmI(who.into())) })
             }

@@ -203,7 +203,7 @@ pub struct Context {
     pub phase: Option<Phase>,
     /// How far this machine's clock is from the broker's, when that is a likely cause.
     pub clock_skew: Option<Skew>,
-    /// How long to wait, for `RateLimited`, when the broker said so.
+    /// How long to wait, for `RateLimited`, when the broker or a limit said so.
     pub retry_after: Option<Duration>,
     /// The address that the broker saw, for `StaticIpMismatch`, when known.
     pub source_ip: Option<String>,

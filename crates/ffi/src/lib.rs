@@ -11,7 +11,7 @@ mod store;
 pub mod runtime;
 
 pub use callback::{Prompt, ask, on_own_thread};
-pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
+pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration, told};
 pub use listener::Listener;
 pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use preopen::core::wire::Method;
 use preopen::totp::TotpSecret;
 use preopen::{
-    AngelOne, Ask, Clock, Error, Events, Result, Samco, SealKey, Secret, SecretSource, Session, SessionEvent,
-    Timestamp, TotpSource,
+    AngelOne, Ask, Clock, Error, Events, RateLimits, Result, Samco, SealKey, Secret, SecretSource, Session,
+    SessionEvent, Timestamp, TotpSource,
 };
 use preopen_sandbox::{Account, Broker, Fault, Options, Sandbox, SourceIp, SwitchValue};
 use serde_json::{Value, json};
@@ -115,8 +115,16 @@ fn session(sandbox: &Sandbox, broker: Broker, scenario: &Value, asked: &Asked) -
         .base_url(sandbox.samco_url())
         .clock(sandbox.clock())
         .keep_warm(scenario["keep_warm"] == true)
+        .rate_limits(limits(scenario))
         .build()
         .unwrap()
+}
+
+fn limits(scenario: &Value) -> RateLimits {
+    let own = scenario.get("rate_limits");
+    own.map_or_else(RateLimits::new, |own| {
+        RateLimits::from_json(&own.to_string()).unwrap()
+    })
 }
 
 async fn open(scenario: &Value) -> Story {
@@ -182,6 +190,15 @@ impl Story {
                     "products": profile.products, "order_types": profile.order_types,
                 }));
             }
+            "stream_headers" => {
+                let headers = self.session.stream_headers(value["stream"].as_str()).await?;
+                let names: Vec<_> = headers.names().collect();
+                return Ok(json!({"stream": value["stream"], "headers": names}));
+            }
+            "feed_token" => {
+                let token = self.session.feed_token().await?;
+                return Ok(json!({"given": !token.expose().is_empty()}));
+            }
             "herd" => return self.herd(value.as_u64().unwrap()).await,
             "invalidate" => self.session.invalidate(value.as_u64().unwrap()),
             "reset" => self.session.reset(),
@@ -195,6 +212,11 @@ impl Story {
             "events" => self.look_at_events(value).await,
             "wait_calls" => self.wait_calls(value).await,
             "hand_over" => self.hand_over(value).await?,
+            "fault" => {
+                // A connection is given back by tasks of its own; over HTTP, as in the other languages, they have time.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.set("fault", value);
+            }
             scene => self.set(scene, value),
         }
         Ok(Value::Null)

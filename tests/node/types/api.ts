@@ -132,6 +132,20 @@ export async function listen(session: Session, signal: AbortSignal): Promise<voi
   void first;
 }
 
+export async function calls(credentials: Credentials): Promise<void> {
+  const session = new Session(credentials, { rateLimits: { orders: { perSecond: 5, perHour: null } } });
+  const headers: Record<string, string> = await session.streamHeaders({ stream: "smart-order-update" });
+  const feed: string = await session.feedToken({ signal: AbortSignal.timeout(100) });
+  // @ts-expect-error no stream of a broker
+  await session.streamHeaders({ stream: "quotes" });
+  // @ts-expect-error a number for each span
+  new Session(credentials, { rateLimits: { orders: 5 } });
+  angelOne({ apiKey: "k", clientCode: "c", pin: "0", totpSecret: "s", localIp: "192.168.1.7", macAddress: "02:00:5e:10:00:01" });
+  // @ts-expect-error not a number
+  angelOne({ apiKey: "k", clientCode: "c", pin: "0", totpSecret: "s", publicIp: 5 });
+  void [headers, feed];
+}
+
 class OwnStore implements Store {
   read(account: string): string | undefined {
     return account;

@@ -28,8 +28,9 @@ pub static TABLES: [Tables; 2] = [
 #[cfg(test)]
 mod tests {
     use super::{AngelOne, Samco, angel_one, samco};
-    use crate::broker::{Adapter, ProfileSource};
+    use crate::broker::{Adapter, ProfileSource, Tokens};
     use crate::catalogue::{On, Row, Verdict};
+    use crate::clock::Timestamp;
     use crate::envelope::{Refusal, classify, listed, plain_text};
     use crate::error::{AccountAction, Credential, LoginReason};
     use crate::wire::{Endpoint, Method, RawReply};
@@ -189,6 +190,43 @@ mod tests {
             unproven.extend(rows.map(|(row, _)| format!("{}: {row:?}", broker.name)));
         }
         assert!(unproven.is_empty(), "no vector needs\n{}", unproven.join("\n"));
+    }
+
+    /// URLs end in the logs of every server on the way: no request of a session's own has a query, or a secret in its path.
+    #[test]
+    fn x3_no_request_of_a_session_has_a_secret_in_its_url() {
+        for broker in brokers() {
+            let adapter = broker.adapter.as_ref();
+            let tokens = Tokens::new("the.access.token")
+                .with("refresh", Some("the-refresh-token".into()))
+                .with("feed", Some("the-feed-token".into()));
+            let code = adapter
+                .one_time_code(Timestamp::from_seconds(1_800_000_000))
+                .unwrap();
+            let profile = match adapter.profile() {
+                ProfileSource::Call(request) => Some(request),
+                ProfileSource::Login => None,
+            };
+            let requests = [
+                Some(adapter.login(code)),
+                adapter.refresh(&tokens),
+                adapter.whoami(),
+                profile,
+                Some(adapter.logout()),
+            ];
+            for mut request in requests.into_iter().flatten() {
+                adapter.authorize(&mut request, &tokens, Timestamp::from_seconds(1_800_000_000));
+                assert!(request.query.is_empty(), "{}: {request:?}", broker.name);
+                let secrets = adapter.secrets().into_iter().chain(tokens.all());
+                for secret in secrets.filter(|secret| secret.expose().len() > 4) {
+                    assert!(
+                        !request.endpoint.path.contains(secret.expose()),
+                        "{}: {request:?}",
+                        broker.name
+                    );
+                }
+            }
+        }
     }
 
     /// The same code may mean something else on another call: a refused PIN is terminal, and only a login sends one.
