@@ -16,7 +16,7 @@ export type {
 export * from "./errors.js";
 export type { SessionEvents } from "./events.js";
 export type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, ParamValue, SessionOptions } from "./options.js";
-export type { EventName, ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
+export type { EventName, ExpiryEvidence, Logout, Profile, Rejection, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
 export { Session, generateKey } from "./session.js";
 export type { Awaitable, Claim, Store } from "./store.js";
 export { Token } from "./token.js";

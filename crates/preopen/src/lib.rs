@@ -38,7 +38,7 @@ pub use preopen_core::ask::{Answer, Ask, SecretSource, callback_failed};
 pub use preopen_core::broker::Profile;
 pub use preopen_core::brokers::{AngelOne, Samco, TotpSource};
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
-pub use preopen_core::envelope::Reply;
+pub use preopen_core::envelope::{Rejection, Reply};
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };

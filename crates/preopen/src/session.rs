@@ -597,11 +597,7 @@ impl Inner {
         let endpoint = &request.endpoint;
         let derived = self.derived(record);
         let raw = self.send(&authenticated, deadline).await;
-        let read = raw.and_then(|raw| {
-            let write = endpoint.class == CallClass::Write;
-            let reply = self.adapter.read(endpoint, &raw);
-            reply.map_err(|error| if write { error.for_write() } else { error })
-        });
+        let read = raw.and_then(|raw| Reply::read(self.adapter.as_ref(), endpoint, raw));
         match read {
             Ok(mut reply) => {
                 reply.clean(&derived.redactor);
