@@ -2,13 +2,17 @@
 //!
 //! An input is a broker's reply: a byte that picks the call, one that picks the status, one the content type, then the body.
 #![allow(dead_code, reason = "each target uses its own part")]
-#![allow(clippy::panic, clippy::expect_used, reason = "what is checked here ends the run")]
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "what is checked here ends the run"
+)]
 
 use preopen_core::broker::Adapter;
 use preopen_core::brokers::{AngelOne, Samco, TABLES};
 use preopen_core::catalogue::{On, Tables};
 use preopen_core::envelope::Reply;
-use preopen_core::error::{MESSAGE_LIMIT, Redactor};
+use preopen_core::error::{AccountAction, Credential, LoginReason, MESSAGE_LIMIT, Redactor};
 use preopen_core::static_ip::Verdict;
 use preopen_core::wire::{CallClass, Endpoint, RawReply};
 use preopen_core::{Error, ErrorKind};
@@ -34,7 +38,12 @@ fn adapter(broker: usize) -> Box<dyn Adapter> {
     if broker == SAMCO {
         Box::new(Samco::new("fuzz-key", "fuzz-secret"))
     } else {
-        Box::new(AngelOne::new("fuzz-key", "FUZZ1", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH"))
+        Box::new(AngelOne::new(
+            "fuzz-key",
+            "FUZZ1",
+            "0000",
+            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+        ))
     }
 }
 
@@ -57,7 +66,11 @@ pub(crate) fn envelope(broker: usize, data: &[u8]) {
     let endpoint = adapter.endpoint(entry.method, &entry.path.replace("{}", "1"));
     match Reply::read(adapter.as_ref(), &endpoint, raw.clone()) {
         Ok(mut reply) => {
-            assert!((200..300).contains(&raw.status), "a success with HTTP {}", raw.status);
+            assert!(
+                (200..300).contains(&raw.status),
+                "a success with HTTP {}",
+                raw.status
+            );
             assert_eq!(reply.text().as_bytes(), &*raw.body, "the text is what was sent");
             reply.clean(&Redactor::new([]));
             for one in &reply.rejections {
@@ -80,10 +93,17 @@ pub(crate) fn login(data: &[u8]) {
         Ok(login) => {
             let token = login.tokens.access().expose();
             assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
-            assert!((200..300).contains(&raw.status), "a session with HTTP {}", raw.status);
+            assert!(
+                (200..300).contains(&raw.status),
+                "a session with HTTP {}",
+                raw.status
+            );
         }
         Err(error) => {
-            assert!(error.context().body.is_none(), "the body of a login is kept nowhere");
+            assert!(
+                error.context().body.is_none(),
+                "the body of a login is kept nowhere"
+            );
             refused(&TABLES[broker], &endpoint, &raw, error);
         }
     }
@@ -117,7 +137,11 @@ fn refused(tables: &Tables, endpoint: &Endpoint, raw: &RawReply, error: Error) {
     let texts = [&context.body, &context.broker_code, &context.message_id];
     let lines = texts.into_iter().flatten().chain(&context.validation_errors);
     for line in lines.map(String::as_str).chain([error.message()]) {
-        assert!(line.chars().count() <= MESSAGE_LIMIT, "{} characters", line.chars().count());
+        assert!(
+            line.chars().count() <= MESSAGE_LIMIT,
+            "{} characters",
+            line.chars().count()
+        );
         assert!(!line.contains(char::is_control), "more than one line: {line:?}");
     }
     assert_ne!(error.kind(), ErrorKind::Internal);
@@ -132,7 +156,10 @@ fn refused(tables: &Tables, endpoint: &Endpoint, raw: &RawReply, error: Error) {
     if !blocking && error.kind() != ErrorKind::LoginRequired {
         return;
     }
-    assert!(!blocking || raw.status < 500, "a broken server knows nothing: {error:?}");
+    assert!(
+        !blocking || raw.status < 500,
+        "a broken server knows nothing: {error:?}"
+    );
     let body: Value = serde_json::from_slice(&raw.body).expect("a verdict is drawn from JSON");
     assert!(body.is_object(), "a verdict is drawn from an envelope: {body}");
     let said = body.to_string().to_lowercase();
@@ -147,9 +174,9 @@ fn refused(tables: &Tables, endpoint: &Endpoint, raw: &RawReply, error: Error) {
         let context = error.context();
         let found = context
             .credential
-            .map(|one| one.as_str())
-            .or(context.account_action.map(|one| one.as_str()))
-            .or(context.login_reason.map(|one| one.as_str()));
+            .map(Credential::as_str)
+            .or(context.account_action.map(AccountAction::as_str))
+            .or(context.login_reason.map(LoginReason::as_str));
         here && code == error.code()
             && which == found
             && said.contains(&row.code.to_lowercase())

@@ -4,4 +4,4 @@
 #[path = "../invariants.rs"]
 mod invariants;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::envelope(ANGEL_ONE, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::envelope(invariants::ANGEL_ONE, data));

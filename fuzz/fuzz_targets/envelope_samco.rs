@@ -4,4 +4,4 @@
 #[path = "../invariants.rs"]
 mod invariants;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::envelope(SAMCO, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::envelope(invariants::SAMCO, data));

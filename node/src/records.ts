@@ -174,7 +174,7 @@ type Raw = Record<string, unknown>;
 
 export function toReply<T>({ fields, text }: NativeReply): Reply<T> {
   const raw = JSON.parse(fields) as Raw;
-  const reply = {
+  const reply: Reply<T> = {
     data: raw["data"] as T,
     message: optional<string>(raw["message"]),
     serverTime: date(raw["server_time_ms"]),
@@ -183,8 +183,9 @@ export function toReply<T>({ fields, text }: NativeReply): Reply<T> {
     status: optional<string>(raw["status"]),
     rejections: (raw["rejections"] as Raw[]).map(toRejection),
     httpStatus: raw["http_status"] as number,
+    text,
   };
-  return Object.defineProperty(reply, "text", { value: text }) as Reply<T>;
+  return Object.defineProperty(reply, "text", { enumerable: false });
 }
 
 function toRejection(raw: Raw): Rejection {

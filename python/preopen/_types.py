@@ -64,9 +64,9 @@ def _rebuild(kind: type[_Value], fields: Mapping[str, Any]) -> _Value:
 class Rejection(_Value):
     """One part of a request that the broker refused in a reply that is a success.
 
-    An order that it rejected at once, one of several, a position that was not squared off (Samco, documented),
-    or a symbol without a quote (SmartAPI, documented). An order that is rejected later is in the order book
-    only.
+    An order that it rejected at once, one of several, a position that was not squared off (Samco,
+    documented), or a symbol without a quote (SmartAPI, documented). An order that is rejected later is in the
+    order book only.
     """
 
     __slots__ = ("at", "order_id", "reason")
@@ -118,8 +118,8 @@ class Reply(_Value):
     rejections: list[Rejection]
     #: HTTP status.
     http_status: int
-    #: The body exactly as the broker sent it; ``json.loads(reply.text, parse_float=Decimal)`` has every number
-    #: as it was written. It may hold what the data holds, so it is not in the ``repr``.
+    #: The body exactly as the broker sent it; ``json.loads(reply.text, parse_float=Decimal)`` has every
+    #: number as it was written. It may hold what the data holds, so it is not in the ``repr``.
     text: str
 
     def __repr__(self) -> str:

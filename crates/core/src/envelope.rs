@@ -7,9 +7,7 @@ use serde_json::Value;
 
 use crate::catalogue::{On, Row, Verdict};
 use crate::clock::Timestamp;
-use crate::error::{
-    AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, safe_text,
-};
+use crate::error::{AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
 use crate::secret::Text;
 use crate::tree::Tree;
 use crate::wire::{CallClass, Endpoint, RawReply, same_path};
@@ -198,7 +196,7 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
 }
 
 /// The members of a body that are a payload and not empty.
-pub(crate) fn members<'a>(body: &'a Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a Value)> {
+pub(crate) fn members(body: &Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&str, &Value)> {
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::String(text) => matches!(text.trim(), "" | "null"),
@@ -448,7 +446,12 @@ mod tests {
         ] {
             let mut raw = RawReply::new(400, "");
             raw.retry_after = Some(wait);
-            let error = classify(&[row(On::Any, "", "", verdict, "")], &read, &raw, &Refusal::default());
+            let error = classify(
+                &[row(On::Any, "", "", verdict, "")],
+                &read,
+                &raw,
+                &Refusal::default(),
+            );
             assert_eq!(error.advice() == Advice::After(wait), waits, "{verdict:?}");
         }
     }

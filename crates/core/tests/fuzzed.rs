@@ -1,6 +1,11 @@
 //! The invariants of the fuzz targets, in every test run: over their corpus, over every vector's reply as it is and damaged,
 //! and over random bodies. Memory is bounded by the body, whatever is in it.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 mod common;
 #[path = "../../../fuzz/invariants.rs"]
@@ -49,10 +54,13 @@ fn input(call: u8, status: u8, kind: u8, body: &[u8]) -> Vec<u8> {
 /// The bodies of all vectors.
 static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let folders = ["samco", "angelone"].map(|broker| root().join("tests/vectors").join(broker));
-    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
     files
         .map(|entry| {
-            let vector: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+            let vector: Value =
+                serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
             let reply = &vector["reply"];
             let text = reply["text"].as_str().map(str::to_owned);
             text.unwrap_or_else(|| reply["body"].to_string()).into_bytes()
@@ -95,8 +103,14 @@ fn deep_and_wide_bodies_are_bounded() {
         "{\"a\":".repeat(25_000),
         format!("{{\"status\":\"Success\",\"x\":[{}[]]}}", "[],".repeat(5_000)),
         format!("{{\"status\":true,\"data\":[{}0]}}", "0,".repeat(12_000)),
-        format!("{{\"status\":\"Failure\",\"statusMessage\":\"{}\"}}", "at x ".repeat(5_000)),
-        format!("{{\"status\":\"Failure\",\"validationErrors\":[{}\"\"]}}", "\"x\",".repeat(5_000)),
+        format!(
+            "{{\"status\":\"Failure\",\"statusMessage\":\"{}\"}}",
+            "at x ".repeat(5_000)
+        ),
+        format!(
+            "{{\"status\":\"Failure\",\"validationErrors\":[{}\"\"]}}",
+            "\"x\",".repeat(5_000)
+        ),
         format!(
             "{{\"status\":\"Success\",\"orders\":[{}0]}}",
             "{\"orderStatus\":\"REJECTED\"},".repeat(1_000)

@@ -99,7 +99,8 @@ fn outcome(adapter: &dyn Adapter, vector: &Value) -> Result<Value, Error> {
             let mut reply = Reply::read(adapter, &endpoint, raw)?;
             reply.clean(&Redactor::new([]));
             assert_eq!(reply.text(), body);
-            let rejection = |one: &Rejection| json!({"at": one.at, "order_id": one.order_id, "reason": one.reason});
+            let rejection =
+                |one: &Rejection| json!({"at": one.at, "order_id": one.order_id, "reason": one.reason});
             Ok(json!({
                 "data": reply.data, "message": reply.message, "message_id": reply.message_id,
                 "server_time": reply.server_time.map(preopen_core::Timestamp::to_rfc3339),

@@ -13,8 +13,8 @@ pub use callback::{Prompt, ask, on_own_thread};
 pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
 pub use listener::Listener;
 pub use records::{
-    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
-    event_catalogue,
+    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo,
+    error_catalogue, event_catalogue,
 };
 pub use store::{ForeignStore, HandedClaim, Start, StoreCall, StoreMethod, StoreReply, check_store};
 

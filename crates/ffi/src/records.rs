@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use preopen::{
-    Advice, Error, ErrorKind, EventName, Logout, Profile, Rejection, Reply, SessionEvent, SessionState, Skew, Timestamp,
-    WhoAmI,
+    Advice, Error, ErrorKind, EventName, Logout, Profile, Rejection, Reply, SessionEvent, SessionState, Skew,
+    Timestamp, WhoAmI,
 };
 use serde::Serialize;
 

@@ -19,9 +19,21 @@ const PAGE: &str = "docs/capabilities.md";
 
 /// Which programs run the vectors and scenarios, all of them, in each language.
 const RUNNERS: [(&str, [&str; 2]); 3] = [
-    ("Rust", ["crates/core/tests/vectors.rs", "crates/preopen/tests/scenarios.rs"]),
-    ("Python", ["tests/python/test_vectors.py", "tests/python/test_scenarios.py"]),
-    ("Node", ["tests/node/vectors.test.mjs", "tests/node/scenarios.test.mjs"]),
+    (
+        "Rust",
+        [
+            "crates/core/tests/vectors.rs",
+            "crates/preopen/tests/scenarios.rs",
+        ],
+    ),
+    (
+        "Python",
+        ["tests/python/test_vectors.py", "tests/python/test_scenarios.py"],
+    ),
+    (
+        "Node",
+        ["tests/node/vectors.test.mjs", "tests/node/scenarios.test.mjs"],
+    ),
 ];
 
 const OPENING: &str = "\
@@ -83,7 +95,8 @@ struct Proof {
 fn page(root: &Path, missing: &mut Vec<String>) -> Result<String> {
     for (language, programs) in RUNNERS {
         for (program, folder) in programs.iter().zip(["vectors", "scenarios"]) {
-            let text = fs::read_to_string(root.join(program)).with_context(|| format!("{language}: {program}"))?;
+            let text =
+                fs::read_to_string(root.join(program)).with_context(|| format!("{language}: {program}"))?;
             ensure!(text.contains(folder), "{program} does not read the {folder}");
         }
     }
@@ -113,7 +126,10 @@ fn endpoints(page: &mut String, tables: &Tables, proofs: &[Proof], missing: &mut
             .map(|proof| proof.name.as_str())
             .collect();
         if by.is_empty() {
-            missing.push(format!("{}: no vector of {} {}", tables.broker, entry.method, entry.path));
+            missing.push(format!(
+                "{}: no vector of {} {}",
+                tables.broker, entry.method, entry.path
+            ));
         }
         let gate = entry.gate.map_or("", |known| known.as_str());
         let _ = writeln!(
@@ -170,7 +186,12 @@ fn shapes(page: &mut String, tables: &Tables, proofs: &[Proof]) {
         .iter()
         .filter(|proof| proof.name.starts_with("envelope-"))
         .collect();
-    let _ = write!(page, "\n## {}: {} irregular envelopes\n\n", tables.broker, shapes.len());
+    let _ = write!(
+        page,
+        "\n## {}: {} irregular envelopes\n\n",
+        tables.broker,
+        shapes.len()
+    );
     for proof in shapes {
         let _ = writeln!(page, "- `{}`: {}", proof.name, proof.about);
     }
@@ -190,8 +211,17 @@ fn class(entry: &Entry) -> &'static str {
 }
 
 fn payload(entry: &Entry) -> String {
-    let keys: Vec<String> = entry.payload.iter().take(4).map(|key| format!("`{key}`")).collect();
-    let more = if entry.payload.len() > keys.len() { ", ..." } else { "" };
+    let keys: Vec<String> = entry
+        .payload
+        .iter()
+        .take(4)
+        .map(|key| format!("`{key}`"))
+        .collect();
+    let more = if entry.payload.len() > keys.len() {
+        ", ..."
+    } else {
+        ""
+    };
     format!("{}{more}", keys.join(", "))
 }
 
@@ -230,7 +260,10 @@ fn proofs(root: &Path, tables: &Tables) -> Result<Vec<Proof>> {
     let mut proofs = Vec::new();
     for (name, vector) in files(&root.join("tests/vectors").join(tables.broker))? {
         let call = text(&vector["call"]);
-        let refused = vector["expect"].get("error").map(|_| reply(&vector["reply"])).transpose()?;
+        let refused = vector["expect"]
+            .get("error")
+            .map(|_| reply(&vector["reply"]))
+            .transpose()?;
         proofs.push(Proof {
             about: text(&vector["about"]).to_owned(),
             calls: vec![call_of(adapter.as_ref(), call).with_context(|| name.clone())?],
@@ -243,9 +276,16 @@ fn proofs(root: &Path, tables: &Tables) -> Result<Vec<Proof>> {
             continue;
         }
         let counted = scenario["calls"].as_object().into_iter().flatten();
-        let seen = counted.filter(|(_, count)| count.as_u64() != Some(0)).map(|(path, _)| path);
+        let seen = counted
+            .filter(|(_, count)| count.as_u64() != Some(0))
+            .map(|(path, _)| path);
         let calls = seen
-            .flat_map(|path| tables.endpoints.iter().filter(|entry| entry.is(entry.method, path)))
+            .flat_map(|path| {
+                tables
+                    .endpoints
+                    .iter()
+                    .filter(|entry| entry.is(entry.method, path))
+            })
             .map(|entry| Endpoint::new(entry.method, entry.path.replace("{}", "1"), entry.class))
             .collect();
         proofs.push(Proof {
@@ -276,14 +316,21 @@ fn call_of(adapter: &dyn Adapter, call: &str) -> Result<Endpoint> {
 
 fn reply(reply: &Value) -> Result<RawReply> {
     let status = reply["status"].as_u64().context("no status")?;
-    let body = reply.get("text").map_or_else(|| reply["body"].to_string(), |text| self::text(text).to_owned());
+    let body = reply
+        .get("text")
+        .map_or_else(|| reply["body"].to_string(), |text| self::text(text).to_owned());
     Ok(RawReply::new(u16::try_from(status)?, body))
 }
 
 fn adapter(broker: &str) -> Result<Box<dyn Adapter>> {
     match broker {
         "samco" => Ok(Box::new(Samco::new("k", "s"))),
-        "angelone" => Ok(Box::new(AngelOne::new("k", "C1", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH"))),
+        "angelone" => Ok(Box::new(AngelOne::new(
+            "k",
+            "C1",
+            "0000",
+            "JBSWY3DPEHPK3PXPJBSWY3DPEH",
+        ))),
         other => bail!("no broker {other}"),
     }
 }
@@ -293,7 +340,11 @@ fn files(folder: &Path) -> Result<Vec<(String, Value)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {
         let path = entry?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let value = serde_json::from_slice(&fs::read(&path)?).with_context(|| path.display().to_string())?;
         files.push((name, value));
     }

@@ -180,7 +180,8 @@ mod tests {
                 };
                 let mut without = broker.rows.to_vec();
                 without.remove(nth);
-                let plain = broker.rows[nth].verdict == Verdict::Rejected && broker.rows[nth].advice.is_empty();
+                let plain =
+                    broker.rows[nth].verdict == Verdict::Rejected && broker.rows[nth].advice.is_empty();
                 let needed = plain || !refused.is_as_expected(&without);
                 proven[nth] |= refused.is_as_expected(broker.rows) && needed;
             }

@@ -61,7 +61,11 @@ pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
 
 /// The symbols of a quote that the broker has none for, each with its reason (documented).
 fn unfetched(data: &Value) -> Vec<Rejection> {
-    let items = data.get("unfetched").and_then(Value::as_array).into_iter().flatten();
+    let items = data
+        .get("unfetched")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     items
         .enumerate()
         .map(|(nth, item)| {

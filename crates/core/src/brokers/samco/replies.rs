@@ -81,7 +81,11 @@ fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
         return Err(classify(faults::ROWS, endpoint, raw, &refusal(&body)));
     }
     // A payload key is proof enough for the shapes that are documented without a `status`.
-    if said.is_none() && !body.as_object().is_some_and(|body| body.keys().any(|key| is_payload(key))) {
+    if said.is_none()
+        && !body
+            .as_object()
+            .is_some_and(|body| body.keys().any(|key| is_payload(key)))
+    {
         return Err(envelope::unknown_shape(
             endpoint,
             raw,
@@ -110,7 +114,10 @@ fn unwrap(mut body: Tree, http_status: u16) -> Reply {
     }
     // OAuth's replies, the web login code and the IP calls wrap their payload in `data` (documented).
     let wrapped = body.as_object().is_some_and(|body| {
-        body.contains_key("data") && body.keys().all(|key| key == "data" || Some(key.as_str()) == message)
+        body.contains_key("data")
+            && body
+                .keys()
+                .all(|key| key == "data" || Some(key.as_str()) == message)
     });
     reply.data = if wrapped {
         body.remove("data").into_value()
