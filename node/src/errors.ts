@@ -69,7 +69,10 @@ export interface ErrorFacts {
   readonly field?: string;
   /** What the broker found wrong with the request, for `BrokerRejectedError`. */
   readonly validationErrors?: readonly string[];
-  /** The start of a body that could not be read, redacted. */
+  /**
+   * The start of a body that could not be read, or of what the broker sent beside its refusal (Samco tells the whole order
+   * that it refuses, documented): one line of at most 512 characters, redacted. Never that of a login.
+   */
   readonly body?: string;
 }
 

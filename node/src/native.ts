@@ -107,6 +107,12 @@ export interface NativeCancel {
 }
 
 /** A session. `state` and the texts that promises resolve to are JSON. */
+/** A reply: all but its text as JSON, and the text as the broker sent it. */
+export interface NativeReply {
+  fields: string;
+  text: string;
+}
+
 export interface NativeSession {
   readonly broker: string;
   readonly environment: string;
@@ -121,7 +127,7 @@ export interface NativeSession {
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
   preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
-  request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<string>>;
+  request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
   events(): NativeEvents;
   export(key: string, cancel?: NativeCancel): Promise<Outcome<string>>;
   exportExposed(cancel?: NativeCancel): Promise<Outcome<string>>;

@@ -16,7 +16,17 @@ from ._events import AsyncEvents, Events
 from ._native import __version__, generate_key
 from ._preflight import Check, Preflight
 from ._session import Session
-from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, Token, WhoAmI
+from ._types import (
+    ExpiryEvidence,
+    Logout,
+    Profile,
+    Rejection,
+    Reply,
+    SessionEvent,
+    SessionState,
+    Token,
+    WhoAmI,
+)
 from .errors import (
     AccountActionRequiredError,
     BrokerRejectedError,
@@ -67,6 +77,7 @@ __all__ = [
     "PreopenError",
     "Profile",
     "RateLimitedError",
+    "Rejection",
     "Reply",
     "Samco",
     "Session",

@@ -15,6 +15,7 @@ mod clock;
 mod credentials;
 mod events;
 mod outcome;
+mod reply;
 mod session;
 mod static_ip;
 mod store;

@@ -4,14 +4,14 @@ use napi::bindgen_prelude::{ClassInstance, Function, Object};
 use napi::{Either, Env};
 use napi_derive::napi;
 use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
-use preopen_ffi::{LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
-use serde::Serialize;
+use preopen_ffi::{LogoutInfo, PreflightInfo, ProfileInfo, StateInfo, WhoAmIInfo};
 
 use crate::call::{NativeCall, NativeOptions};
 use crate::clock::NativeClock;
 use crate::credentials::NativeCredentials;
 use crate::events::NativeEvents;
 use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, number, run};
+use crate::reply::ReplyRecord;
 use crate::store::{NativeStore, choice};
 
 /// A broker session.
@@ -19,14 +19,6 @@ use crate::store::{NativeStore, choice};
 #[derive(Debug)]
 pub struct NativeSession {
     pub(crate) inner: Session,
-}
-
-/// A reply as it crosses: its data beside the rest, all of it one JSON text.
-#[derive(Serialize)]
-struct ReplyText<'a> {
-    data: &'a preopen_ffi::preopen::Json,
-    #[serde(flatten)]
-    info: ReplyInfo,
 }
 
 /// Checks everything and makes a session; no I/O.
@@ -161,10 +153,7 @@ impl NativeSession {
         let call = call.on(&self.inner);
         run(env, cancel, async move {
             let reply = call?.send().await?;
-            Ok(json(&ReplyText {
-                data: &reply.data,
-                info: ReplyInfo::from(&reply),
-            }))
+            Ok(ReplyRecord::from(reply))
         })
     }
 

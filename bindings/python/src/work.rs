@@ -114,6 +114,7 @@ impl Outcome {
             Self::Reply(reply) => {
                 let record = flat(py, &ReplyInfo::from(reply))?;
                 record.set_item("data", json(py, &reply.data)?)?;
+                record.set_item("text", reply.text())?;
                 Ok(record)
             }
             Self::Text(text) => Ok(PyString::new(py, text.expose()).into_any()),

@@ -196,7 +196,7 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
 }
 
 /// The members of a body that are a payload and not empty.
-pub(crate) fn members<'a>(body: &'a Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a Value)> {
+pub(crate) fn members(body: &Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&str, &Value)> {
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::String(text) => matches!(text.trim(), "" | "null"),

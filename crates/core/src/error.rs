@@ -213,7 +213,8 @@ pub struct Context {
     pub secondary_ip: Option<String>,
     /// What the broker found wrong with the request, for `BrokerRejected`.
     pub validation_errors: Vec<String>,
-    /// The start of a body that could not be read, redacted.
+    /// The start of a body that could not be read, or of the payload that came with a refusal, as JSON: one line, redacted.
+    /// Never that of a call that may answer with tokens.
     pub body: Option<String>,
 }
 

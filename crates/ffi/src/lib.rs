@@ -15,8 +15,8 @@ pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, secon
 pub use listener::Listener;
 pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{
-    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
-    event_catalogue,
+    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo,
+    error_catalogue, event_catalogue,
 };
 pub use store::{ForeignStore, HandedClaim, Start, StoreCall, StoreMethod, StoreReply, check_store};
 

@@ -135,6 +135,7 @@ impl Call {
         }
         let mut endpoint = self.session.adapter().endpoint(self.method, &self.path);
         let own = match endpoint.class {
+            _ if !self.session.adapter().is_own(&endpoint) => None,
             CallClass::Login => Some("is the login of this broker: the session calls it itself"),
             CallClass::Logout => {
                 Some("is the logout of this broker: call logout(), so that the session knows of it")

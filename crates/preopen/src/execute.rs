@@ -182,10 +182,8 @@ impl Inner {
             let stale = failure.cause == FailureCause::Stale;
             failed(failure.into_error(endpoint), stale)
         })?;
-        let mut reply = self.adapter.read(endpoint, &raw).map_err(|error| {
-            let write = endpoint.class == CallClass::Write;
-            failed(if write { error.for_write() } else { error }, false)
-        })?;
+        let read = Reply::read(self.adapter.as_ref(), endpoint, raw);
+        let mut reply = read.map_err(|error| failed(error, false))?;
         reply.clean(&derived.redactor);
         Ok(reply)
     }

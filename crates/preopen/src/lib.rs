@@ -50,7 +50,7 @@ pub use preopen_core::brokers::{
     AngelOne, AngelOnePublisher, Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth, TotpSource,
 };
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
-pub use preopen_core::envelope::Reply;
+pub use preopen_core::envelope::{Rejection, Reply};
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };

@@ -11,6 +11,7 @@ import type {
   Logout,
   Preflight,
   Profile,
+  Rejection,
   Reply,
   SecretCallback,
   SessionEvent,
@@ -89,6 +90,9 @@ export async function use(signal: AbortSignal): Promise<void> {
   reply.data.quoteDetails;
   const typed: Reply<{ price: string }> = await session.get<{ price: string }>("/x", { params: new URLSearchParams() });
   const price: string = typed.data.price;
+  const body: string = reply.text;
+  const refused: readonly Rejection[] = reply.rejections;
+  const reasons: [string, string | undefined, string][] = refused.map(({ at, orderId, reason }) => [at, orderId, reason]);
   await session.post("/order/placeOrder", { json: { quantity: 1 }, headers: { "x-tag": "a" }, replaySafe: false, timeout: 3 });
   await session.put("/x", { json: {} });
   await session.delete("/x");
@@ -107,7 +111,8 @@ export async function use(signal: AbortSignal): Promise<void> {
   session.invalidate(token.generation);
   session.reset();
   session.close();
-  void [status, next, address, skew, text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+  void [status, next, address, skew, text, name, end, headers, verdict, profile, price, body, reasons];
+  void [state.expiresAt?.getTime(), logout.error?.code];
 }
 
 export async function listen(session: Session, signal: AbortSignal): Promise<void> {
