@@ -66,8 +66,8 @@ class PreopenError(Exception):
     which: Optional[str]
     #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,
     #: ``"not_answered"`` (the callback for a secret gave ``None``), ``"store_unreadable"``,
-    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens that the code gave) or
-    #: ``"consent_needed"`` (the user must log in at the broker's page).
+    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens that it
+    #: gave), or ``"consent_needed"`` (the user must log in at the broker's page).
     reason: Optional[str]
     #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
     #: ``"read"``.
@@ -87,9 +87,9 @@ class PreopenError(Exception):
     field: Optional[str]
     #: `BrokerRejectedError`: what the broker found wrong with the request.
     validation_errors: list[str]
-    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells the
-    #: whole order that it refuses, documented) the start of that, as JSON. One line of at most 512 characters,
-    #: without any known secret, and never that of a login.
+    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells
+    #: the whole order that it refuses, documented) the start of that, as JSON. One line of at most 512
+    #: characters, without any known secret, and never that of a login.
     body: Optional[str]
     #: Messages of the lower-level causes, nearest first.
     causes: list[str]
