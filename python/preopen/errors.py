@@ -88,9 +88,9 @@ class PreopenError(Exception):
     field: Optional[str]
     #: `BrokerRejectedError`: what the broker found wrong with the request.
     validation_errors: list[str]
-    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells the
-    #: whole order that it refuses, documented) the start of that, as JSON. One line of at most 512 characters,
-    #: without any known secret, and never that of a login.
+    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells
+    #: the whole order that it refuses, documented) the start of that, as JSON. One line of at most 512
+    #: characters, without any known secret, and never that of a login.
     body: Optional[str]
     #: Messages of the lower-level causes, nearest first.
     causes: list[str]
