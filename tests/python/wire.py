@@ -67,9 +67,13 @@ class Server(socketserver.ThreadingTCPServer):
     def finish_request(self, request, client_address):
         # On the connection's own thread: a handshake that fails is none of the others' business.
         with contextlib.suppress(OSError):
-            if self.context is not None:
-                request = self.context.wrap_socket(request, server_side=True)
-            super().finish_request(request, client_address)
+            if self.context is None:
+                super().finish_request(request, client_address)
+                return
+            options = {"server_side": True, "do_handshake_on_connect": False}
+            with self.context.wrap_socket(request, **options) as secured:
+                secured.do_handshake()
+                super().finish_request(secured, client_address)
 
     def handle_error(self, request, client_address):
         pass

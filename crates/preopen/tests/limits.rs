@@ -106,7 +106,7 @@ async fn callers_are_served_in_the_order_in_which_they_came() {
     sandbox.clock().set_rate(20.0);
     let session = samco(&sandbox)
         .rate_limits(RateLimits::new().per_second("other", 1))
-        .timeout(Duration::from_secs(300))
+        .timeout(Duration::from_mins(5))
         .build()
         .unwrap();
     session.token().await.unwrap();
@@ -176,7 +176,7 @@ async fn nobody_is_kept_waiting_for_a_slot_that_comes_too_late() {
     assert!(began.elapsed() < Duration::from_secs(30));
     let wait = error.context().retry_after.unwrap();
     assert!(
-        wait > Duration::from_secs(50) && wait <= Duration::from_secs(60),
+        wait > Duration::from_secs(50) && wait <= Duration::from_mins(1),
         "{wait:?}"
     );
     sandbox.clock().advance(wait);
