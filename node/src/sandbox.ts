@@ -12,7 +12,9 @@ import { SandboxClock } from "./sandbox/clock.js";
 import { Control } from "./sandbox/control.js";
 import type {
   AngelOneAccount,
+  ConsentOptions,
   FaultSpec,
+  Message,
   RequestFilter,
   RequestReport,
   SamcoAccount,
@@ -161,6 +163,23 @@ export class Sandbox {
   /** Forgets what arrived. */
   async clearRequests(): Promise<void> {
     await this.#control.call("DELETE", "/requests");
+  }
+
+  /**
+   * Plays the person at the browser that a client sends to `url`, Samco's authorize page or SmartAPI's publisher login,
+   * and gives the address that the browser is sent to, without following it. Rejects with `SandboxError` when the page
+   * sends it nowhere.
+   */
+  async consent(url: string, options: ConsentOptions = {}): Promise<string> {
+    const { approve = true, account = null } = options;
+    const wanted = { url, decision: approve ? "approve" : "cancel", account };
+    return ((await this.#control.call("POST", "/consent", wanted)) as { redirect_to: string }).redirect_to;
+  }
+
+  /** The emails and SMS that the brokers sent, oldest first. */
+  async inbox(): Promise<readonly Message[]> {
+    const { messages } = (await this.#control.call("GET", "/inbox")) as { messages: readonly Message[] };
+    return messages;
   }
 
   /** What address the brokers see: this one, `"home"` for each account's own primary one, or `null` for the real one. */

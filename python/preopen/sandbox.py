@@ -261,6 +261,28 @@ class Sandbox:
         """Forgets what the broker saw."""
         self._control("DELETE", "/requests")
 
+    def consent(self, url: str, approve: bool = True, account: Optional[str] = None) -> str:
+        """Plays the person at the browser that a client sends to `url`, Samco's authorize page or SmartAPI's
+        publisher login, and returns the address that the browser is sent to, without following it.
+
+        - `approve`: False cancels, which Samco's page answers with ``error=access_denied``. SmartAPI's page
+          has no way to cancel.
+        - `account`: whose secrets the person knows; by default the owner of the app.
+
+        Raises `InvalidInputError` when the page sends the browser nowhere, with the reason.
+        """
+        decision = "approve" if approve else "cancel"
+        wanted = {"url": url, "decision": decision, "account": account}
+        answer = self._control("POST", "/consent", wanted)
+        return str(answer["redirect_to"])
+
+    def inbox(self) -> list[dict[str, Any]]:
+        """The emails and SMS that the brokers sent, oldest first: ``seq``, ``at`` (RFC 3339, in UTC),
+        ``broker``, ``account``, ``channel`` (``"email"``, ``"sms"``), ``kind`` (``"otp"``,
+        ``"secret_api_key"``, ``"api_key"``), ``value`` (the code or key) and ``text``."""
+        messages: list[dict[str, Any]] = self._control("GET", "/inbox")["messages"]
+        return messages
+
     def set_source_ip(self, ip: Optional[str]) -> None:
         """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the
         start; ``None`` is the real one."""

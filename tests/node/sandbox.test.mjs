@@ -42,6 +42,31 @@ test("sessions of both brokers follow its clock", () =>
     assert.deepEqual([(await samco.logout()).acknowledged, samco.state().name], [true, "signed_out"]);
   }));
 
+test("a person at the browser, and the inbox", () =>
+  withSandbox({}, async (broker) => {
+    const { account, apiKey, redirectUrl } = broker.accounts.find((one) => one.broker === "samco");
+    const query = new URLSearchParams({ api_key: apiKey, redirect_url: redirectUrl, state: "a&b" });
+    const url = `${broker.samcoUrl}/app/oauth/authorize?${query}`;
+    const landed = new URL(await broker.consent(url));
+    assert.equal(landed.origin + landed.pathname, redirectUrl);
+    assert.deepEqual([landed.searchParams.get("code").length, landed.searchParams.get("state")], [43, "a&b"]);
+    assert.match(await broker.consent(url, { approve: false }), /error=access_denied/);
+    const stayed = await settled(broker.consent(url, { account: "SBX002" }));
+    assert.ok(stayed.error instanceof SandboxError);
+    assert.match(stayed.error.message, /EOAUTH008/);
+    assert.deepEqual(await broker.inbox(), []);
+    await fetch(`${broker.samcoUrl}/otp/generateOtp`, { method: "POST", body: JSON.stringify({ uid: account }) });
+    const messages = await broker.inbox();
+    assert.deepEqual(
+      messages.map((one) => [one.channel, one.kind, one.account]),
+      [
+        ["sms", "otp", account],
+        ["email", "otp", account],
+      ],
+    );
+    assert.ok(messages[0].text.includes(messages[0].value));
+  }));
+
 test("faults, requests, addresses and switches", () =>
   withSandbox({}, async (broker) => {
     const session = broker.session("samco");

@@ -2,8 +2,11 @@
 
 import asyncio
 import datetime
+import json
 import os
 import sys
+import urllib.request
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from conftest import QUOTE, READ, logins, run_script, until
@@ -48,6 +51,35 @@ def test_the_clock_moves_all_its_sessions(sandbox):
         sandbox.clock.set(datetime.datetime(2026, 11, 23))
     with pytest.raises(preopen.InvalidInputError, match="08:00 IST"):
         sandbox.clock.advance_to("eight")
+
+
+def test_consent_and_inbox(sandbox):
+    key = sandbox._account("samco", 0)["api_key"]
+    back = sandbox._account("samco", 0)["redirect_url"]
+    query = urlencode({"api_key": key, "redirect_url": back, "state": "a&b"})
+    url = f"{sandbox.samco_url}/app/oauth/authorize?{query}"
+    landed = sandbox.consent(url)
+    assert landed.startswith(back + "?code=")
+    assert parse_qs(urlsplit(landed).query)["state"] == ["a&b"]
+    assert "error=access_denied" in sandbox.consent(url, approve=False)
+    with pytest.raises(preopen.InvalidInputError, match="EOAUTH008"):
+        sandbox.consent(url, account=sandbox._account("samco", 1)["account"])
+    with pytest.raises(preopen.InvalidInputError, match="url is not on this sandbox"):
+        sandbox.consent("https://broker.example/app/oauth/authorize")
+
+    assert sandbox.inbox() == []
+    account = sandbox._account("samco", 0)["account"]
+    request = urllib.request.Request(
+        sandbox.samco_url + "/otp/generateOtp", json.dumps({"uid": account}).encode(), method="POST"
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request):
+        pass
+    messages = sandbox.inbox()
+    assert [(m["channel"], m["kind"], m["account"]) for m in messages] == [
+        ("sms", "otp", account),
+        ("email", "otp", account),
+    ]
+    assert messages[0]["value"] in messages[0]["text"]
 
 
 def test_faults_requests_switches_and_addresses(sandbox):

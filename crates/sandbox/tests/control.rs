@@ -203,6 +203,8 @@ async fn accounts_can_be_added_and_used() {
         "api_secret",
         "primary_ip",
         "secondary_ip",
+        "redirect_url",
+        "secret_api_key",
     ];
     common::same_fields(&account, &fields);
     let body = json!({"apiKey": account["api_key"], "apiSecret": account["api_secret"]});
@@ -223,7 +225,14 @@ async fn accounts_can_be_added_and_used() {
     assert_eq!(status, 201);
     common::same_fields(
         &account,
-        &["broker", "client_code", "pin", "totp_secret", "api_key"],
+        &[
+            "broker",
+            "client_code",
+            "pin",
+            "totp_secret",
+            "api_key",
+            "redirect_url",
+        ],
     );
     let (_, list) = h.control("GET", "/accounts", Value::Null).await;
     assert_eq!(list["accounts"].as_array().unwrap().len(), 7);
@@ -305,7 +314,14 @@ async fn the_ready_line_is_the_contract() {
     assert_eq!(accounts.len(), 4);
     common::same_fields(
         &accounts[2],
-        &["broker", "client_code", "pin", "totp_secret", "api_key"],
+        &[
+            "broker",
+            "client_code",
+            "pin",
+            "totp_secret",
+            "api_key",
+            "redirect_url",
+        ],
     );
 }
 

@@ -353,6 +353,14 @@ async fn orders_pass_only_from_a_registered_address() {
             "{path}"
         );
     }
+    h.sandbox.switch("samco_ip_scope", "order_reads").unwrap();
+    for (path, expected) in [("/order/orderBook", 403), ("/limit/getLimits", 200)] {
+        assert_eq!(
+            h.with_token(Method::GET, path, &token, None).await.0,
+            expected,
+            "{path}"
+        );
+    }
     h.sandbox.switch("samco_ip_scope", "all").unwrap();
     assert_eq!(
         h.with_token(Method::GET, "/limit/getLimits", &token, None)

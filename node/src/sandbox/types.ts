@@ -25,6 +25,10 @@ export interface SamcoAccount {
   readonly primaryIp: string;
   /** The registered secondary address; empty when there is none. */
   readonly secondaryIp: string;
+  /** Where the app wants browsers to come back to. */
+  readonly redirectUrl: string;
+  /** The key of the deprecated login; empty when there is none. */
+  readonly secretApiKey: string;
 }
 
 /** A SmartAPI account of the sandbox. All of it is made up. */
@@ -38,6 +42,33 @@ export interface AngelOneAccount {
   readonly totpSecret: string;
   /** The app's API key. */
   readonly apiKey: string;
+  /** Where the app wants browsers to come back to; empty for an app that is not of the publisher kind. */
+  readonly redirectUrl: string;
+}
+
+/** What the person at the browser does. */
+export interface ConsentOptions {
+  /** Approves, by default. False cancels, which only Samco's page can. */
+  readonly approve?: boolean | undefined;
+  /** Whose secrets the person knows; by default the owner of the app. */
+  readonly account?: string | undefined;
+}
+
+/** An email or SMS that a broker sent. */
+export interface Message {
+  /** Its number, from 1. */
+  readonly seq: number;
+  /** When it was sent, by the sandbox's clock: RFC 3339, in UTC. */
+  readonly at: string;
+  readonly broker: BrokerName;
+  /** Whose account it went to. */
+  readonly account: string;
+  readonly channel: "email" | "sms";
+  /** What it brings. */
+  readonly kind: "otp" | "secret_api_key" | "api_key";
+  /** The code or key in it. */
+  readonly value: string;
+  readonly text: string;
 }
 
 /** What a broker of the sandbox does wrong. Without `times` and `probability` it hits one request. */

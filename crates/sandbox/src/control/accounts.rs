@@ -10,6 +10,7 @@ use crate::account::{
     ANGELONE_REDIRECT, Account, AngelOneAccount, Broker, SAMCO_REDIRECT, SamcoAccount, fake_secret, seeds,
 };
 use crate::error::ControlError;
+use crate::inbox::{Channel, MessageKind};
 use crate::redirect;
 use crate::samco::has_secret_format;
 use crate::state::{ACCOUNTS, State};
@@ -311,6 +312,12 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
     };
     match broker {
         Broker::Samco => {
+            if let Some(key) = &details.api_key {
+                // Samco shows a new secret in the dashboard and mails a new key.
+                let channels = [Channel::Email];
+                let now = state.now();
+                state.inbox().send(now, id, &channels, MessageKind::ApiKey, key);
+            }
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);
                 member.standing.subscribed = change.subscribed.unwrap_or(member.standing.subscribed);

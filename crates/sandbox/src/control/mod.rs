@@ -64,13 +64,11 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" => &[Method::POST],
+        "/clock/advance" | "/consent" => &[Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
-        "/requests" => &[Method::GET, Method::DELETE],
+        "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
         "/accounts" => &[Method::GET, Method::POST],
-        "/consent" => &[Method::POST],
-        "/inbox" => &[Method::GET, Method::DELETE],
         "/sessions" => &[Method::DELETE],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {

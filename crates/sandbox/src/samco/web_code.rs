@@ -14,7 +14,7 @@ use crate::random;
 use crate::state::State;
 use crate::wire::{Reply, Request, text_field};
 
-const LIFE: Duration = Duration::from_secs(120);
+const LIFE: Duration = Duration::from_mins(2);
 /// How many codes are remembered before those that are over are forgotten.
 const REMEMBERED: usize = 50_000;
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";

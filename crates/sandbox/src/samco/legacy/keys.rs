@@ -16,7 +16,7 @@ use crate::switch::Switch;
 use crate::wire::{Reply, Request};
 
 /// The documents say a few minutes.
-const OTP_LIFE: Duration = Duration::from_secs(300);
+const OTP_LIFE: Duration = Duration::from_mins(5);
 
 /// `POST /otp/generateOtp`.
 pub(crate) fn generate_otp(state: &State, request: &Request) -> Reply {

@@ -30,7 +30,7 @@ pub(super) struct Legacy {
     last_change: Option<Timestamp>,
 }
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 fn field(body: &Value, name: &str) -> String {
     text_field(body, name).unwrap_or_default()

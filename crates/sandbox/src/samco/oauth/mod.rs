@@ -18,9 +18,9 @@ pub(crate) use page::{Answer, Decision, PAGE, decide};
 pub(super) use token::{revoke, token};
 
 /// A code dies ten minutes after its issue.
-const CODE_LIFE: Duration = Duration::from_secs(600);
+const CODE_LIFE: Duration = Duration::from_mins(10);
 /// A refresh token dies seven days after its issue.
-const REFRESH_LIFE: Duration = Duration::from_secs(7 * 86_400);
+const REFRESH_LIFE: Duration = Duration::from_hours(7 * 24);
 /// How many codes, and how many refresh tokens, are remembered before old ones are forgotten.
 const REMEMBERED: usize = 50_000;
 

@@ -20,7 +20,7 @@ use crate::switch::Switch;
 use crate::wire::{Reply, Request, text_field};
 
 /// What the broker says of every access token, although 08:00 comes sooner.
-const ACCESS_LIFE: Duration = Duration::from_secs(86_400);
+const ACCESS_LIFE: Duration = Duration::from_hours(24);
 
 /// `POST /oauth/token`.
 pub(crate) fn token(state: &State, request: &Request) -> Reply {

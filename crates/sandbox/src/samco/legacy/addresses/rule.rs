@@ -6,7 +6,7 @@ use std::time::Duration;
 use preopen_core::Timestamp;
 
 /// The window in which one change is allowed.
-const WINDOW: Duration = Duration::from_secs(7 * 86_400);
+const WINDOW: Duration = Duration::from_hours(7 * 24);
 
 /// Whether a change counts. An address that the account has already is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
