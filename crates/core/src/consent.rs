@@ -153,9 +153,14 @@ impl Redirect {
         )
     }
 
-    /// Everything that must not be shown.
+    /// Everything that must not be shown: all but what `refusal` tells a person.
     pub fn secrets(&self) -> Vec<Secret> {
-        self.fields.iter().map(|(_, value)| value.clone()).collect()
+        let told = ["error", "errorMessage", "message"];
+        let hidden = self
+            .fields
+            .iter()
+            .filter(|(name, _)| !told.contains(&name.as_str()));
+        hidden.map(|(_, value)| value.clone()).collect()
     }
 }
 
@@ -430,6 +435,14 @@ mod tests {
         assert_eq!(error.context().broker_code.as_deref(), Some("access_denied"));
         assert!(error.message().contains("User cancelled"), "{error}");
         assert!(refusal("/c?code=1&state=s").is_none());
+    }
+
+    #[test]
+    fn what_a_person_is_told_is_no_secret_and_everything_else_is() {
+        let text = "/c?error=access_denied&errorMessage=User+cancelled&state=s&code=c&auth_token=t";
+        let secrets = Redirect::parse(text, None).unwrap().secrets();
+        let hidden: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+        assert_eq!(hidden, ["s", "c", "t"]);
     }
 
     #[test]
