@@ -3,7 +3,7 @@
 use napi::bindgen_prelude::{ClassInstance, Function, Object};
 use napi::{Either, Env};
 use napi_derive::napi;
-use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
+use preopen_ffi::preopen::{Reply, Result, SealKey, Secret, Session};
 use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::store::{NativeStore, choice};
 #[napi]
 #[derive(Debug)]
 pub struct NativeSession {
-    inner: Session,
+    pub(crate) inner: Session,
 }
 
 /// A reply as it crosses: its data beside the rest, all of it one JSON text.
@@ -27,6 +27,14 @@ struct ReplyText<'a> {
     data: &'a preopen_ffi::preopen::Json,
     #[serde(flatten)]
     info: ReplyInfo,
+}
+
+/// A reply as JSON text.
+pub(crate) fn reply_text(reply: &Reply) -> String {
+    json(&ReplyText {
+        data: &reply.data,
+        info: ReplyInfo::from(reply),
+    })
 }
 
 /// Checks everything and makes a session; no I/O.
@@ -145,10 +153,7 @@ impl NativeSession {
         let call = call.on(&self.inner);
         run(env, cancel, async move {
             let reply = call?.send().await?;
-            Ok(json(&ReplyText {
-                data: &reply.data,
-                info: ReplyInfo::from(&reply),
-            }))
+            Ok(reply_text(&reply))
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod callback;
 mod config;
+mod consent;
 mod listener;
 mod records;
 mod store;
@@ -11,6 +12,7 @@ pub mod runtime;
 
 pub use callback::{Prompt, ask, on_own_thread};
 pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
+pub use consent::{LoginSettings, LoginUnderWay};
 pub use listener::Listener;
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
