@@ -13,9 +13,21 @@ from . import errors
 from ._async_session import AsyncSession
 from ._credentials import AngelOne, Credentials, Samco
 from ._events import AsyncEvents, Events
+from ._logins import AngelOnePublisher, SamcoLegacy, SamcoLoginCode, SamcoOAuth
 from ._native import __version__, generate_key
 from ._session import Session
-from ._types import ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, Token, WhoAmI
+from ._types import (
+    ExpiryEvidence,
+    LoginCode,
+    LoginStart,
+    Logout,
+    Profile,
+    Reply,
+    SessionEvent,
+    SessionState,
+    Token,
+    WhoAmI,
+)
 from .errors import (
     AccountActionRequiredError,
     BrokerRejectedError,
@@ -38,12 +50,15 @@ from .errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._legacy import AsyncSamcoLegacyCalls, SamcoLegacyCalls
     from ._store import Claim, Store
 
 __all__ = [
     "AccountActionRequiredError",
     "AngelOne",
+    "AngelOnePublisher",
     "AsyncEvents",
+    "AsyncSamcoLegacyCalls",
     "AsyncSession",
     "BrokerRejectedError",
     "BrokerUnavailableError",
@@ -55,7 +70,9 @@ __all__ = [
     "ExpiryEvidence",
     "InternalError",
     "InvalidInputError",
+    "LoginCode",
     "LoginRequiredError",
+    "LoginStart",
     "Logout",
     "MalformedResponseError",
     "NetworkError",
@@ -65,6 +82,10 @@ __all__ = [
     "RateLimitedError",
     "Reply",
     "Samco",
+    "SamcoLegacy",
+    "SamcoLegacyCalls",
+    "SamcoLoginCode",
+    "SamcoOAuth",
     "Session",
     "SessionEvent",
     "SessionExpiredError",
@@ -87,6 +108,10 @@ def __getattr__(name: str) -> object:
         from . import _store
 
         return getattr(_store, name)
+    if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
+        from . import _legacy
+
+        return getattr(_legacy, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,8 +1,9 @@
-"""What a session returns: small immutable objects. The token is a native one, whose text stays in Rust."""
+"""What a session returns: small immutable objects. Tokens, codes and begun logins are native ones, whose
+texts stay in Rust."""
 
 from __future__ import annotations
 
-from ._native import Token
+from ._native import LoginCode, LoginStart, Token
 from .errors import from_info
 
 TYPE_CHECKING = False
@@ -12,7 +13,18 @@ if TYPE_CHECKING:
 
     from .errors import PreopenError
 
-__all__ = ["ExpiryEvidence", "Logout", "Profile", "Reply", "SessionEvent", "SessionState", "Token", "WhoAmI"]
+__all__ = [
+    "ExpiryEvidence",
+    "LoginCode",
+    "LoginStart",
+    "Logout",
+    "Profile",
+    "Reply",
+    "SessionEvent",
+    "SessionState",
+    "Token",
+    "WhoAmI",
+]
 
 
 class _Value:

@@ -64,10 +64,11 @@ class PreopenError(Exception):
     #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"`` or ``"unknown"``;
     #: `AccountActionRequiredError`: ``"app_login"``, ``"not_subscribed"`` or ``"blocked"``.
     which: Optional[str]
-    #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``, ``"not_answered"``
-    #: (the callback for a secret gave ``None``), ``"store_unreadable"``, ``"code_invalid"``, ``"code_expired"``,
-    #: ``"code_replayed"`` (the broker has revoked the tokens that the code gave), ``"consent_needed"`` (the user
-    #: must log in at the broker's page) or ``"consent_denied"`` (the user cancelled there, or the page refused).
+    #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,
+    #: ``"not_answered"`` (the callback for a secret gave ``None``), ``"store_unreadable"``,
+    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens that the
+    #: code gave), ``"consent_needed"`` (the user must log in at the broker's page) or ``"consent_denied"``
+    #: (the user cancelled there, or the page refused).
     reason: Optional[str]
     #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
     #: ``"read"``.
