@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 else:
 
     def deprecated(_text):
-        # The decorator of PEP 702 needs Python 3.13 or a package. Type checkers know it without either.
+        # The decorator of PEP 702 needs Python 3.13 or a package. Type checkers know it without either, if
+        # its text is a literal.
         return lambda thing: thing
 
 

@@ -40,7 +40,7 @@ class SamcoLegacyCalls(_Calls):
 
     __slots__ = ()
 
-    @deprecated(_KEYS)
+    @deprecated("Samco will remove this call: create an app on the dashboard's API Keys page")
     def generate_otp(self) -> Reply:
         """Has a one-time code sent to the holder's mobile and email (``POST /otp/generateOtp``, documented).
         Deprecated: create an app on the dashboard's API Keys page.
@@ -51,7 +51,7 @@ class SamcoLegacyCalls(_Calls):
         warn(_KEYS)
         return read_reply(self._native.generate_otp().wait())
 
-    @deprecated(_KEYS)
+    @deprecated("Samco will remove this call: create an app on the dashboard's API Keys page")
     def generate_secret_key(self, otp: str) -> Reply:
         """Has Samco mail the secret API key, with a code of `generate_otp` (``POST
         /otp/secretKeyGenerator``, documented). Deprecated: create an app on the dashboard's API Keys page.
@@ -65,7 +65,7 @@ class SamcoLegacyCalls(_Calls):
             del otp
         return read_reply(work.wait())
 
-    @deprecated(_REGISTER)
+    @deprecated("Samco will remove this call: register on the dashboard's Static IPs page")
     def register_ips(self, primary: str, secondary: Optional[str] = None) -> Reply:
         """Registers the account's addresses for the first time (``POST /ip/ipRegistration``, documented):
         public IPv4, two different ones. Deprecated: register on the dashboard's Static IPs page.
@@ -76,7 +76,7 @@ class SamcoLegacyCalls(_Calls):
         warn(_REGISTER)
         return read_reply(self._native.register_ips(primary, secondary).wait())
 
-    @deprecated(_CHANGE)
+    @deprecated("Samco will remove this call: change them on the dashboard's Static IPs page")
     def update_ips(self, primary: str, secondary: Optional[str] = None) -> Reply:
         """Changes them (``POST /ip/ipUpdate``), once in seven days (documented). Deprecated: change them on
         the dashboard's Static IPs page.
@@ -98,13 +98,13 @@ class AsyncSamcoLegacyCalls(_Calls):
 
     # Plain functions that return coroutines: only so does the warning name the line that calls.
 
-    @deprecated(_KEYS)
+    @deprecated("Samco will remove this call: create an app on the dashboard's API Keys page")
     def generate_otp(self) -> Coroutine[Any, Any, Reply]:
         """As `SamcoLegacyCalls.generate_otp`."""
         warn(_KEYS)
         return self._reply(self._native.generate_otp())
 
-    @deprecated(_KEYS)
+    @deprecated("Samco will remove this call: create an app on the dashboard's API Keys page")
     def generate_secret_key(self, otp: str) -> Coroutine[Any, Any, Reply]:
         """As `SamcoLegacyCalls.generate_secret_key`."""
         try:
@@ -114,13 +114,13 @@ class AsyncSamcoLegacyCalls(_Calls):
             del otp
         return self._reply(work)
 
-    @deprecated(_REGISTER)
+    @deprecated("Samco will remove this call: register on the dashboard's Static IPs page")
     def register_ips(self, primary: str, secondary: Optional[str] = None) -> Coroutine[Any, Any, Reply]:
         """As `SamcoLegacyCalls.register_ips`."""
         warn(_REGISTER)
         return self._reply(self._native.register_ips(primary, secondary))
 
-    @deprecated(_CHANGE)
+    @deprecated("Samco will remove this call: change them on the dashboard's Static IPs page")
     def update_ips(self, primary: str, secondary: Optional[str] = None) -> Coroutine[Any, Any, Reply]:
         """As `SamcoLegacyCalls.update_ips`."""
         warn(_CHANGE)

@@ -131,7 +131,7 @@ class AngelOnePublisher(Credentials):
 _OLD_LOGIN = "Samco will remove the login of SamcoLegacy: use Samco(api_key=..., api_secret=...) instead"
 
 
-@deprecated(_OLD_LOGIN)
+@deprecated("Samco will remove the login of SamcoLegacy: use Samco(api_key=..., api_secret=...) instead")
 class SamcoLegacy(Credentials):
     """Credentials of Samco's deprecated login (``POST /accessToken/token``, then ``POST /login``): user id,
     password, and the secret API key that Samco mailed. Deprecated: use `Samco`, whose key and secret log in

@@ -13,7 +13,9 @@ CREDENTIALS = {
         api_key="vector-key", client_code="VEC100", pin="0000", totp_secret="JBSWY3DPEHPK3PXPJBSWY3DPEH"
     ),
 }
-FILES = sorted(path for broker in CREDENTIALS for path in (ROOT / "tests" / "vectors" / broker).glob("*.json"))
+FILES = sorted(
+    path for broker in CREDENTIALS for path in (ROOT / "tests" / "vectors" / broker).glob("*.json")
+)
 PATHS = {"whoami": "/ip/whoami", "profile": "/rest/secure/angelbroking/user/v1/getProfile"}
 
 
