@@ -14,7 +14,7 @@ let make: (broker: BrokerName, inner: NativeCredentials) => Credentials;
 /** A broker that Preopen knows. */
 export type BrokerName = "samco" | "angelone";
 
-/** Credentials of one account, made by {@link samco} or {@link angelOne}. Printing them shows no secret. */
+/** Credentials of one account, made by {@link samco}, {@link angelOne} and their like. Printing them shows no secret. */
 export class Credentials {
   readonly #broker: BrokerName;
   readonly #inner: NativeCredentials;
@@ -54,6 +54,11 @@ export class Credentials {
 /** What the addon needs of credentials; `undefined` for anything else. Not public. */
 export function nativeCredentials(credentials: unknown): NativeCredentials | undefined {
   return open(credentials);
+}
+
+/** Credentials made by the addon. Not public. */
+export function credentialsOf(broker: BrokerName, inner: NativeCredentials): Credentials {
+  return make(broker, inner);
 }
 
 /** Credentials of Samco's direct login, exactly as Samco delivered them (documented: both arrive encrypted). */
@@ -117,7 +122,7 @@ export interface CredentialsFactory<T> {
    */
   (values: T): Credentials;
   /**
-   * Reads the credentials from the environment variables that {@link samco} and {@link angelOne} name.
+   * Reads the credentials from the environment variables that it names.
    *
    * @throws InvalidInputError naming the variable that is not set.
    */
@@ -140,7 +145,7 @@ export const samco: CredentialsFactory<SamcoCredentials> = Object.assign(
 export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
   (values: AngelOneCredentials): Credentials => {
     const typed = typeof values === "object" && values !== null && values.totp !== undefined;
-    const code = typed ? { totpSecret: absent, totp: callback } : { totpSecret: secret, totp: absent };
+    const code = typed ? { totpSecret: absent, totp: callback("must be a function that gives the six-digit code") } : { totpSecret: secret, totp: absent };
     const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code, ...ABOUT });
     const totp = (typed ? read.totp : read.totpSecret) as NativeSource;
     const told = Object.entries(TOLD).flatMap(([name, known]) => {
@@ -161,20 +166,29 @@ export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
 );
 
 /** Reads one credential; throws `InvalidInputError` that names it. */
-type Read<T> = (field: string, value: unknown) => T;
+export type Read<T> = (field: string, value: unknown) => T;
 
-const text: Read<string> = (field, value) => {
+export const text: Read<string> = (field, value) => {
   const problem = typeof value === "string" ? unicode(value) : "must be a string";
   if (problem !== undefined) throw invalidInput(field, problem);
   return value as string;
 };
 
-const callback: Read<NativeSource> = (field, value) => {
-  if (typeof value !== "function") throw invalidInput(field, "must be a function that gives the six-digit code");
-  return answerer(value as SecretCallback);
+export const optionalText: Read<string | undefined> = (field, value) => (value === undefined ? undefined : text(field, value));
+
+export const flag: Read<boolean | undefined> = (field, value) => {
+  if (value !== undefined && typeof value !== "boolean") throw invalidInput(field, "must be true or false");
+  return value;
 };
 
-const secret: Read<NativeSource> = (field, value) => {
+export const callback =
+  (problem: string): Read<Exclude<NativeSource, string>> =>
+  (field, value) => {
+    if (typeof value !== "function") throw invalidInput(field, problem);
+    return answerer(value as SecretCallback);
+  };
+
+export const secret: Read<NativeSource> = (field, value) => {
   if (typeof value === "function") return answerer(value as SecretCallback);
   if (typeof value !== "string") throw invalidInput(field, "must be a string, or a function that gives one");
   return text(field, value);
@@ -198,7 +212,7 @@ const TOLD = {
 
 const ABOUT = { localIp: optional, publicIp: optional, macAddress: optional, userType: optional, sourceId: optional };
 
-function checked<R extends Readonly<Record<string, Read<unknown>>>>(
+export function checked<R extends Readonly<Record<string, Read<unknown>>>>(
   values: object,
   reads: R,
 ): { [K in keyof R]: ReturnType<R[K]> } {
@@ -213,7 +227,7 @@ function checked<R extends Readonly<Record<string, Read<unknown>>>>(
 }
 
 // Read here and not in Rust: a worker thread has an environment of its own.
-function variable(name: string): string {
+export function variable(name: string): string {
   const value = process.env[name];
   if (value === undefined || value.trim() === "") {
     throw invalidInput(name, "is not set in the environment: export it, or pass the value yourself");

@@ -2,6 +2,8 @@
 
 import "./floor.js";
 
+export { LoginCode, LoginStart } from "./consent.js";
+export type { SamcoLegacyCalls } from "./consent.js";
 export { Credentials, angelOne, samco } from "./credentials.js";
 export type {
   AngelOneAccess,
@@ -15,12 +17,20 @@ export type {
 } from "./credentials.js";
 export * from "./errors.js";
 export type { SessionEvents } from "./events.js";
+export { angelOnePublisher, samcoLegacy, samcoLoginCode, samcoOAuth } from "./logins.js";
+export type {
+  AngelOnePublisherCredentials,
+  SamcoLegacyCredentials,
+  SamcoLoginCodeCredentials,
+  SamcoOAuthCredentials,
+} from "./logins.js";
 export type {
   CallControl,
   CallOptions,
   EventsOptions,
   ExportOptions,
   KeyOptions,
+  LoginOptions,
   ParamValue,
   RateLimit,
   SessionOptions,

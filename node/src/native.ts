@@ -18,6 +18,35 @@ export interface NativeHeaders {
   readonly generation: number;
 }
 
+/** A login that was begun, as it crosses. */
+export interface NativeLoginStart {
+  readonly url: string;
+  readonly expiresAtMs: number;
+}
+
+/** A code for another login, as it crosses. */
+export interface NativeLoginCode {
+  readonly value: string;
+  readonly expiresAtMs: number;
+}
+
+/** A login at the broker's page that is under way. */
+export interface NativeLogin {
+  /** What is to be shown; `null` when the login ended before. */
+  started(): Promise<Outcome<NativeLoginStart | null>>;
+  outcome(): Promise<Outcome<undefined>>;
+  /** Gives it up; its port is free when this returns. */
+  close(): void;
+}
+
+/** Samco's deprecated calls; replies are JSON. */
+export interface NativeLegacy {
+  generateOtp(cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  generateSecretKey(otp: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  registerIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  updateIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+}
+
 /** Settings of a session; what is left out has Rust's default. */
 export interface NativeOptions {
   baseUrl?: string;
@@ -136,6 +165,12 @@ export interface NativeSession {
   invalidate(generation: number): void;
   reset(): void;
   logout(cancel?: NativeCancel): Promise<Outcome<string>>;
+  beginLogin(cancel?: NativeCancel): Promise<Outcome<NativeLoginStart>>;
+  completeLogin(address: string, cancel?: NativeCancel): Promise<Outcome<undefined>>;
+  /** `shows` tells that somebody waits for the page to show. */
+  login(openBrowser: boolean | undefined, timeout: number | undefined, shows: boolean, cancel?: NativeCancel): Outcome<NativeLogin>;
+  webLoginCode(cancel?: NativeCancel): Promise<Outcome<NativeLoginCode>>;
+  samcoLegacy(): Outcome<NativeLegacy>;
   close(): void;
 }
 
@@ -170,10 +205,16 @@ export interface Native {
       typed: boolean,
       told: string[],
     ): NativeCredentials;
+    samcoOauth(apiKey: string, redirectUrl: string): NativeCredentials;
+    samcoLegacy(userId: string, password: NativeSource, secretApiKey: NativeSource, yearOfBirth?: string): NativeCredentials;
+    samcoLoginCode(account: string, code: NativeSource): NativeCredentials;
+    angelOnePublisher(apiKey: string, clientCode: string, redirectUrl: string | undefined, trustMissingState: boolean): NativeCredentials;
   };
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
   readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;
   readonly NativeEvents: abstract new () => NativeEvents;
+  readonly NativeLegacy: abstract new () => NativeLegacy;
+  readonly NativeLogin: abstract new () => NativeLogin;
   readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
   readonly NativeStoreCall: abstract new () => NativeStoreCall;

@@ -2,6 +2,7 @@
 
 import { isMainThread } from "node:worker_threads";
 
+import type { LoginStart } from "./consent.js";
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
@@ -83,6 +84,21 @@ export interface CallControl {
    * Gives up when it is aborted: the call rejects with the signal's reason at once. A login that the call waited for
    * goes on and serves whoever comes next.
    */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How to log in at the broker's page. */
+export interface LoginOptions {
+  /**
+   * Whether a browser of this machine is opened; `true` by default. The page's URL is then an argument of its process, which
+   * other users of this machine may see while it starts.
+   */
+  readonly openBrowser?: boolean | undefined;
+  /** Seconds (not milliseconds) of real time to wait for the person; 300 by default. */
+  readonly timeout?: number | undefined;
+  /** Called with the page once the listener is ready, and awaited. What it throws ends the login. */
+  readonly show?: ((start: LoginStart) => unknown) | undefined;
+  /** Gives the login up when it is aborted: it rejects with the signal's reason, and the port is free. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -169,6 +185,13 @@ const SPANS: Readonly<Record<string, string>> = { perSecond: "per_second", perMi
 
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
 const PREFLIGHT: Readonly<Record<keyof PreflightOptions, Check>> = { strict: flag, signal };
+const LOGIN: Readonly<Record<keyof LoginOptions, Check>> = {
+  openBrowser: flag,
+  // A person may take longer than a request may.
+  timeout: (value) => (typeof value === "number" ? undefined : "must be a number of seconds"),
+  show: (value) => (typeof value === "function" ? undefined : "must be a function"),
+  signal,
+};
 const KEY: Readonly<Record<keyof KeyOptions, Check>> = { key: text };
 const STREAM: Readonly<Record<keyof StreamOptions, Check>> = { stream: text, signal };
 const EXPORT: Readonly<Record<keyof ExportOptions, Check>> = { ...KEY, signal };
@@ -223,6 +246,11 @@ export function preflightOptions(options: PreflightOptions | undefined): [boolea
   if (options === undefined) return [false, undefined];
   const { strict = false, signal: aborts } = given(options, PREFLIGHT) as PreflightOptions;
   return [strict, aborts];
+}
+
+/** How to log in. Throws `InvalidInputError`. */
+export function loginOptions(options: LoginOptions): LoginOptions {
+  return given(options, LOGIN) as LoginOptions;
 }
 
 /** The signal that ends a listening. Throws `InvalidInputError`. */

@@ -1,6 +1,8 @@
 // The session: what users hold. Behaviour is in Rust; here are its friendly forms and the fast path of a live token.
 
 import { questionHere } from "./ask.js";
+import { LoginCode, LoginStart, legacyCalls, settleLogin, text } from "./consent.js";
+import type { SamcoLegacyCalls } from "./consent.js";
 import { invalidInput, unwrap } from "./convert.js";
 import { nativeCredentials } from "./credentials.js";
 import type { BrokerName, Credentials } from "./credentials.js";
@@ -13,12 +15,13 @@ import {
   clocks,
   eventsOptions,
   exportOptions,
+  loginOptions,
   preflightOptions,
   primeKey,
   sessionOptions,
   streamOptions,
 } from "./options.js";
-import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, SessionOptions, StreamOptions } from "./options.js";
+import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, LoginOptions, SessionOptions, StreamOptions } from "./options.js";
 import { toPreflight } from "./preflight.js";
 import type { Preflight, PreflightOptions } from "./preflight.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
@@ -61,7 +64,7 @@ export class Session {
    */
   constructor(credentials: Credentials, options: SessionOptions = {}) {
     const inner = nativeCredentials(credentials);
-    if (inner === undefined) throw invalidInput("credentials", "must be made by samco() or angelOne()");
+    if (inner === undefined) throw invalidInput("credentials", "must be made by samco(), angelOne() or another function for credentials");
     const [settings, store] = sessionOptions(options);
     const [calls, own] = store === undefined || typeof store === "string" ? [undefined, store] : StoreCalls.of(store);
     if (calls !== undefined) stores.set(this, calls);
@@ -275,6 +278,71 @@ export class Session {
   /** Lets a blocked session try again, after you have fixed what blocked it. */
   reset(): void {
     this.#native.reset();
+  }
+
+  /**
+   * Begins a login at the broker's page, for credentials that only a person can log in with: `samcoOAuth`,
+   * `angelOnePublisher`. Send the person to its `url`; within 15 minutes give {@link Session.completeLogin} the address that
+   * the browser ended on. With a `store`, any program that shares the session may do so: what is kept there is a digest of
+   * the state.
+   *
+   * Rejects with `InvalidInputError` (field `credentials`) for other credentials, `StoreUnavailableError` and `TimeoutError`
+   * (phase `lock`) when the store cannot note it.
+   */
+  async beginLogin(control?: CallControl): Promise<LoginStart> {
+    return LoginStart.of(await settle(callControl(control), (cancel) => this.#native.beginLogin(cancel)));
+  }
+
+  /**
+   * Completes a login with the address that the browser ended on: the whole URL, or its part from the path or from the `?`
+   * on. Only path and query are looked at: a proxy in front of a web server changes host and scheme. Its state is compared
+   * first and used once, and its code is sent once. Other callers are served by the new session from now on. No error shows
+   * any of the address.
+   *
+   * Rejects with `InvalidInputError` (fields `url`, `state`) with nothing sent; `LoginRequiredError` when the person
+   * cancelled (reason `consent_denied`) or the broker refused the code (`code_invalid`, `code_expired`; `code_replayed`: it
+   * has ended every session of the app, documented); and as {@link Session.token}. After `TimeoutError` and `NetworkError`
+   * nobody knows what became of the code: it is not sent again, begin a new login.
+   */
+  async completeLogin(address: string, control?: CallControl): Promise<void> {
+    const given = text("url", address);
+    await settle(callControl(control), (cancel) => this.#native.completeLogin(given, cancel));
+  }
+
+  /**
+   * Logs in. Credentials that need no person log in as {@link Session.token} does. For `samcoOAuth` with a redirect URL on
+   * this machine, the broker's page is opened in a browser, and a listener on 127.0.0.1 receives its answer: on the
+   * registered port and path alone, and only until this settles.
+   *
+   * Rejects with `InvalidInputError`: field `redirectUrl` when it is not on this machine or its port is taken (use
+   * {@link Session.beginLogin}); `openBrowser` when there is none and nobody is shown the page; `TimeoutError` (phase
+   * `login`) when nobody came; and as {@link Session.completeLogin}.
+   */
+  async login(options: LoginOptions = {}): Promise<void> {
+    const { openBrowser, timeout, show, signal } = loginOptions(options);
+    signal?.throwIfAborted();
+    const question = questionHere();
+    const cancel = question === undefined ? undefined : new (native().NativeCancel)(question);
+    await settleLogin(unwrap(this.#native.login(openBrowser, timeout, show !== undefined, cancel)), signal, show);
+  }
+
+  /**
+   * A code to sign in at Samco's web terminal without a password, for two minutes (`GET /webSecretCode`, documented);
+   * `samcoLoginCode` logs in with it. Rejects with `InvalidInputError` (field `session`) at other brokers, and as
+   * {@link Session.get}.
+   */
+  async webLoginCode(control?: CallControl): Promise<LoginCode> {
+    return LoginCode.of(await settle(callControl(control), (cancel) => this.#native.webLoginCode(cancel)));
+  }
+
+  /**
+   * Samco's deprecated calls that need no session: one-time codes, the secret API key, and addresses.
+   *
+   * @throws InvalidInputError (field `credentials`) when they are not those of `samcoLegacy`.
+   * @deprecated Samco will remove these calls: each names what replaces it.
+   */
+  samcoLegacy(): SamcoLegacyCalls {
+    return legacyCalls(unwrap(this.#native.samcoLegacy()), settle);
   }
 
   /**

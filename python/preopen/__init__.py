@@ -13,11 +13,14 @@ from . import errors
 from ._async_session import AsyncSession
 from ._credentials import AngelOne, Credentials, Samco
 from ._events import AsyncEvents, Events
+from ._logins import AngelOnePublisher, SamcoLegacy, SamcoLoginCode, SamcoOAuth
 from ._native import __version__, generate_key
 from ._preflight import Check, Preflight
 from ._session import Session
 from ._types import (
     ExpiryEvidence,
+    LoginCode,
+    LoginStart,
     Logout,
     Profile,
     Rejection,
@@ -50,12 +53,15 @@ from .errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import static_ip
+    from ._legacy import AsyncSamcoLegacyCalls, SamcoLegacyCalls
     from ._store import Claim, Store
 
 __all__ = [
     "AccountActionRequiredError",
     "AngelOne",
+    "AngelOnePublisher",
     "AsyncEvents",
+    "AsyncSamcoLegacyCalls",
     "AsyncSession",
     "BrokerRejectedError",
     "BrokerUnavailableError",
@@ -68,7 +74,9 @@ __all__ = [
     "ExpiryEvidence",
     "InternalError",
     "InvalidInputError",
+    "LoginCode",
     "LoginRequiredError",
+    "LoginStart",
     "Logout",
     "MalformedResponseError",
     "NetworkError",
@@ -80,6 +88,10 @@ __all__ = [
     "Rejection",
     "Reply",
     "Samco",
+    "SamcoLegacy",
+    "SamcoLegacyCalls",
+    "SamcoLoginCode",
+    "SamcoOAuth",
     "Session",
     "SessionEvent",
     "SessionExpiredError",
@@ -107,6 +119,10 @@ def __getattr__(name: str) -> object:
         from importlib import import_module
 
         return import_module(".static_ip", __name__)
+    if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
+        from . import _legacy
+
+        return getattr(_legacy, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -10,12 +10,13 @@ from ._types import Profile, WhoAmI, read_logout, read_reply
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Mapping, Optional
+    from typing import Any, Callable, Mapping, Optional
 
     from . import _native
     from ._base import Params, Stream
+    from ._legacy import AsyncSamcoLegacyCalls
     from ._preflight import Preflight
-    from ._types import Logout, Reply, Token
+    from ._types import LoginCode, LoginStart, Logout, Reply, Token
 
 __all__ = ["AsyncSession"]
 
@@ -28,7 +29,8 @@ class AsyncSession(SessionBase):
     logs in again. Tasks and event loops may share it. Cancelling a task that waits for a login does not
     cancel the login.
 
-    - `credentials`: `Samco` or `AngelOne`.
+    - `credentials`: `Samco`, `AngelOne`, `SamcoOAuth`, `AngelOnePublisher`, `SamcoLoginCode`, or the
+      deprecated `SamcoLegacy`.
     - `base_url`: another address of the API. A loopback address makes a sandbox session, where plain http is
       allowed; any other host must be https, and the broker's own or one of `allowed_hosts`.
     - `timeout`: seconds that one request may take, from connecting to the last byte; a login counts on its
@@ -231,6 +233,85 @@ class AsyncSession(SessionBase):
         finally:
             del path, params, json, headers
         return read_reply(await self._run(work))
+
+    async def begin_login(self) -> LoginStart:
+        """Begins a login at the broker's page, for credentials that only a person can log in with:
+        `SamcoOAuth`, `AngelOnePublisher`. Send the person to its ``url``; within 15 minutes give
+        `complete_login` the address that the browser ended on. With a `store`, any program that shares the
+        session may do so: what is kept there is a digest of the state.
+
+        Raises `InvalidInputError` (field ``credentials``) for other credentials, `StoreUnavailableError` and
+        `TimeoutError` (phase ``"lock"``) when the store cannot note it.
+        """
+        start: LoginStart = await self._run(self._native.begin_login())
+        return start
+
+    async def complete_login(self, address: str) -> None:
+        """Completes a login with the address that the browser ended on: its state is compared first and used
+        once, and its code is sent once. Other callers are served by the new session from now on.
+
+        - `address`: the whole URL, or its part from the path or from the ``?`` on. Only its path and query
+          are looked at: a proxy in front of a web server changes host and scheme. No error shows any of it.
+
+        Raises `InvalidInputError` (fields ``url``, ``state``) with nothing sent; `LoginRequiredError` when
+        the person cancelled (reason ``"consent_denied"``) or the broker refused the code (``"code_invalid"``,
+        ``"code_expired"``; ``"code_replayed"``: it has ended every session of the app, documented); and as
+        `token`. After `TimeoutError` and `NetworkError` nobody knows what became of the code: it is not sent
+        again, begin a new login.
+        """
+        try:
+            work = self._native.complete_login(address)
+        finally:
+            del address
+        await self._run(work)
+
+    async def login(
+        self,
+        *,
+        open_browser: bool = True,
+        timeout: float = 300.0,
+        show: Optional[Callable[[LoginStart], object]] = None,
+    ) -> None:
+        """Logs in. Credentials that need no person log in as `token` does. For `SamcoOAuth` with a redirect
+        URL on this machine, the broker's page is opened in a browser, and a listener on 127.0.0.1 receives
+        its answer: on the registered port and path alone, and only while this call lasts. However it ends,
+        also when its task is cancelled, the port is free then.
+
+        - `open_browser`: whether a browser of this machine is opened. The page's URL is then an argument of
+          its process, which other users of this machine may see while it starts.
+        - `timeout`: seconds of real time to wait for the person.
+        - `show`: called with the `LoginStart` once the listener is ready, on this event loop. What
+          it returns is awaited if it can be; what it raises ends the login.
+
+        Raises `InvalidInputError`: field ``redirect_url`` when it is not on this machine or its port is taken
+        (use `begin_login`); ``open_browser`` when there is none and nobody is shown the page; `TimeoutError`
+        (phase ``"login"``) when nobody came; and as `complete_login`.
+        """
+        login = self._native.login(open_browser, timeout, show is not None)
+        try:
+            if show is not None:
+                start = await self._run(login.started())
+                if start is not None:
+                    shown: Any = show(start)
+                    if hasattr(type(shown), "__await__"):
+                        await shown
+            await self._run(login.outcome())
+        finally:
+            login.close()
+
+    async def web_login_code(self) -> LoginCode:
+        """A code to sign in at Samco's web terminal without a password, for two minutes (``GET
+        /webSecretCode``, documented); `SamcoLoginCode` logs in with it. Raises `InvalidInputError` (field
+        ``session``) at other brokers, and as `get`."""
+        code: LoginCode = await self._run(self._native.web_login_code())
+        return code
+
+    def samco_legacy(self) -> AsyncSamcoLegacyCalls:
+        """Samco's deprecated calls that need no session: one-time codes, the secret API key, and addresses.
+        For a session of `SamcoLegacy`; raises `InvalidInputError` (field ``credentials``) for others."""
+        from ._legacy import AsyncSamcoLegacyCalls
+
+        return AsyncSamcoLegacyCalls(self._native.samco_legacy(), self._run)
 
     async def logout(self) -> Logout:
         """Logs the account out at the broker and forgets the token, whatever the broker answers. This is

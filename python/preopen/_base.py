@@ -206,7 +206,8 @@ def _build(
     try:
         if not isinstance(credentials, Credentials):
             # The value is not shown: it may well be a secret in the wrong place.
-            message = f"credentials must be Samco(...) or AngelOne(...), not {type(credentials).__name__}"
+            given = type(credentials).__name__
+            message = f"credentials must be Samco(...), AngelOne(...) or another login, not {given}"
             raise InvalidInputError(message, field="credentials")
         own = None if isinstance(options["store"], str) else options["store"]
         asked = credentials._asked

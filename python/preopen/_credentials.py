@@ -17,7 +17,7 @@ __all__ = ["AngelOne", "Credentials", "Samco"]
 
 
 class Credentials:
-    """Credentials of one broker: `Samco` or `AngelOne`."""
+    """Credentials of one broker: `Samco`, `AngelOne` or another way to log in there."""
 
     __slots__ = ("_asked", "_native")
 

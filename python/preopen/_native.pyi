@@ -20,7 +20,11 @@ __all__ = [
     "Completions",
     "Credentials",
     "Events",
+    "Login",
+    "LoginCode",
+    "LoginStart",
     "Prompt",
+    "SamcoLegacyCalls",
     "Session",
     "StoreCall",
     "Task",
@@ -78,6 +82,61 @@ class Token:
     def __reduce_ex__(self, _protocol: Any, /) -> NoReturn: ...
 
 @final
+class LoginStart:
+    """A login that was begun at the broker's page. ``repr``, ``str`` and ``format`` show no URL, and it
+    refuses to be pickled, copied or written as JSON: the URL holds the API key and the login's state."""
+
+    @property
+    def url(self) -> str:
+        """The page that a person must open. Give it to the person who logs in, and to nobody else: whoever
+        has it can complete the login."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when `Session.complete_login` accepts its answer, 15 minutes: aware, in UTC."""
+
+    def __format__(self, _specification: str, /) -> str: ...
+    def __reduce_ex__(self, _protocol: Any, /) -> NoReturn: ...
+
+@final
+class LoginCode:
+    """A code for another login of the same account. Its text is shown by `expose` alone: ``repr``, ``str``
+    and ``format`` are redacted, and it refuses to be pickled, copied or written as JSON."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """Until when it may be used, by the session's clock: aware, in UTC. Samco gives it two minutes
+        (documented)."""
+
+    def expose(self) -> str:
+        """The code itself: eight characters (documented)."""
+
+    def __format__(self, _specification: str, /) -> str: ...
+    def __reduce_ex__(self, _protocol: Any, /) -> NoReturn: ...
+
+@final
+class Login:
+    """A login at the broker's page that is under way in the background."""
+
+    def started(self) -> Work:
+        """Waits for the `LoginStart` to show; `None` when the login ended before."""
+
+    def outcome(self) -> Work:
+        """Waits for its end."""
+
+    def close(self) -> None:
+        """Gives it up, if it is not over; its port is free when this returns."""
+
+@final
+class SamcoLegacyCalls:
+    """Samco's deprecated calls."""
+
+    def generate_otp(self) -> Work: ...
+    def generate_secret_key(self, otp: str) -> Work: ...
+    def register_ips(self, primary: str, secondary: Optional[str]) -> Work: ...
+    def update_ips(self, primary: str, secondary: Optional[str]) -> Work: ...
+
+@final
 class Credentials:
     """Credentials of one broker, kept in Rust."""
 
@@ -98,8 +157,32 @@ class Credentials:
         tell of the machine."""
 
     @staticmethod
+    def samco_oauth(api_key: str, redirect_url: str) -> Credentials:
+        """Samco's OAuth login."""
+
+    @staticmethod
+    def samco_legacy(
+        user_id: str,
+        password: Union[str, Callable[[], object]],
+        secret_api_key: Union[str, Callable[[], object]],
+        year_of_birth: Optional[str],
+    ) -> Credentials:
+        """Samco's deprecated login."""
+
+    @staticmethod
+    def samco_login_code(account: str, code: Callable[[], object]) -> Credentials:
+        """Samco's login with a code of another session."""
+
+    @staticmethod
+    def angel_one_publisher(
+        api_key: str, client_code: str, redirect_url: Optional[str], trust_missing_state: bool
+    ) -> Credentials:
+        """SmartAPI's publisher login."""
+
+    @staticmethod
     def from_env(broker: str) -> Credentials:
-        """From the environment; `broker` is ``"samco"`` or ``"angelone"``."""
+        """From the environment; `broker` is ``"samco"``, ``"angelone"``, ``"samco_oauth"``,
+        ``"samco_legacy"`` or ``"angelone_publisher"``."""
 
 @final
 class VirtualClock:
@@ -238,6 +321,17 @@ class Session:
     def stream_headers(self, stream: Optional[str]) -> Work: ...
     def feed_token(self) -> Work: ...
     def logout(self) -> Work: ...
+    def begin_login(self) -> Work:
+        """Gives a `LoginStart`."""
+
+    def complete_login(self, address: str) -> Work: ...
+    def login(self, open_browser: bool, timeout: float, shows: bool) -> Login:
+        """Begins a login in the background; `shows` tells that somebody waits for the page to show."""
+
+    def web_login_code(self) -> Work:
+        """Gives a `LoginCode`."""
+
+    def samco_legacy(self) -> SamcoLegacyCalls: ...
     def request(
         self,
         method: str,

@@ -1,8 +1,9 @@
-"""What a session returns: small immutable objects. The token is a native one, whose text stays in Rust."""
+"""What a session returns: small immutable objects. Tokens, codes and begun logins are native ones, whose
+texts stay in Rust."""
 
 from __future__ import annotations
 
-from ._native import Token
+from ._native import LoginCode, LoginStart, Token
 from .errors import from_info
 
 TYPE_CHECKING = False
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExpiryEvidence",
+    "LoginCode",
+    "LoginStart",
     "Logout",
     "Profile",
     "Rejection",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { generateKey } from "preopen";
+import { angelOnePublisher, generateKey, samcoLegacy, samcoLoginCode, samcoOAuth } from "preopen";
 import { Sandbox } from "preopen/sandbox";
 
 import { assertHas, camel, cases, collect, count, errorFields, eventFields, settled, totp, untilSeen } from "./support.mjs";
@@ -38,6 +38,11 @@ const SESSION_STEPS = {
     return { generation: results[0].ok.generation };
   },
   asked: ({ asked }) => camel(asked),
+  begin_login: async (story) => {
+    const start = await story.session.beginLogin();
+    story.page = start.url;
+    return start;
+  },
 };
 
 const OTHER_STEPS = {
@@ -66,7 +71,38 @@ const OTHER_STEPS = {
     else next.prime(await story.session.exportExposed());
     story.session = next;
   },
+  consent: async (story, { decision }) => {
+    assert.ok(["approve", "cancel"].includes(decision), `no decision ${decision}`);
+    story.address = await story.broker.consent(story.page, { approve: decision === "approve" });
+    story.used = false;
+  },
+  complete_login: async (story, { address, again = false }) => {
+    if (address !== undefined) return story.session.completeLogin(address);
+    assert.equal(story.used, again, "`again` tells that it was used");
+    story.used = true;
+    await story.session.completeLogin(story.address);
+  },
 };
+
+async function webLoginCode(story, { direct = false }) {
+  const giver = direct ? story.broker.session(story.name) : story.session;
+  const code = await giver.webLoginCode();
+  story.code = code.expose();
+  return code;
+}
+
+/** One of Samco's deprecated calls. */
+async function legacy({ broker, session }, { call, otp, primary, secondary }) {
+  const calls = session.samcoLegacy();
+  const sent = async () => (otp === "sent" ? (await broker.inbox()).at(-1).value : otp);
+  const known = {
+    generate_otp: () => calls.generateOtp(),
+    generate_secret_key: async () => calls.generateSecretKey(await sent()),
+    register_ips: () => calls.registerIps(primary, secondary),
+    update_ips: () => calls.updateIps(primary, secondary),
+  };
+  return known[call]();
+}
 
 async function run(story, step) {
   const [[what, value]] = Object.entries(step);
@@ -75,6 +111,8 @@ async function run(story, step) {
     const { params, json, replay_safe: replaySafe } = step;
     return (await story.session[method.toLowerCase()](path, { params, json, replaySafe })).data;
   }
+  if (what === "web_login_code") return webLoginCode(story, step);
+  if (what === "legacy") return legacy(story, value);
   if (what in SESSION_STEPS) return SESSION_STEPS[what](story, value);
   await OTHER_STEPS[what](story, value);
 }
@@ -93,15 +131,24 @@ function callback(story, field, behaviour, right, asynchronous) {
   return asynchronous ? () => new Promise((resolve) => setImmediate(resolve)).then(answer) : answer;
 }
 
-function credentials(story, { callbacks = {}, steps }, asynchronous) {
+function credentials(story, { callbacks = {}, steps, credentials: kind, trust_missing_state: trustMissingState = false }, asynchronous) {
   const own = story.broker.accounts.find(({ broker }) => broker === story.name);
   const values = camel(steps[0].wrong ?? {});
   for (const [field, behaviour] of Object.entries(callbacks)) {
     const [name] = Object.keys(camel({ [field]: 0 }));
     const given = values[name] ?? own[name];
-    const right = field === "totp" ? () => totp(own.totpSecret, story.now()) : () => given;
+    const rights = { totp: () => totp(own.totpSecret, story.now()), code: () => story.code };
+    const right = rights[field] ?? (() => given);
     values[name] = callback(story, field, behaviour, right, asynchronous);
   }
+  const { apiKey, clientCode, redirectUrl, account, password, secretApiKey } = { ...own, ...values };
+  const kinds = {
+    samco_oauth: () => samcoOAuth({ apiKey, redirectUrl }),
+    samco_legacy: () => samcoLegacy({ userId: account, password, secretApiKey }),
+    samco_login_code: () => samcoLoginCode({ account, code: values.code }),
+    angelone_publisher: () => angelOnePublisher({ apiKey, clientCode, redirectUrl, trustMissingState }),
+  };
+  if (kind !== undefined) return kinds[kind]();
   return story.name === "samco" ? story.broker.samcoCredentials(0, values) : story.broker.angeloneCredentials(0, values);
 }
 
@@ -144,6 +191,8 @@ async function check(story, step, where) {
   if (error) throw new Error(`${where}: ${error}`, { cause: error });
   const [[what, value]] = Object.entries(step);
   if (what === "call" && step.ok) assertHas(ok, step.ok, where);
+  if (what === "legacy" && step.ok) assertHas(ok, camel(step.ok), where);
+  if (what === "web_login_code") assertHas(ok, camel(value), where);
   if (what in SESSION_STEPS && typeof value === "object") assertHas(ok, camel(value), where);
 }
 

@@ -18,6 +18,16 @@ PATIENCE = 5.0
 #: Seconds in which nothing more may come.
 QUIET = 0.02
 
+#: How each kind of credentials is made, and of what.
+LOGINS = {
+    "samco": (preopen.Samco, ("api_key", "api_secret")),
+    "angelone": (preopen.AngelOne, ("api_key", "client_code", "pin", "totp_secret")),
+    "samco_oauth": (preopen.SamcoOAuth, ("api_key", "redirect_url")),
+    "samco_legacy": (preopen.SamcoLegacy, ("user_id", "password", "secret_api_key")),
+    "samco_login_code": (preopen.SamcoLoginCode, ("account", "code")),
+    "angelone_publisher": (preopen.AngelOnePublisher, ("api_key", "client_code", "redirect_url")),
+}
+
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.json"))
 
 
@@ -28,7 +38,10 @@ class Blocking:
         self.session = sandbox.session(*arguments, **options)
 
     def do(self, name, *arguments, **options):
-        return getattr(self.session, name)(*arguments, **options)
+        return self.call(self.session, name, *arguments, **options)
+
+    def call(self, thing, name, *arguments, **options):
+        return getattr(thing, name)(*arguments, **options)
 
     def herd(self, size):
         with ThreadPoolExecutor(size) as pool:
@@ -64,7 +77,10 @@ class Awaited:
         self.loop = asyncio.new_event_loop()
 
     def do(self, name, *arguments, **options):
-        result = getattr(self.session, name)(*arguments, **options)
+        return self.call(self.session, name, *arguments, **options)
+
+    def call(self, thing, name, *arguments, **options):
+        result = getattr(thing, name)(*arguments, **options)
         return self.loop.run_until_complete(result) if inspect.isawaitable(result) else result
 
     def herd(self, size):
@@ -99,10 +115,14 @@ class Story:
         wrong = steps.pop(0)["wrong"] if "wrong" in steps[0] else {}
         callbacks = scenario.get("callbacks", {})
         self.counts = dict.fromkeys(callbacks, 0)
-        credentials = self.credentials(wrong, callbacks, asynchronous)
+        self.page, self.address, self.used, self.code = None, None, False, None
+        self.trusts = scenario.get("trust_missing_state", False)
+        kind_of = scenario.get("credentials", self.broker)
+        credentials = self.credentials(kind_of, wrong, callbacks, asynchronous)
         options = {"credentials": credentials, "keep_warm": scenario.get("keep_warm", False)}
         options["rate_limits"] = scenario.get("rate_limits")
         self.again = lambda: kind(sandbox, self.broker, **options)
+        self.direct = lambda: kind(sandbox, self.broker)
         self.before, self.actor = None, self.again()
 
     def end(self):
@@ -110,24 +130,28 @@ class Story:
             if actor is not None:
                 actor.end()
 
-    def credentials(self, wrong, callbacks, asynchronous):
+    def credentials(self, kind, wrong, callbacks, asynchronous):
         account = next(one for one in self.sandbox.accounts if one["broker"] == self.broker)
         account = {**account, **wrong}
+        account.setdefault("user_id", account.get("account"))
         for field, behaviour in callbacks.items():
             right = account.get(field)
             if field == "totp":
                 right = lambda: one_time_code(account["totp_secret"], self.sandbox.clock)  # noqa: E731
+            if field == "code":
+                right = lambda: self.code  # noqa: E731
             account[field] = self.callback(field, behaviour, right, asynchronous)
-        kind = {"samco": preopen.Samco, "angelone": preopen.AngelOne}[self.broker]
-        names = {
-            "samco": ("api_key", "api_secret"),
-            "angelone": ("api_key", "client_code", "pin", "totp_secret"),
-        }
-        fields = {name: account[name] for name in names[self.broker]}
+        make, names = LOGINS[kind]
+        fields = {name: account[name] for name in names}
         if "totp" in callbacks:
             del fields["totp_secret"]
             fields["totp"] = account["totp"]
-        return kind(**fields)
+        if kind == "angelone_publisher":
+            fields["trust_missing_state"] = self.trusts
+        if kind == "samco_legacy":
+            with pytest.warns(DeprecationWarning):
+                return make(**fields)
+        return make(**fields)
 
     def callback(self, field, behaviour, right, asynchronous):
         """A callback that behaves as the scenario says; ``right`` gives the account's own value."""
@@ -207,6 +231,44 @@ class Story:
         self.actor = self.again()
         self.actor.do("prime", record, key)
 
+    def begin_login(self, step, where):
+        start = self.actor.do("begin_login")
+        self.page = start.url
+        assert_has(start, step["begin_login"], where)
+
+    def consent(self, step, where):
+        approve = {"approve": True, "cancel": False}[step["consent"]["decision"]]
+        self.address, self.used = self.sandbox.consent(self.page, approve), False
+
+    def complete_login(self, step, where):
+        given = step["complete_login"]
+        if "address" in given:
+            self.actor.do("complete_login", given["address"])
+            return
+        assert self.used == given.get("again", False), where
+        self.used = True
+        self.actor.do("complete_login", self.address)
+
+    def web_login_code(self, step, where):
+        giver = self.direct() if step.get("direct", False) else self.actor
+        try:
+            code = giver.do("web_login_code")
+        finally:
+            if giver is not self.actor:
+                giver.end()
+        self.code = code.expose()
+        assert_has(code, step["web_login_code"], where)
+
+    def legacy(self, step, where):
+        arguments = dict(step["legacy"])
+        name = arguments.pop("call")
+        if arguments.get("otp") == "sent":
+            arguments["otp"] = self.sandbox.inbox()[-1]["value"]
+        calls = self.actor.do("samco_legacy")
+        with pytest.warns(DeprecationWarning, match="Samco will remove"):
+            reply = self.actor.call(calls, name, **arguments)
+        assert_has(reply, step.get("ok", {}), where)
+
     def set_clock(self, step, where):
         self.sandbox.clock.set(step["set_clock"])
 
@@ -264,6 +326,11 @@ STEPS = {
     "hand_over": Story.hand_over,
     "stream_headers": Story.stream_headers,
     "feed_token": Story.feed_token,
+    "begin_login": Story.begin_login,
+    "consent": Story.consent,
+    "complete_login": Story.complete_login,
+    "web_login_code": Story.web_login_code,
+    "legacy": Story.legacy,
     "set_clock": Story.set_clock,
     "invalidate": Story.invalidate,
     "advance": Story.advance,

@@ -30,7 +30,7 @@ def test_the_module_has_the_names_of_its_stub():
 
 def test_classes_have_the_names_of_their_stubs():
     classes = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == 10
+    assert len(classes) == 14
     for node in classes:
         kind = getattr(_native, node.name)
         assert public(names_in(node.body)) == public(dir(kind)), node.name
@@ -54,6 +54,26 @@ def test_both_sessions_have_the_same_calls():
         one, other = getattr(preopen.Session, name), getattr(preopen.AsyncSession, name)
         if inspect.isfunction(one):
             assert list(inspect.signature(one).parameters) == list(inspect.signature(other).parameters)
+
+
+def test_type_checkers_and_users_read_the_same_of_what_is_deprecated():
+    told = 0
+    for name in ("_legacy", "_logins"):
+        tree = ast.parse((ROOT / "python" / "preopen" / f"{name}.py").read_text())
+        constants = {
+            node.targets[0].id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            for decorator in getattr(node, "decorator_list", ()):
+                if isinstance(decorator, ast.Call) and decorator.func.id == "deprecated":
+                    calls = [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+                    warned = [one for one in calls if getattr(one.func, "id", "") == "warn"]
+                    texts = {constants[one.args[0].id] for one in warned}
+                    assert texts == {decorator.args[0].value}, node.name
+                    told += 1
+    assert told == 9
 
 
 def literals(annotation):

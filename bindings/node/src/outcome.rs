@@ -150,6 +150,11 @@ impl NativeCancel {
         }
     }
 
+    /// The login that waits for whoever makes the call.
+    pub(crate) fn asking(&self) -> Asking {
+        self.asking
+    }
+
     /// Stops the call.
     #[napi]
     pub fn abort(&mut self) {

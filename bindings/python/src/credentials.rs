@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::{text, text_value};
 use crate::error::lift;
+use crate::logins;
 use crate::prompt::ask_of;
 
 /// Credentials of one broker.
@@ -28,11 +29,12 @@ enum Known {
         totp: Totp,
         told: Vec<(String, String)>,
     },
+    Other(logins::Asking),
 }
 
 /// A secret that was given, or a callable that is asked.
 #[derive(Clone)]
-enum Part {
+pub(crate) enum Part {
     Given(Secret),
     Asked,
 }
@@ -44,7 +46,7 @@ enum Totp {
 }
 
 impl Part {
-    fn read(value: &Bound<'_, PyAny>, field: &str) -> Result<Self> {
+    pub(crate) fn read(value: &Bound<'_, PyAny>, field: &str) -> Result<Self> {
         match text_value(value) {
             Ok(secret) => Ok(Self::Given(Secret::new(secret))),
             Err(_) if value.is_callable() => Ok(Self::Asked),
@@ -52,7 +54,11 @@ impl Part {
         }
     }
 
-    fn source(&self, callbacks: Option<&Bound<'_, PyAny>>, field: &'static str) -> PyResult<SecretSource> {
+    pub(crate) fn source(
+        &self,
+        callbacks: Option<&Bound<'_, PyAny>>,
+        field: &'static str,
+    ) -> PyResult<SecretSource> {
         match self {
             Self::Given(secret) => Ok(SecretSource::Given(secret.clone())),
             Self::Asked => Ok(SecretSource::Asked(ask_of(required(callbacks)?, field)?)),
@@ -88,7 +94,7 @@ impl Totp {
     }
 }
 
-fn required<'a, 'py>(callbacks: Option<&'a Bound<'py, PyAny>>) -> PyResult<&'a Bound<'py, PyAny>> {
+pub(crate) fn required<'a, 'py>(callbacks: Option<&'a Bound<'py, PyAny>>) -> PyResult<&'a Bound<'py, PyAny>> {
     callbacks.ok_or_else(|| PyTypeError::new_err("callbacks are missing"))
 }
 
@@ -102,6 +108,7 @@ impl Credentials {
                 let secret = matches!(totp, Totp::Secret(Part::Given(_)));
                 matches!(pin, Part::Asked) || !secret
             }
+            Known::Other(other) => other.asks(),
         }
     }
 
@@ -124,6 +131,7 @@ impl Credentials {
                 let angel_one = AngelOne::new(api_key.clone(), client_code.clone(), pin, totp);
                 Flat::AngelOne(lift(py, told(angel_one, what.iter().cloned()))?)
             }
+            Known::Other(other) => other.complete(callbacks)?,
         })
     }
 }
@@ -171,6 +179,51 @@ impl Credentials {
             })
         };
         lift(py, make()).map(Self)
+    }
+
+    #[staticmethod]
+    fn samco_oauth(
+        py: Python<'_>,
+        api_key: &Bound<'_, PyAny>,
+        redirect_url: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        lift(py, logins::samco_oauth(api_key, redirect_url)).map(|flat| Self(Known::All(flat)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (user_id, password, secret_api_key, year_of_birth))]
+    fn samco_legacy(
+        py: Python<'_>,
+        user_id: &Bound<'_, PyAny>,
+        password: &Bound<'_, PyAny>,
+        secret_api_key: &Bound<'_, PyAny>,
+        year_of_birth: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let made = logins::Asking::samco_legacy(user_id, password, secret_api_key, year_of_birth);
+        lift(py, made).map(|asking| Self(Known::Other(asking)))
+    }
+
+    #[staticmethod]
+    fn samco_login_code(
+        py: Python<'_>,
+        account: &Bound<'_, PyAny>,
+        code: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let made = logins::Asking::samco_login_code(account, code);
+        lift(py, made).map(|asking| Self(Known::Other(asking)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (api_key, client_code, redirect_url, trust_missing_state))]
+    fn angel_one_publisher(
+        py: Python<'_>,
+        api_key: &Bound<'_, PyAny>,
+        client_code: &Bound<'_, PyAny>,
+        redirect_url: Option<&Bound<'_, PyAny>>,
+        trust_missing_state: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let made = logins::angel_one_publisher(api_key, client_code, redirect_url, trust_missing_state);
+        lift(py, made).map(|flat| Self(Known::All(flat)))
     }
 
     #[staticmethod]

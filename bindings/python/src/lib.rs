@@ -3,11 +3,13 @@
 
 mod clock;
 mod completions;
+mod consent;
 mod convert;
 mod credentials;
 mod error;
 mod events;
 mod gate;
+mod logins;
 mod prompt;
 mod session;
 mod static_ip;
@@ -70,6 +72,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<clock::VirtualClock>()?;
     module.add_class::<completions::Completions>()?;
+    module.add_class::<consent::Login>()?;
+    module.add_class::<consent::LoginCode>()?;
+    module.add_class::<consent::LoginStart>()?;
+    module.add_class::<consent::SamcoLegacyCalls>()?;
     module.add_class::<credentials::Credentials>()?;
     module.add_class::<events::Events>()?;
     module.add_class::<prompt::Prompt>()?;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::clock::VirtualClock;
+use crate::consent;
 use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, text_value, texts, whole};
 use crate::credentials::Credentials;
 use crate::error::lift;
@@ -146,6 +147,37 @@ impl Session {
 
     fn logout(&self, py: Python<'_>) -> PyResult<Work> {
         self.work(py, Operation::Logout(self.session.clone()))
+    }
+
+    fn begin_login(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, consent::begin(self.session.clone()))
+    }
+
+    /// Completes a login with the address that the browser ended on.
+    fn complete_login(&self, py: Python<'_>, address: &Bound<'_, PyAny>) -> PyResult<Work> {
+        let operation = lift(py, consent::complete(self.session.clone(), address))?;
+        self.work(py, operation)
+    }
+
+    /// Begins a login in the background; `shows` tells that somebody waits for the page to show.
+    fn login(
+        &self,
+        py: Python<'_>,
+        open_browser: &Bound<'_, PyAny>,
+        timeout: &Bound<'_, PyAny>,
+        shows: bool,
+    ) -> PyResult<consent::Login> {
+        let asking = if self.asks { prompt::asking(py)? } else { None };
+        consent::Login::start(py, &self.session, open_browser, timeout, shows, asking)
+    }
+
+    fn web_login_code(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, consent::web_code(self.session.clone()))
+    }
+
+    /// Samco's deprecated calls.
+    fn samco_legacy(&self, py: Python<'_>) -> PyResult<consent::SamcoLegacyCalls> {
+        lift(py, consent::SamcoLegacyCalls::of(&self.session))
     }
 
     /// A call; `json` is text that is JSON already.

@@ -4,7 +4,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use preopen_ffi::preopen::runtime::Asking;
-use preopen_ffi::preopen::{Call, Headers, Reply, Result, SealKey, Secret, Session, Token as RustToken};
+use preopen_ffi::preopen::{
+    Call, Headers, LoginCode as RustLoginCode, LoginStart as RustLoginStart, Reply, Result, SealKey, Secret,
+    Session, Token as RustToken,
+};
 use preopen_ffi::{
     ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store,
     runtime,
@@ -14,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyNone, PyString};
 
 use crate::completions::Completions;
+use crate::consent::{LoginCode, LoginStart};
 use crate::convert::{flat, json};
 use crate::error::lift;
 use crate::gate::{Pass, detached};
@@ -35,6 +39,8 @@ pub(crate) enum Operation {
     ExportExposed(Session),
     NextEvent(Arc<Listener>),
     CheckStore(ForeignStore),
+    /// What a room of its own made.
+    Future(Running),
 }
 
 /// What came of it.
@@ -46,12 +52,14 @@ pub(crate) enum Outcome {
     Profile(ProfileInfo),
     Logout(Box<LogoutInfo>),
     Reply(Reply),
+    LoginStart(RustLoginStart),
+    LoginCode(RustLoginCode),
     Text(Secret),
     Texts(Vec<String>),
     Nothing,
 }
 
-type Running = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
 impl Operation {
     fn run(self) -> Running {
@@ -98,6 +106,7 @@ impl Operation {
                 Ok(Outcome::Nothing)
             }),
             Self::CheckStore(store) => Box::pin(async move { check_store(store).await.map(Outcome::Texts) }),
+            Self::Future(running) => running,
         }
     }
 }
@@ -117,6 +126,8 @@ impl Outcome {
                 record.set_item("text", reply.text())?;
                 Ok(record)
             }
+            Self::LoginStart(start) => Bound::new(py, LoginStart(start.clone())).map(Bound::into_any),
+            Self::LoginCode(code) => Bound::new(py, LoginCode(code.clone())).map(Bound::into_any),
             Self::Text(text) => Ok(PyString::new(py, text.expose()).into_any()),
             Self::Texts(texts) => PyList::new(py, texts).map(Bound::into_any),
             Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),

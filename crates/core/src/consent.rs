@@ -438,6 +438,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_person_is_told_is_no_secret_and_everything_else_is() {
+        let text = "/c?error=access_denied&errorMessage=User+cancelled&state=s&code=c&auth_token=t";
+        let secrets = Redirect::parse(text, None).unwrap().secrets();
+        let hidden: Vec<&str> = secrets.iter().map(Secret::expose).collect();
+        assert_eq!(hidden, ["s", "c", "t"]);
+    }
+
+    #[test]
     fn redirect_urls_are_checked_before_anything_is_opened() {
         for (text, at_samco, at_angel_one) in [
             ("https://app.example/callback", true, true),

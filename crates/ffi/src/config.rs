@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen::{
-    AngelOne, Error, ErrorKind, IpVersion, RateLimits, Result, Samco, SealKey, Secret, Session,
-    SessionBuilder, StoreLoss, VirtualClock, store,
+    AngelOne, AngelOnePublisher, Error, ErrorKind, IpVersion, RateLimits, Result, Samco, SamcoLegacy,
+    SamcoLoginCode, SamcoOAuth, SealKey, Secret, Session, SessionBuilder, StoreLoss, VirtualClock, store,
 };
 
 use crate::store::ForeignStore;
@@ -19,14 +19,27 @@ pub enum Credentials {
     Samco(Samco),
     /// SmartAPI's direct login.
     AngelOne(AngelOne),
+    /// Samco's OAuth login.
+    SamcoOAuth(SamcoOAuth),
+    /// Samco's deprecated login.
+    SamcoLegacy(SamcoLegacy),
+    /// Samco's login with a code of another session.
+    SamcoLoginCode(SamcoLoginCode),
+    /// SmartAPI's publisher login.
+    AngelOnePublisher(AngelOnePublisher),
 }
 
 impl Credentials {
-    /// Reads the credentials of `broker` (`samco` or `angelone`) from the environment. Errors: `InvalidInput`.
+    /// Reads the credentials of `broker` (`samco` or `angelone`), or of another way to log in (`samco_oauth`,
+    /// `samco_legacy`, `angelone_publisher`), from the environment. Errors: `InvalidInput`.
     pub fn from_env(broker: &str) -> Result<Self> {
         match broker {
             "samco" => Samco::from_env().map(Self::Samco),
             "angelone" => AngelOne::from_env().map(Self::AngelOne),
+            "samco_oauth" => SamcoOAuth::from_env().map(Self::SamcoOAuth),
+            #[allow(deprecated, reason = "each language warns in its own way")]
+            "samco_legacy" => SamcoLegacy::from_env().map(Self::SamcoLegacy),
+            "angelone_publisher" => AngelOnePublisher::from_env().map(Self::AngelOnePublisher),
             _ => Err(Error::invalid_input("broker", "must be samco or angelone")),
         }
     }
@@ -104,6 +117,10 @@ impl SessionConfig {
         let mut builder: SessionBuilder = match credentials {
             Credentials::Samco(samco) => Session::builder(samco),
             Credentials::AngelOne(angel_one) => Session::builder(angel_one),
+            Credentials::SamcoOAuth(samco) => Session::builder(samco),
+            Credentials::SamcoLegacy(samco) => Session::builder(samco),
+            Credentials::SamcoLoginCode(samco) => Session::builder(samco),
+            Credentials::AngelOnePublisher(angel_one) => Session::builder(angel_one),
         };
         builder = builder
             .allowed_hosts(self.allowed_hosts)

@@ -15,10 +15,13 @@ use std::time::{Duration, Instant};
 use preopen::core::wire::Method;
 use preopen::totp::TotpSecret;
 use preopen::{
-    AngelOne, Ask, Clock, Error, Events, RateLimits, Result, Samco, SealKey, Secret, SecretSource, Session,
-    SessionEvent, Timestamp, TotpSource,
+    AngelOne, AngelOnePublisher, Ask, Clock, Error, Events, RateLimits, Result, Samco, SamcoLegacy,
+    SamcoLoginCode, SamcoOAuth, SealKey, Secret, SecretSource, Session, SessionBuilder, SessionEvent,
+    Timestamp, TotpSource,
 };
-use preopen_sandbox::{Account, Broker, Fault, Options, Sandbox, SourceIp, SwitchValue};
+use preopen_sandbox::{
+    Account, AngelOneAccount, Broker, Fault, Options, SamcoAccount, Sandbox, SourceIp, SwitchValue,
+};
 use serde_json::{Value, json};
 
 /// The longest that the background thread may take for what it does on its own.
@@ -34,15 +37,31 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Makes one more session of the account, or, when told so, one of the direct login.
+type Again = Box<dyn Fn(&Sandbox, bool) -> Session>;
+
 struct Story {
     broker: Broker,
     sandbox: Sandbox,
     session: Session,
-    /// Makes another session of the same account.
-    again: Box<dyn Fn(&Sandbox) -> Session>,
+    /// Makes another session of the same account, if wanted with the direct login.
+    again: Again,
     events: Option<Events>,
     asked: Asked,
+    consent: Consent,
+    code: LoginCode,
 }
+
+/// A login at the broker's page.
+#[derive(Default)]
+struct Consent {
+    page: Option<String>,
+    /// Where the browser ended, and whether that was used.
+    address: Option<(String, bool)>,
+}
+
+/// What the last `web_login_code` gave.
+type LoginCode = Arc<Mutex<String>>;
 
 /// How often each callback was called.
 type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
@@ -72,52 +91,108 @@ fn callback(
     })
 }
 
-/// A session of the first account, with the credentials that `wrong` replaces and those that are asked for.
-fn session(sandbox: &Sandbox, broker: Broker, scenario: &Value, asked: &Asked) -> Session {
-    let wrong = &scenario["steps"][0]["wrong"];
-    let or = |name: &str, right: &str| wrong[name].as_str().unwrap_or(right).to_owned();
-    let source = |name: &str, right: &str| -> SecretSource {
-        let behaviour = &scenario["callbacks"][name];
-        let right = or(name, right);
+/// What a session is made with.
+struct Making<'a> {
+    scenario: &'a Value,
+    asked: &'a Asked,
+    code: &'a LoginCode,
+}
+
+impl Making<'_> {
+    /// A value of the account's own, or what `wrong` replaces it with.
+    fn or(&self, name: &str, right: &str) -> String {
+        let wrong = &self.scenario["steps"][0]["wrong"];
+        wrong[name].as_str().unwrap_or(right).to_owned()
+    }
+
+    /// The same, or a callback.
+    fn source(&self, name: &str, right: &str) -> SecretSource {
+        let behaviour = &self.scenario["callbacks"][name];
+        let right = self.or(name, right);
         if behaviour.is_null() {
             return right.into();
         }
-        callback(name, behaviour, asked, move || right.clone()).into()
-    };
-    let mut accounts = sandbox.accounts().iter();
-    let builder = if broker == Broker::Samco {
-        let account = accounts.find_map(Account::as_samco).unwrap();
+        callback(name, behaviour, self.asked, move || right.clone()).into()
+    }
+
+    fn samco(&self, account: &SamcoAccount) -> SessionBuilder {
         Session::builder(Samco::new(
-            or("api_key", &account.api_key),
-            source("api_secret", &account.api_secret),
+            self.or("api_key", &account.api_key),
+            self.source("api_secret", &account.api_secret),
         ))
-    } else {
-        let account = accounts.find_map(Account::as_angelone).unwrap();
-        let typed = &scenario["callbacks"]["totp"];
+    }
+
+    fn samco_legacy(&self, account: &SamcoAccount) -> SessionBuilder {
+        #[allow(deprecated, reason = "it is what is tested")]
+        let samco = SamcoLegacy::new(
+            self.or("user_id", &account.account),
+            self.source("password", &account.password),
+            self.source("secret_api_key", &account.secret_api_key),
+        );
+        Session::builder(samco)
+    }
+
+    fn samco_login_code(&self, account: &SamcoAccount) -> SessionBuilder {
+        let code = Arc::clone(self.code);
+        let right = move || code.lock().unwrap().clone();
+        let ask = callback("code", &self.scenario["callbacks"]["code"], self.asked, right);
+        Session::builder(SamcoLoginCode::new(self.or("account", &account.account), ask))
+    }
+
+    fn angel_one(&self, account: &AngelOneAccount, sandbox: &Sandbox) -> SessionBuilder {
+        let typed = &self.scenario["callbacks"]["totp"];
         let totp = if typed.is_null() {
-            source("totp_secret", &account.totp_secret).into()
+            self.source("totp_secret", &account.totp_secret).into()
         } else {
             let (secret, clock) = (TotpSecret::new(account.totp_secret.as_str()), sandbox.clock());
             let code = move || {
                 let code = secret.code_at(clock.now().wall).unwrap();
                 code.spend().expose().to_owned()
             };
-            TotpSource::Typed(callback("totp", typed, asked, code))
+            TotpSource::Typed(callback("totp", typed, self.asked, code))
         };
         Session::builder(AngelOne::new(
-            or("api_key", &account.api_key),
-            or("client_code", &account.client_code),
-            source("pin", &account.pin),
+            self.or("api_key", &account.api_key),
+            self.or("client_code", &account.client_code),
+            self.source("pin", &account.pin),
             totp,
         ))
-    };
-    builder
-        .base_url(sandbox.samco_url())
-        .clock(sandbox.clock())
-        .keep_warm(scenario["keep_warm"] == true)
-        .rate_limits(limits(scenario))
-        .build()
-        .unwrap()
+    }
+
+    fn publisher(&self, account: &AngelOneAccount) -> SessionBuilder {
+        let (key, code) = (&account.api_key, account.client_code.as_str());
+        let app = AngelOnePublisher::new(self.or("api_key", key), self.or("client_code", code));
+        let trusts = self.scenario["trust_missing_state"] == true;
+        Session::builder(
+            app.redirect_url(account.redirect_url.as_str())
+                .trust_missing_state(trusts),
+        )
+    }
+
+    /// A session of the first account, with the credentials that `wrong` replaces and those that are asked for.
+    fn session(&self, sandbox: &Sandbox, credentials: &str) -> Session {
+        let samco = || sandbox.accounts().iter().find_map(Account::as_samco).unwrap();
+        let angel_one = || sandbox.accounts().iter().find_map(Account::as_angelone).unwrap();
+        let builder = match credentials {
+            "samco" => self.samco(samco()),
+            "angelone" => self.angel_one(angel_one(), sandbox),
+            "samco_oauth" => Session::builder(SamcoOAuth::new(
+                self.or("api_key", &samco().api_key),
+                samco().redirect_url.as_str(),
+            )),
+            "samco_legacy" => self.samco_legacy(samco()),
+            "samco_login_code" => self.samco_login_code(samco()),
+            "angelone_publisher" => self.publisher(angel_one()),
+            other => panic!("no credentials {other}"),
+        };
+        builder
+            .base_url(sandbox.samco_url())
+            .clock(sandbox.clock())
+            .keep_warm(self.scenario["keep_warm"] == true)
+            .rate_limits(limits(self.scenario))
+            .build()
+            .unwrap()
+    }
 }
 
 fn limits(scenario: &Value) -> RateLimits {
@@ -138,15 +213,26 @@ async fn open(scenario: &Value) -> Story {
     for field in scenario["callbacks"].as_object().into_iter().flatten() {
         asked.lock().unwrap().insert(field.0.clone(), 0);
     }
-    let (given, counted) = (scenario.clone(), Arc::clone(&asked));
-    let again = move |sandbox: &Sandbox| session(sandbox, broker, &given, &counted);
+    let code = LoginCode::default();
+    let (given, counted, last) = (scenario.clone(), Arc::clone(&asked), Arc::clone(&code));
+    let again = move |sandbox: &Sandbox, direct: bool| {
+        let kind = given["credentials"].as_str().filter(|_| !direct);
+        let making = Making {
+            scenario: &given,
+            asked: &counted,
+            code: &last,
+        };
+        making.session(sandbox, kind.unwrap_or(broker.as_str()))
+    };
     Story {
-        session: again(&sandbox),
+        session: again(&sandbox, false),
         broker,
         sandbox,
         again: Box::new(again),
         events: None,
         asked,
+        consent: Consent::default(),
+        code,
     }
 }
 
@@ -217,9 +303,66 @@ impl Story {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 self.set("fault", value);
             }
+            "begin_login" => {
+                let start = self.session.begin_login().await?;
+                self.consent.page = Some(start.url().to_owned());
+                return Ok(json!({"expires_at": start.expires_at.to_rfc3339()}));
+            }
+            "consent" => self.decide(value),
+            "complete_login" => self.complete_login(value).await?,
+            "web_login_code" => {
+                let direct = step["direct"] == true;
+                let giver = direct.then(|| (self.again)(&self.sandbox, true));
+                let code = giver.as_ref().unwrap_or(&self.session).web_login_code().await?;
+                code.code.expose().clone_into(&mut self.code.lock().unwrap());
+                return Ok(json!({"expires_at": code.expires_at.to_rfc3339()}));
+            }
+            "legacy" => return self.legacy(value).await,
             scene => self.set(scene, value),
         }
         Ok(Value::Null)
+    }
+
+    /// Plays the person at the page.
+    fn decide(&mut self, value: &Value) {
+        let approve = match value["decision"].as_str() {
+            Some("approve") => true,
+            Some("cancel") => false,
+            other => panic!("no decision {other:?}"),
+        };
+        let page = self.consent.page.as_deref().expect("a step `begin_login` before");
+        let address = self.sandbox.consent(page, approve, None).unwrap();
+        self.consent.address = Some((address, false));
+    }
+
+    async fn complete_login(&mut self, value: &Value) -> Result<()> {
+        if let Some(literal) = value["address"].as_str() {
+            return self.session.complete_login(literal).await;
+        }
+        let (address, used) = self.consent.address.as_mut().expect("a step `consent` before");
+        assert_eq!(*used, value["again"] == true, "`again` tells that it was used");
+        *used = true;
+        self.session.complete_login(address).await
+    }
+
+    /// One of Samco's deprecated calls; `"otp": "sent"` is the one that the broker sent last.
+    #[allow(deprecated, reason = "it is what is tested")]
+    async fn legacy(&self, value: &Value) -> Result<Value> {
+        let calls = self.session.samco_legacy()?;
+        let (primary, secondary) = (value["primary"].as_str(), value["secondary"].as_str());
+        let reply = match value["call"].as_str() {
+            Some("generate_otp") => calls.generate_otp().await,
+            Some("generate_secret_key") => {
+                let otp = value["otp"].as_str().unwrap();
+                let sent = self.sandbox.inbox().into_iter().rfind(|_| otp == "sent");
+                let otp = sent.map_or_else(|| otp.to_owned(), |message| message.value);
+                calls.generate_secret_key(otp).await
+            }
+            Some("register_ips") => calls.register_ips(primary.unwrap(), secondary).await,
+            Some("update_ips") => calls.update_ips(primary.unwrap(), secondary).await,
+            other => panic!("no call {other:?}"),
+        };
+        reply.map(|reply| json!({"message": reply.message, "http_status": reply.http_status}))
     }
 
     /// What preflight found, by the names of its checks.
@@ -308,7 +451,7 @@ impl Story {
     }
 
     async fn hand_over(&mut self, value: &Value) -> Result<()> {
-        let next = (self.again)(&self.sandbox);
+        let next = (self.again)(&self.sandbox, false);
         if value["sealed"] == true {
             let key = SealKey::generate()?;
             next.prime(&self.session.export(&key).await?, Some(&key))?;
@@ -418,7 +561,7 @@ async fn tell(path: &Path) {
         match (story.step(step).await, step.get("error")) {
             (Ok(found), None) => {
                 let (what, value) = step.as_object().unwrap().iter().next().unwrap();
-                let expected = if what == "call" {
+                let expected = if what == "call" || what == "legacy" {
                     step.get("ok").unwrap_or(&Value::Null)
                 } else {
                     value

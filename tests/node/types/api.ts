@@ -1,18 +1,40 @@
 // Compiled, never run: what users may write, and what the compiler must refuse.
 
-import { CredentialsRejectedError, InvalidInputError, LoginRequiredError, PreopenError, Session, angelOne, checkStaticIp, generateKey, mayChangeStaticIp, samco } from "preopen";
+import {
+  CredentialsRejectedError,
+  InvalidInputError,
+  LoginRequiredError,
+  PreopenError,
+  Session,
+  angelOne,
+  angelOnePublisher,
+  checkStaticIp,
+  generateKey,
+  mayChangeStaticIp,
+  samco,
+  samcoLegacy,
+  samcoLoginCode,
+  samcoOAuth,
+} from "preopen";
 import type {
   Advice,
   AngelOneCredentials,
+  AngelOnePublisherCredentials,
   Claim,
   Credentials,
   ErrorCode,
   EventName,
+  LoginCode,
+  LoginOptions,
+  LoginStart,
   Logout,
   Preflight,
   Profile,
   Rejection,
   Reply,
+  SamcoLegacyCalls,
+  SamcoLegacyCredentials,
+  SamcoOAuthCredentials,
   SecretCallback,
   SessionEvent,
   SessionEvents,
@@ -113,6 +135,52 @@ export async function use(signal: AbortSignal): Promise<void> {
   session.close();
   void [status, next, address, skew, text, name, end, headers, verdict, profile, price, body, reasons];
   void [state.expiresAt?.getTime(), logout.error?.code];
+}
+
+const oauth: SamcoOAuthCredentials = { apiKey: "key", redirectUrl: "http://127.0.0.1:8765/callback" };
+const publisher: AngelOnePublisherCredentials = { apiKey: "key", clientCode: "A1" };
+const old: SamcoLegacyCredentials = { userId: "AB1", password: prompt, secretApiKey: "key", yearOfBirth: "1990" };
+angelOnePublisher({ ...publisher, redirectUrl: "https://app.example/callback", trustMissingState: true });
+samcoLoginCode({ account: "AB1", code: prompt }) satisfies Credentials;
+samcoOAuth.fromEnv() satisfies Credentials;
+angelOnePublisher.fromEnv() satisfies Credentials;
+samcoLegacy.fromEnv() satisfies Credentials;
+// @ts-expect-error where does the browser come back to?
+samcoOAuth({ apiKey: "key" });
+// @ts-expect-error a code lives two minutes: it must be asked for
+samcoLoginCode({ account: "AB1", code: "QX7P2M9K" });
+// @ts-expect-error a year is text
+samcoLegacy({ ...old, yearOfBirth: 1990 });
+// @ts-expect-error true or false
+angelOnePublisher({ ...publisher, trustMissingState: "yes" });
+// @ts-expect-error a login code comes from a session, not from the environment
+samcoLoginCode.fromEnv();
+
+export async function logIn(signal: AbortSignal): Promise<void> {
+  using session = new Session(samcoOAuth(oauth));
+  const start: LoginStart = await session.beginLogin({ signal });
+  const texts: string[] = [start.url, start.expiresAt.toISOString(), start.toJSON().url];
+  await session.completeLogin("https://app.example/callback?code=c&state=s", { signal });
+  // @ts-expect-error an address is text
+  await session.completeLogin(new URL("https://app.example/callback"));
+  // @ts-expect-error read-only
+  start.url = "";
+  const options: LoginOptions = { openBrowser: false, timeout: 60, signal, show: ({ url }) => console.log(url) };
+  await session.login(options);
+  await session.login({ show: async (start) => void start.url });
+  // @ts-expect-error no such option
+  await session.login({ port: 8765 });
+  const code: LoginCode = await session.webLoginCode({ signal });
+  const legacy: SamcoLegacyCalls = new Session(samcoLegacy(old)).samcoLegacy();
+  const reply: Reply = await legacy.generateOtp({ signal });
+  await legacy.generateSecretKey("123456");
+  await legacy.registerIps("8.8.8.8", "8.8.4.4", { signal });
+  await legacy.updateIps("8.8.8.8");
+  // @ts-expect-error the code is missing
+  await legacy.generateSecretKey();
+  // @ts-expect-error a code is made by a session
+  new (null as unknown as typeof LoginCode)();
+  void [texts, code.expose(), code.expiresAt.getTime(), reply.httpStatus];
 }
 
 export async function listen(session: Session, signal: AbortSignal): Promise<void> {
