@@ -2,7 +2,7 @@
 //! caller's own deadline. How a window counts is in the core.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -29,8 +29,8 @@ type Key = Arc<(&'static str, String, String, usize)>;
 struct Account {
     process: u32,
     key: Key,
-    /// Held so that its address, which is in the key, means no other clock.
-    clock: Arc<dyn Clock>,
+    /// Its address, which is in the key, means no other clock while this is here; the clock itself ends with its sessions.
+    clock: Weak<dyn Clock>,
     inside: Mutex<Inside>,
 }
 
@@ -111,7 +111,7 @@ impl Accounts {
             // A program may make a session for each call: what was counted outlives the sessions.
             known
                 .accounts
-                .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_idle());
+                .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_over());
             known.room = (2 * known.accounts.len()).max(64);
         }
         let account = Arc::new(make());
@@ -135,12 +135,10 @@ impl Pace {
         let known = self.account.load_full();
         let own = match &known {
             Some(account) if account.process == std::process::id() => return Arc::clone(account),
-            Some(parent) => Accounts::find(&parent.key, || parent.in_child()),
+            Some(parent) => Accounts::find(&parent.key, || parent.in_child(&session.clock)),
             None => {
                 let key = Account::key(session);
-                Accounts::find(&key, || {
-                    Account::new(Arc::clone(&key), Arc::clone(&session.clock))
-                })
+                Accounts::find(&key, || Account::new(Arc::clone(&key), &session.clock))
             }
         };
         let before = self.account.swap(Some(Arc::clone(&own)));
@@ -171,7 +169,7 @@ impl Pace {
         let refused = |wait, paused| refused(group_name(groups, group), rates, wait, paused);
         let (turnstile, place) = {
             let mut inside = account.lock();
-            let now = inside.now(account.clock.as_ref());
+            let now = inside.now(Some(session.clock.as_ref()));
             let Group {
                 window,
                 waiting,
@@ -201,7 +199,7 @@ impl Pace {
         let ticket = loop {
             let nap = {
                 let mut inside = account.lock();
-                let now = inside.now(account.clock.as_ref());
+                let now = inside.now(Some(session.clock.as_ref()));
                 let Group { window, waiting, .. } = inside.group(group);
                 // Those before who has no turn yet; this one is counted too.
                 let ahead = if turn.is_ok() { 0 } else { *waiting - 1 };
@@ -212,8 +210,8 @@ impl Pace {
                 if turn.is_err() || wait > patience.saturating_sub(began.elapsed()) {
                     return Err(refused(wait, window.paused(now)));
                 }
-                let wall = account.clock.now().wall;
-                account.clock.nap(wall.plus(wait)).min(wait)
+                let wall = session.clock.now().wall;
+                session.clock.nap(wall.plus(wait)).min(wait)
             };
             tokio::time::sleep(nap.max(Duration::from_millis(1))).await;
         };
@@ -247,7 +245,7 @@ impl Account {
         ))
     }
 
-    fn new(key: Key, clock: Arc<dyn Clock>) -> Self {
+    fn new(key: Key, clock: &Arc<dyn Clock>) -> Self {
         let time = Time {
             now: Duration::ZERO,
             clock: clock.now().monotonic,
@@ -257,14 +255,14 @@ impl Account {
         Self {
             process: std::process::id(),
             key,
-            clock,
+            clock: Arc::downgrade(clock),
             inside: Mutex::new(Inside { time, groups }),
         }
     }
 
     /// What a forked child makes of this. Calls of the parent's that are under way are never settled there.
-    fn in_child(&self) -> Self {
-        let child = Self::new(Arc::clone(&self.key), Arc::clone(&self.clock));
+    fn in_child(&self, clock: &Arc<dyn Clock>) -> Self {
+        let child = Self::new(Arc::clone(&self.key), clock);
         if let Ok(parent) = self.inside.try_lock() {
             let mut inside = child.lock();
             inside.time.now = parent.time.now;
@@ -286,10 +284,13 @@ impl Account {
         child
     }
 
-    /// Whether nothing is remembered that still counts.
-    fn is_idle(&self) -> bool {
+    /// Whether nothing is remembered that still counts, or nobody can come back to it.
+    fn is_over(&self) -> bool {
+        if self.clock.strong_count() == 0 {
+            return true;
+        }
         let mut inside = self.lock();
-        let now = inside.now(self.clock.as_ref());
+        let now = inside.now(self.clock.upgrade().as_deref());
         inside.groups.iter().all(|(_, group)| group.window.is_idle(now))
     }
 
@@ -304,9 +305,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Inside {
-    fn now(&mut self, clock: &dyn Clock) -> Duration {
-        let (clock, machine) = (clock.now().monotonic, Instant::now());
+    /// The time; that of the machine alone when the clock has gone with its last session.
+    fn now(&mut self, clock: Option<&dyn Clock>) -> Duration {
         let time = &mut self.time;
+        let clock = clock.map_or(time.clock, |clock| clock.now().monotonic);
+        let machine = Instant::now();
         let passed = clock
             .saturating_sub(time.clock)
             .max(machine.saturating_duration_since(time.machine));
@@ -347,7 +350,7 @@ impl Slot {
 
     fn with<T>(&self, change: impl FnOnce(&mut Window, Ticket, Duration) -> T) -> T {
         let mut inside = self.account.lock();
-        let now = inside.now(self.account.clock.as_ref());
+        let now = inside.now(self.account.clock.upgrade().as_deref());
         change(&mut inside.group(self.group).window, self.ticket, now)
     }
 }
