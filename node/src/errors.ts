@@ -39,7 +39,8 @@ export interface ErrorFacts {
   /** The broker's time, as told by its reply. */
   readonly serverTime?: Date;
   /**
-   * For `CredentialsRejectedError`: `api_key`, `api_secret`, `pin`, `totp` or `unknown`. For
+   * For `CredentialsRejectedError`: `api_key`, `api_secret`, `pin`, `totp`, `password` (Samco's
+   * deprecated calls) or `unknown`. For
    * `AccountActionRequiredError`: `app_login`, `not_subscribed` or `blocked`.
    */
   readonly which?: string;

@@ -61,7 +61,8 @@ class PreopenError(Exception):
     message_id: Optional[str]
     #: The broker's time, as told by the reply: aware, in UTC.
     server_time: Optional[datetime]
-    #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"`` or ``"unknown"``;
+    #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"``,
+    #: ``"password"`` (Samco's deprecated calls) or ``"unknown"``;
     #: `AccountActionRequiredError`: ``"app_login"``, ``"not_subscribed"`` or ``"blocked"``.
     which: Optional[str]
     #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,

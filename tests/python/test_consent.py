@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import http.client
 import json
 import os
 import pickle
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta, timezone
 
 import pytest
@@ -229,6 +231,13 @@ def test_x5_login_receives_the_answer_on_this_machine(app):
                 urllib.request.urlopen(stray + address, timeout=10)
             assert refused.value.code == status
             refused.value.close()
+        # Not for a page of another site whose name leads here, and not for anything but a GET.
+        back = app.sandbox.consent(start.url)[len(stray) :]
+        for method, host, status in (("GET", f"evil.example:{app.port}", 403), ("POST", None, 405)):
+            connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
+            connection.request(method, back, headers={"Host": host} if host else {})
+            assert connection.getresponse().status == status
+            connection.close()
         seen.append(app.visit(start))
 
     assert app.session.login(open_browser=False, show=show) is None
@@ -241,6 +250,45 @@ def test_x5_login_receives_the_answer_on_this_machine(app):
     # It needs a person although there is a session: whoever calls it wants another login.
     app.session.login(open_browser=False, show=app.visit)
     assert app.session.token().generation == 2
+
+
+def test_x5_slow_huge_and_repeated_requests_do_not_end_the_wait(app):
+    slow = []
+
+    def show(start):
+        for _ in range(8):
+            one = socket.create_connection(("127.0.0.1", app.port), timeout=10)
+            one.sendall(b"GET /callback?code=")
+            slow.append(one)
+        with socket.create_connection(("127.0.0.1", app.port), timeout=10) as huge:
+            with contextlib.suppress(ConnectionError):
+                huge.sendall(b"GET /callback?code=" + b"x" * 40_000 + b" HTTP/1.1\r\n\r\n")
+                assert b" 200 " not in huge.recv(1000)
+        # The page is loaded again while the first answer is under way.
+        app.sandbox.fault("samco", "/oauth/token", delay_ms=300)
+        address = app.sandbox.consent(start.url)
+        with ThreadPoolExecutor(2) as pool:
+            statuses = list(pool.map(status_of, [address] * 2))
+        assert sorted(statuses) == [200, 409]
+
+    try:
+        app.session.login(open_browser=False, show=show)
+    finally:
+        for one in slow:
+            one.close()
+    assert len(slow) == 8
+    assert app.session.token().generation == 1
+    assert is_free(app.port)
+    assert app.sandbox.requests("samco", "/oauth/token").count == 1
+
+
+def status_of(address):
+    try:
+        with urllib.request.urlopen(address, timeout=10) as page:
+            return page.status
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
 
 
 def test_login_for_asyncio_shows_on_the_loop_and_awaits_what_can_be(app):

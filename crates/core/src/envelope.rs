@@ -249,6 +249,7 @@ fn into_error(verdict: Verdict, advice: &str, raw: &RawReply, refusal: &Refusal<
         Verdict::Credentials(Credential::Totp) => {
             "the one-time code was refused (check the TOTP secret, the PIN and this machine's clock): "
         }
+        Verdict::Credentials(Credential::Password) => "the password was refused: ",
         Verdict::Credentials(Credential::Unknown) => "the credentials were refused: ",
         Verdict::Account(AccountAction::AppLogin) => {
             "log in to the broker's own app or website once, then call reset(): "

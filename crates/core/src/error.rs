@@ -92,6 +92,8 @@ text_enum! {
         Pin = "pin",
         /// The one-time code, or the secret that makes it.
         Totp = "totp",
+        /// The account's password, of Samco's deprecated calls.
+        Password = "password",
         /// The broker did not say.
         Unknown = "unknown",
     }

@@ -87,50 +87,14 @@ async fn live(session: &Session, seen: &Seen, secrets: &mut Vec<String>) {
     seen.show(&session.logout().await.unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn x1_nothing_that_is_logged_or_rendered_holds_a_secret() {
-    let seen = listen();
-    let sandbox = Sandbox::start(Options::default().tls(true)).await.unwrap();
-    let (samco, angel) = (samco_account(&sandbox).clone(), angel_account(&sandbox).clone());
-    let mut secrets: Vec<String> = ["CANARY-header", "CANARY-wrong", "CANARY-callback"]
-        .map(str::to_owned)
-        .to_vec();
-    secrets.extend(
-        [
-            &samco.api_key,
-            &samco.api_secret,
-            &angel.api_key,
-            &angel.totp_secret,
-        ]
-        .map(String::clone),
-    );
-    let open = |builder: preopen::SessionBuilder| {
-        builder
-            .base_url(sandbox.samco_url())
-            .ca_file(sandbox.ca_file().unwrap())
-            .clock(sandbox.clock())
-            .build()
-            .unwrap()
-    };
-
-    let credentials = Samco::new(samco.api_key.as_str(), samco.api_secret.as_str());
-    seen.show(&credentials);
-    live(&open(Session::builder(credentials)), &seen, &mut secrets).await;
-
-    let (pin, totp) = (angel.pin.clone(), angel.totp_secret.clone());
-    let credentials = AngelOne::new(
-        angel.api_key.as_str(),
-        angel.client_code.as_str(),
-        Ask::new(move || {
-            let pin = Secret::new(pin.as_str());
-            async move { Ok(Some(pin)) }
-        }),
-        totp.as_str(),
-    );
-    seen.show(&credentials);
-    live(&open(Session::builder(credentials)), &seen, &mut secrets).await;
-
-    // Logins at the broker's page: the page, the answer, and what becomes of both.
+/// Logins at the broker's page: the page, the answer, and what becomes of both; and the deprecated login.
+async fn pages(
+    sandbox: &Sandbox,
+    open: &impl Fn(preopen::SessionBuilder) -> Session,
+    seen: &Seen,
+    secrets: &mut Vec<String>,
+) {
+    let samco = samco_account(sandbox).clone();
     let app = SamcoOAuth::new(samco.api_key.as_str(), samco.redirect_url.as_str());
     seen.show(&app);
     let session = open(Session::builder(app));
@@ -183,6 +147,52 @@ async fn x1_nothing_that_is_logged_or_rendered_holds_a_secret() {
     secrets.push(samco.secret_api_key.clone());
     seen.show(&legacy);
     seen.show_error(&open(Session::builder(legacy)).token().await.unwrap_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x1_nothing_that_is_logged_or_rendered_holds_a_secret() {
+    let seen = listen();
+    let sandbox = Sandbox::start(Options::default().tls(true)).await.unwrap();
+    let (samco, angel) = (samco_account(&sandbox).clone(), angel_account(&sandbox).clone());
+    let mut secrets: Vec<String> = ["CANARY-header", "CANARY-wrong", "CANARY-callback"]
+        .map(str::to_owned)
+        .to_vec();
+    secrets.extend(
+        [
+            &samco.api_key,
+            &samco.api_secret,
+            &angel.api_key,
+            &angel.totp_secret,
+        ]
+        .map(String::clone),
+    );
+    let open = |builder: preopen::SessionBuilder| {
+        builder
+            .base_url(sandbox.samco_url())
+            .ca_file(sandbox.ca_file().unwrap())
+            .clock(sandbox.clock())
+            .build()
+            .unwrap()
+    };
+
+    let credentials = Samco::new(samco.api_key.as_str(), samco.api_secret.as_str());
+    seen.show(&credentials);
+    live(&open(Session::builder(credentials)), &seen, &mut secrets).await;
+
+    let (pin, totp) = (angel.pin.clone(), angel.totp_secret.clone());
+    let credentials = AngelOne::new(
+        angel.api_key.as_str(),
+        angel.client_code.as_str(),
+        Ask::new(move || {
+            let pin = Secret::new(pin.as_str());
+            async move { Ok(Some(pin)) }
+        }),
+        totp.as_str(),
+    );
+    seen.show(&credentials);
+    live(&open(Session::builder(credentials)), &seen, &mut secrets).await;
+
+    pages(&sandbox, &open, &seen, &mut secrets).await;
 
     // Refusals that echo what was sent, and callbacks that fail.
     let echo = json!({
