@@ -11,6 +11,7 @@ use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::ExpiryPolicy;
+use crate::lifecycle::record::NOT_RENEWABLE;
 use crate::secret::Secret;
 
 pub use guard::Guard;
@@ -110,7 +111,7 @@ impl Kept {
     /// The broker does not renew the session that is kept any more: no program tries again.
     pub fn not_renewable(&mut self) {
         if let Some(session) = &mut self.session {
-            session.login.renewable_until = Some(session.issued_at);
+            session.login.renewable_until = Some(NOT_RENEWABLE);
         }
     }
 
