@@ -139,7 +139,7 @@ impl Login {
 
     /// Gives it up, if it is not over; its port is free when this returns.
     fn close(&self, py: Python<'_>) {
-        let (_, _pass) = detached(py, || self.0.close());
+        let ((), _pass) = detached(py, || self.0.close());
     }
 }
 

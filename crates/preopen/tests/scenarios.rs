@@ -19,7 +19,7 @@ use preopen::{
     SamcoOAuth, SealKey, Secret, SecretSource, Session, SessionBuilder, SessionEvent, Timestamp, TotpSource,
 };
 use preopen_sandbox::{
-    Account, AngelOneAccount, Broker, Fault, Options, Sandbox, SamcoAccount, SourceIp, SwitchValue,
+    Account, AngelOneAccount, Broker, Fault, Options, SamcoAccount, Sandbox, SourceIp, SwitchValue,
 };
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ struct Story {
     sandbox: Sandbox,
     session: Session,
     /// Makes another session of the same account, if wanted with the direct login.
-    again: Box<dyn Fn(&Sandbox, bool) -> Session>,
+    again: Box<Again>,
     events: Option<Events>,
     asked: Asked,
     consent: Consent,
@@ -58,6 +58,9 @@ struct Consent {
 
 /// What the last `web_login_code` gave.
 type LoginCode = Arc<Mutex<String>>;
+
+/// Makes a session of the scenario's account.
+type Again = dyn Fn(&Sandbox, bool) -> Session;
 
 /// How often each callback was called.
 type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
@@ -288,7 +291,7 @@ impl Story {
                 let direct = step["direct"] == true;
                 let giver = direct.then(|| (self.again)(&self.sandbox, true));
                 let code = giver.as_ref().unwrap_or(&self.session).web_login_code().await?;
-                *self.code.lock().unwrap() = code.code.expose().to_owned();
+                code.code.expose().clone_into(&mut self.code.lock().unwrap());
                 return Ok(json!({"expires_at": code.expires_at.to_rfc3339()}));
             }
             "legacy" => return self.legacy(value).await,
