@@ -44,7 +44,7 @@ export async function stayConnected(session, connect, { signal } = {}) {
   let connected = 0;
   const reconnect = async () => {
     const { generation } = await liveToken(session, signal);
-    const next = await connect(await session.headers({ signal }));
+    const next = await connect(await session.streamHeaders({ signal }));
     // The old socket goes when the new one is there: no tick is lost, though one may come twice.
     current?.close();
     [current, connected] = [next, generation];

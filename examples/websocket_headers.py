@@ -19,14 +19,16 @@ try:
 except ImportError:
     websockets = None
 
-#: Where each broker streams, and which of the session's headers the handshake wants.
+#: Where each broker streams, by the broker's names of its streams (documented). What happens to an open
+#: connection when its token ends is documented by neither: here it is replaced when there is a new one.
 STREAMS = {
-    # Documented, and the same in Samco's SDKs. What happens to an open connection when its token ends is not
-    # documented: here it is replaced when there is a new one.
-    "samco": ("wss://stream.samco.in", {"x-session-token"}),
-    # Order updates: documented, with 401 for an invalid and 403 for an expired token. The market stream
-    # wants a feed token too, which Preopen does not hand out yet.
-    "angelone": ("wss://tns.angelone.in/smart-order-update", {"authorization"}),
+    "samco": {"stream": "wss://stream.samco.in"},
+    "angelone": {
+        # A handshake is refused with 401 for an invalid and 403 for an expired token (documented).
+        "smart-order-update": "wss://tns.angelone.in/smart-order-update",
+        # Quotes, in binary frames, for what you subscribe to.
+        "smart-stream": "wss://smartapisocket.angelone.in/smart-stream",
+    },
 }
 
 #: Seconds before the next try after a refused or lost connection: twice as long each time, up to the second.
@@ -51,17 +53,18 @@ async def connect(url, headers):
         raise ConnectionError(str(error)) from None
 
 
-async def keep_streaming(session, receive, url=None, connect=connect, first_wait=FIRST_WAIT):
-    """Calls ``receive(socket)`` with one connection after another, until the session is closed."""
-    standard, wanted = STREAMS[session.broker]
+async def keep_streaming(session, receive, url=None, connect=connect, first_wait=FIRST_WAIT, stream=None):
+    """Calls ``receive(socket)`` with one connection after another, until the session is closed; `stream` is
+    one of `STREAMS`, by default the broker's first."""
+    streams = STREAMS[session.broker]
+    stream = stream or next(iter(streams))
     wait = first_wait
     async with session.events() as events:
         while True:
             token = await session.token()
-            headers = await session.headers()
-            headers = {name: value for name, value in headers.items() if name.lower() in wanted}
+            headers = await session.stream_headers(stream)
             try:
-                async with connect(url or standard, headers) as socket:
+                async with connect(url or streams[stream], headers) as socket:
                     wait = first_wait
                     renewed = await until_renewed(session, events, token, receive(socket))
             except TokenRefusedError:

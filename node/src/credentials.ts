@@ -80,6 +80,19 @@ export interface AngelOneAccess {
   readonly clientCode: string;
   /** The account's PIN, not the web password, or a function that gives it when a login needs it. */
   readonly pin: string | SecretCallback;
+  /**
+   * What the header `X-ClientLocalIP` says: this machine's address in its own network. `127.0.0.1` by default: nothing is
+   * looked up, and the broker does not check it (observed).
+   */
+  readonly localIp?: string | undefined;
+  /** What the header `X-ClientPublicIP` says: the address that this machine is seen under, likewise. */
+  readonly publicIp?: string | undefined;
+  /** What the header `X-MACAddress` says: `00:00:00:00:00:00` by default, likewise. */
+  readonly macAddress?: string | undefined;
+  /** What the header `X-UserType` says: `USER` by default; another value is refused with AB1005 (documented). */
+  readonly userType?: string | undefined;
+  /** What the header `X-SourceID` says: `WEB` by default, the documented value. */
+  readonly sourceId?: string | undefined;
 }
 
 /** One-time codes made by Preopen. */
@@ -133,9 +146,13 @@ export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
   (values: AngelOneCredentials): Credentials => {
     const typed = typeof values === "object" && values !== null && values.totp !== undefined;
     const code = typed ? { totpSecret: absent, totp: callback("must be a function that gives the six-digit code") } : { totpSecret: secret, totp: absent };
-    const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code });
+    const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code, ...ABOUT });
     const totp = (typed ? read.totp : read.totpSecret) as NativeSource;
-    return make("angelone", native().NativeCredentials.angelOne(read.apiKey, read.clientCode, read.pin, totp, typed));
+    const told = Object.entries(TOLD).flatMap(([name, known]) => {
+      const value = read[name as keyof typeof TOLD];
+      return value === undefined ? [] : [known, value];
+    });
+    return make("angelone", native().NativeCredentials.angelOne(read.apiKey, read.clientCode, read.pin, totp, typed, told));
   },
   {
     fromEnv: (): Credentials =>
@@ -181,6 +198,19 @@ const absent: Read<undefined> = (field, value) => {
   if (value !== undefined) throw invalidInput(field, "must not be given beside totp: give one source of one-time codes");
   return undefined;
 };
+
+const optional: Read<string | undefined> = (field, value) => (value === undefined ? undefined : text(field, value));
+
+/** What SmartAPI's headers tell of a machine, by Rust's names. */
+const TOLD = {
+  localIp: "local_ip",
+  publicIp: "public_ip",
+  macAddress: "mac_address",
+  userType: "user_type",
+  sourceId: "source_id",
+} as const;
+
+const ABOUT = { localIp: optional, publicIp: optional, macAddress: optional, userType: optional, sourceId: optional };
 
 export function checked<R extends Readonly<Record<string, Read<unknown>>>>(
   values: object,

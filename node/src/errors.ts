@@ -39,7 +39,8 @@ export interface ErrorFacts {
   /** The broker's time, as told by its reply. */
   readonly serverTime?: Date;
   /**
-   * For `CredentialsRejectedError`: `api_key`, `api_secret`, `pin`, `totp` or `unknown`. For
+   * For `CredentialsRejectedError`: `api_key`, `api_secret`, `pin`, `totp`, `password` (Samco's
+   * deprecated calls) or `unknown`. For
    * `AccountActionRequiredError`: `app_login`, `not_subscribed` or `blocked`.
    */
   readonly which?: string;
@@ -57,7 +58,7 @@ export interface ErrorFacts {
    * refused one-time code, for `CredentialsRejectedError`.
    */
   readonly clockSkew?: number;
-  /** Seconds that the broker asked to wait, for `RateLimitedError`. */
+  /** Seconds that the broker asked to wait, or until a limit has a slot again, for `RateLimitedError`. */
   readonly retryAfter?: number;
   /** The address that the broker saw, for `StaticIpMismatchError`. */
   readonly sourceIp?: string;
@@ -69,7 +70,10 @@ export interface ErrorFacts {
   readonly field?: string;
   /** What the broker found wrong with the request, for `BrokerRejectedError`. */
   readonly validationErrors?: readonly string[];
-  /** The start of a body that could not be read, redacted. */
+  /**
+   * The start of a body that could not be read, or of what the broker sent beside its refusal (Samco tells the whole order
+   * that it refuses, documented): one line of at most 512 characters, redacted. Never that of a login.
+   */
   readonly body?: string;
 }
 
@@ -171,7 +175,10 @@ export class StaticIpMismatchError extends PreopenError {
   static { named(this, "StaticIpMismatchError"); }
 }
 
-/** Too many calls: wait (`retryAfter`, `adviceSeconds`). */
+/**
+ * Too many calls: wait (`retryAfter`, `adviceSeconds`). Without an `httpStatus` a limit of this account refused it, and
+ * nothing was sent.
+ */
 export class RateLimitedError extends PreopenError {
   static override readonly code = "rate_limited";
   static { named(this, "RateLimitedError"); }

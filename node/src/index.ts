@@ -32,9 +32,14 @@ export type {
   KeyOptions,
   LoginOptions,
   ParamValue,
+  RateLimit,
   SessionOptions,
+  StreamOptions,
 } from "./options.js";
-export type { EventName, ExpiryEvidence, Logout, Profile, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
+export type { Check, Preflight, PreflightOptions } from "./preflight.js";
+export type { EventName, ExpiryEvidence, Logout, Profile, Rejection, Reply, SessionEvent, SessionState, WhoAmI } from "./records.js";
 export { Session, generateKey } from "./session.js";
+export { checkStaticIp, mayChangeStaticIp } from "./static-ip.js";
+export type { StaticIpAnswer, StaticIpChange, StaticIpQuestion, StaticIpRule, StaticIps } from "./static-ip.js";
 export type { Awaitable, Claim, Store } from "./store.js";
 export { Token } from "./token.js";

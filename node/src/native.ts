@@ -41,10 +41,10 @@ export interface NativeLogin {
 
 /** Samco's deprecated calls; replies are JSON. */
 export interface NativeLegacy {
-  generateOtp(cancel?: NativeCancel): Promise<Outcome<string>>;
-  generateSecretKey(otp: string, cancel?: NativeCancel): Promise<Outcome<string>>;
-  registerIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<string>>;
-  updateIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<string>>;
+  generateOtp(cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  generateSecretKey(otp: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  registerIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  updateIps(primary: string, secondary?: string, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
 }
 
 /** Settings of a session; what is left out has Rust's default. */
@@ -59,6 +59,8 @@ export interface NativeOptions {
   keepWarm?: boolean;
   storeKey?: string;
   onStoreLoss?: string;
+  /** Limits by group, as JSON text with Rust's names. */
+  rateLimits?: string;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -134,6 +136,12 @@ export interface NativeCancel {
 }
 
 /** A session. `state` and the texts that promises resolve to are JSON. */
+/** A reply: all but its text as JSON, and the text as the broker sent it. */
+export interface NativeReply {
+  fields: string;
+  text: string;
+}
+
 export interface NativeSession {
   readonly broker: string;
   readonly environment: string;
@@ -142,9 +150,13 @@ export interface NativeSession {
   liveCheck(): () => number;
   token(cancel?: NativeCancel): Promise<Outcome<NativeToken>>;
   headers(cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
+  /** Headers of a stream's handshake, which are not kept. */
+  streamHeaders(stream: string | undefined, cancel?: NativeCancel): Promise<Outcome<NativeHeaders>>;
+  feedToken(cancel?: NativeCancel): Promise<Outcome<string>>;
   whoami(cancel?: NativeCancel): Promise<Outcome<string>>;
+  preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
-  request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<string>>;
+  request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
   events(): NativeEvents;
   export(key: string, cancel?: NativeCancel): Promise<Outcome<string>>;
   exportExposed(cancel?: NativeCancel): Promise<Outcome<string>>;
@@ -168,6 +180,9 @@ export interface Native {
   errorCatalogue(): string[];
   eventCatalogue(): string[];
   generateKey(): Outcome<string>;
+  /** Asked and answered as JSON text. */
+  staticIpMayChange(asked: string): Outcome<string>;
+  staticIpCheck(address: string): Outcome<string>;
   openSession(
     credentials: NativeCredentials,
     options: NativeOptions,
@@ -178,8 +193,18 @@ export interface Native {
   checkOwnStore(store: NativeStore): Promise<Outcome<string>>;
   readonly NativeCredentials: {
     samco(apiKey: string, apiSecret: NativeSource): NativeCredentials;
-    /** `typed` tells that `totp` is asked for the six-digit code, not for the secret. */
-    angelOne(apiKey: string, clientCode: string, pin: NativeSource, totp: NativeSource, typed: boolean): NativeCredentials;
+    /**
+     * `typed` tells that `totp` is asked for the six-digit code, not for the secret; `told` are names and values in turn,
+     * for the headers that tell of the machine.
+     */
+    angelOne(
+      apiKey: string,
+      clientCode: string,
+      pin: NativeSource,
+      totp: NativeSource,
+      typed: boolean,
+      told: string[],
+    ): NativeCredentials;
     samcoOauth(apiKey: string, redirectUrl: string): NativeCredentials;
     samcoLegacy(userId: string, password: NativeSource, secretApiKey: NativeSource, yearOfBirth?: string): NativeCredentials;
     samcoLoginCode(account: string, code: NativeSource): NativeCredentials;

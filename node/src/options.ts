@@ -6,6 +6,7 @@ import type { LoginStart } from "./consent.js";
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
 import type { NativeCall, NativeClock, NativeOptions } from "./native.js";
+import type { PreflightOptions } from "./preflight.js";
 import type { Store } from "./store.js";
 
 /** Settings of a session. */
@@ -21,7 +22,10 @@ export interface SessionOptions {
   readonly ipVersion?: 4 | 6 | 0 | undefined;
   /** The local address to send from, on a host with several: the registered one. */
   readonly sourceIp?: string | undefined;
-  /** A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. */
+  /**
+   * A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. The broker sees a
+   * proxy's address in place of this host's: `preflight` warns of it.
+   */
   readonly proxy?: string | undefined;
   /** A PEM file with further certificate authorities to trust, beside the platform's and Mozilla's. */
   readonly caFile?: string | undefined;
@@ -49,6 +53,29 @@ export interface SessionOptions {
    * default), or sent all the same, unknown to other programs (`login`). A session that is live is served.
    */
   readonly onStoreLoss?: "refuse" | "login" | undefined;
+  /**
+   * Limits of your own in place of the broker's, for example `{ orders: { perSecond: 5, perHour: null } }`: a limit that is
+   * not named stays the broker's, `null` is no limit. SmartAPI's groups have the documented limits; Samco documents none,
+   * and its groups `orders` and `other` have none. The sessions of an account in this process count together. A call waits
+   * for its slot for half of its `timeout` at most; `RateLimitedError` says when there is one again, and nothing was sent.
+   */
+  readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
+}
+
+/** The most calls of a group; `null` is no limit. */
+export interface RateLimit {
+  /** In any second. */
+  readonly perSecond?: number | null | undefined;
+  /** In any minute. */
+  readonly perMinute?: number | null | undefined;
+  /** In any hour. */
+  readonly perHour?: number | null | undefined;
+}
+
+/** Which of a broker's WebSockets, by the broker's names. */
+export interface StreamOptions extends CallControl {
+  /** Samco's `stream`; SmartAPI's `smart-stream` (the default there) or `smart-order-update`. */
+  readonly stream?: "stream" | "smart-stream" | "smart-order-update" | undefined;
 }
 
 /** How a caller may give up. */
@@ -150,9 +177,14 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
   store: (value) => (typeof value === "string" ? unicode(value) : undefined),
   storeKey: text,
   onStoreLoss: (value) => (value === "refuse" || value === "login" ? undefined : "must be refuse or login"),
+  rateLimits: (value) => (isDictionary(value) && Object.values(value).every(isDictionary) ? undefined : RATE_LIMITS),
 };
 
+const RATE_LIMITS = "must name groups of calls, each with perSecond, perMinute or perHour";
+const SPANS: Readonly<Record<string, string>> = { perSecond: "per_second", perMinute: "per_minute", perHour: "per_hour" };
+
 const CONTROL: Readonly<Record<keyof CallControl, Check>> = { signal };
+const PREFLIGHT: Readonly<Record<keyof PreflightOptions, Check>> = { strict: flag, signal };
 const LOGIN: Readonly<Record<keyof LoginOptions, Check>> = {
   openBrowser: flag,
   // A person may take longer than a request may.
@@ -161,6 +193,7 @@ const LOGIN: Readonly<Record<keyof LoginOptions, Check>> = {
   signal,
 };
 const KEY: Readonly<Record<keyof KeyOptions, Check>> = { key: text };
+const STREAM: Readonly<Record<keyof StreamOptions, Check>> = { stream: text, signal };
 const EXPORT: Readonly<Record<keyof ExportOptions, Check>> = { ...KEY, signal };
 
 const CALL: Readonly<Record<keyof CallOptions, Check>> = {
@@ -174,15 +207,45 @@ const CALL: Readonly<Record<keyof CallOptions, Check>> = {
 
 /** Settings of a session as the addon wants them, and its store. Throws `InvalidInputError`. */
 export function sessionOptions(options: SessionOptions): [NativeOptions, string | Store | undefined] {
-  const { store, ...native } = given(options, SESSION) as SessionOptions;
+  const { store, rateLimits, ...native } = given(options, SESSION) as SessionOptions;
   // Rust reads the environment of the process; a worker thread has one of its own.
   const key = typeof store === "object" && !isMainThread ? keyOfEnvironment() : undefined;
-  return [{ ...(key === undefined ? {} : { storeKey: key }), ...native } as NativeOptions, store];
+  const settings = { ...(key === undefined ? {} : { storeKey: key }), ...native } as NativeOptions;
+  if (rateLimits !== undefined) settings.rateLimits = limitsText(rateLimits);
+  return [settings, store];
+}
+
+/** Limits as JSON text with Rust's names. Throws `InvalidInputError`. */
+function limitsText(limits: Readonly<Record<string, RateLimit>>): string {
+  const groups = Object.entries(limits).map(([group, rates]) => {
+    const known = Object.entries(rates).map(([name, calls]) => {
+      const span = Object.hasOwn(SPANS, name) ? SPANS[name] : undefined;
+      // JSON would make null of what is no number, and null is no limit.
+      const number = calls === null || calls === undefined || Number.isSafeInteger(calls);
+      if (span === undefined || !number) throw invalidInput("rateLimits", RATE_LIMITS + ", as whole numbers or null");
+      return [span, calls];
+    });
+    return [group, Object.fromEntries(known)];
+  });
+  return json(Object.fromEntries(groups));
+}
+
+/** The stream and the signal of a call for its headers. Throws `InvalidInputError`. */
+export function streamOptions(options: StreamOptions): [string | undefined, AbortSignal | undefined] {
+  const { stream, signal: aborts } = given(options, STREAM) as StreamOptions;
+  return [stream, aborts];
 }
 
 /** The signal of a call that takes nothing else. Throws `InvalidInputError`. */
 export function callControl(control: CallControl | undefined): AbortSignal | undefined {
   return control === undefined ? undefined : (given(control, CONTROL)["signal"] as AbortSignal | undefined);
+}
+
+/** Whether a preflight is strict, and its signal. Throws `InvalidInputError`. */
+export function preflightOptions(options: PreflightOptions | undefined): [boolean, AbortSignal | undefined] {
+  if (options === undefined) return [false, undefined];
+  const { strict = false, signal: aborts } = given(options, PREFLIGHT) as PreflightOptions;
+  return [strict, aborts];
 }
 
 /** How to log in. Throws `InvalidInputError`. */

@@ -3,10 +3,17 @@
 import { toError } from "./convert.js";
 import type { NativeErrorInfo } from "./convert.js";
 import type { PreopenError } from "./errors.js";
+import type { NativeReply } from "./native.js";
 
-/** A broker's answer to one call, unwrapped. */
+/**
+ * A broker's answer to one call, unwrapped. It says that the broker took the call, not that it did what was asked: look at
+ * `rejections`, and later at the order book.
+ */
 export interface Reply<T = unknown> {
-  /** The payload: SmartAPI's `data`; for Samco all keys but the envelope's own. */
+  /**
+   * The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, or what is in `data` where that is the only
+   * one (documented shapes). Numbers are JavaScript's: an integer beyond 2^53 or `1550.2500` is in `text` as it was sent.
+   */
   readonly data: T;
   /** The broker's message for a person. */
   readonly message: string | undefined;
@@ -14,8 +21,33 @@ export interface Reply<T = unknown> {
   readonly serverTime: Date | undefined;
   /** The broker's id of this reply. */
   readonly messageId: string | undefined;
+  /** What the broker found wrong with the request although it took it. */
+  readonly validationErrors: readonly string[];
+  /** The broker's own word for success, `Success` or `true`; `undefined` where the reply has none. */
+  readonly status: string | undefined;
+  /** The parts of an accepted request that the broker refused. */
+  readonly rejections: readonly Rejection[];
   /** HTTP status. */
   readonly httpStatus: number;
+  /**
+   * The body exactly as the broker sent it, to read numbers as they were written:
+   * `JSON.parse(reply.text, (key, value, { source }) => (typeof value === "number" ? source : value))`. It may hold what the
+   * data holds, so it is not enumerable: neither `console.log` nor `JSON.stringify` shows it.
+   */
+  readonly text: string;
+}
+
+/**
+ * One part of a request that the broker refused in a reply that is a success: an order that it rejected at once, one of
+ * several, a position that was not squared off (Samco, documented), or a symbol without a quote (SmartAPI, documented).
+ */
+export interface Rejection {
+  /** Where it stands in `data`, as a JSON pointer: `/orders/0`, or an empty text for the whole of it. */
+  readonly at: string;
+  /** The order's number, if it was given one. */
+  readonly orderId: string | undefined;
+  /** The broker's reason on one line; empty if it gave none. */
+  readonly reason: string;
 }
 
 /** Which address the broker sees, and whether orders from here will be accepted. */
@@ -140,14 +172,27 @@ export interface Logout {
 type Nullable<T> = T | null;
 type Raw = Record<string, unknown>;
 
-export function toReply<T>(text: string): Reply<T> {
-  const raw = JSON.parse(text) as Raw;
-  return {
+export function toReply<T>({ fields, text }: NativeReply): Reply<T> {
+  const raw = JSON.parse(fields) as Raw;
+  const reply: Reply<T> = {
     data: raw["data"] as T,
     message: optional<string>(raw["message"]),
     serverTime: date(raw["server_time_ms"]),
     messageId: optional<string>(raw["message_id"]),
+    validationErrors: raw["validation_errors"] as string[],
+    status: optional<string>(raw["status"]),
+    rejections: (raw["rejections"] as Raw[]).map(toRejection),
     httpStatus: raw["http_status"] as number,
+    text,
+  };
+  return Object.defineProperty(reply, "text", { enumerable: false });
+}
+
+function toRejection(raw: Raw): Rejection {
+  return {
+    at: raw["at"] as string,
+    orderId: optional<string>(raw["order_id"]),
+    reason: raw["reason"] as string,
   };
 }
 

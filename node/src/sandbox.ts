@@ -11,6 +11,7 @@ import { Child } from "./sandbox/child.js";
 import { SandboxClock } from "./sandbox/clock.js";
 import { Control } from "./sandbox/control.js";
 import type {
+  AccountChanges,
   AngelOneAccount,
   ConsentOptions,
   FaultSpec,
@@ -163,6 +164,11 @@ export class Sandbox {
   /** Forgets what arrived. */
   async clearRequests(): Promise<void> {
     await this.#control.call("DELETE", "/requests");
+  }
+
+  /** Changes an account, by its id or client code. {@link Sandbox.accounts} keeps what the sandbox started with. */
+  async changeAccount(account: string, changes: AccountChanges): Promise<void> {
+    await this.#control.call("PATCH", `/accounts/${encodeURIComponent(account)}`, renamed(changes, snake));
   }
 
   /**

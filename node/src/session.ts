@@ -9,8 +9,21 @@ import type { BrokerName, Credentials } from "./credentials.js";
 import { SessionEvents } from "./events.js";
 import { native } from "./native.js";
 import type { NativeCancel, NativeSession, Outcome } from "./native.js";
-import { call, callControl, clocks, eventsOptions, exportOptions, loginOptions, primeKey, sessionOptions } from "./options.js";
-import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, LoginOptions, SessionOptions } from "./options.js";
+import {
+  call,
+  callControl,
+  clocks,
+  eventsOptions,
+  exportOptions,
+  loginOptions,
+  preflightOptions,
+  primeKey,
+  sessionOptions,
+  streamOptions,
+} from "./options.js";
+import type { CallControl, CallOptions, EventsOptions, ExportOptions, KeyOptions, LoginOptions, SessionOptions, StreamOptions } from "./options.js";
+import { toPreflight } from "./preflight.js";
+import type { Preflight, PreflightOptions } from "./preflight.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
 import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
 import { StoreCalls } from "./store.js";
@@ -100,11 +113,54 @@ export class Session {
   }
 
   /**
+   * The headers of a handshake with one of the broker's WebSockets, with the live tokens; logs in if needed. Ask anew for
+   * each connection: the tokens change with each login. The object is yours to change.
+   *
+   * - Samco: `stream` (`wss://stream.samco.in`; documented), with `x-session-token`.
+   * - SmartAPI: `smart-stream`, the market stream (`wss://smartapisocket.angelone.in/smart-stream`), with `Authorization`,
+   *   `x-api-key`, `x-client-code` and `x-feed-token`, the default; and `smart-order-update`
+   *   (`wss://tns.angelone.in/smart-order-update`), with `Authorization` (documented).
+   *
+   * Rejects as {@link Session.token}; with `InvalidInputError` (field `stream`) for a stream that the broker does not have;
+   * with `MalformedResponseError` when the login gave no feed token.
+   */
+  async streamHeaders(options: StreamOptions = {}): Promise<Record<string, string>> {
+    const [stream, signal] = streamOptions(options);
+    return { ...(await settle(signal, (cancel) => this.#native.streamHeaders(stream, cancel))).values };
+  }
+
+  /**
+   * SmartAPI's feed token, which its market stream wants; logs in if needed. It alone opens the stream (documented): keep
+   * it as you keep the token.
+   *
+   * Rejects as {@link Session.token}; with `InvalidInputError` (field `feedToken`) at Samco, which has none; with
+   * `MalformedResponseError` when the login gave none.
+   */
+  async feedToken(control?: CallControl): Promise<string> {
+    return settle(callControl(control), (cancel) => this.#native.feedToken(cancel));
+  }
+
+  /**
    * Which address the broker sees, which are registered, and whether orders from here will be accepted. SmartAPI has
    * no such call (documented): its verdict is `unsupported` and nothing is sent. Rejects as {@link Session.get}.
    */
   async whoami(control?: CallControl): Promise<WhoAmI> {
     return toWhoAmI(await settle(callControl(control), (cancel) => this.#native.whoami(cancel)));
+  }
+
+  /**
+   * Whether this host can place orders now: before 09:15 IST rather than at the first order. It makes sure of a session
+   * (and logs in if there is none), asks the broker which address it sees where it can tell, and looks at the clock, the
+   * session's end, the network path (IPv4, `sourceIp`, a proxy, which changes the address that the broker sees) and the
+   * store. No order is sent. What fails is a check of the answer with the error in it: this rejects only with the reason of
+   * an aborted signal, or with `InvalidInputError` for wrong options.
+   *
+   * SmartAPI has no call that tells which address it sees (documented): its check `static_ip` is `unknown`, and the answer
+   * is ready all the same unless `strict` is asked for.
+   */
+  async preflight(options?: PreflightOptions): Promise<Preflight> {
+    const [strict, signal] = preflightOptions(options);
+    return toPreflight(await settle(signal, (cancel) => this.#native.preflight(strict, cancel)));
   }
 
   /**
@@ -116,8 +172,9 @@ export class Session {
   }
 
   /**
-   * A GET to the broker: a read, repeated once after a renewal when the broker refused the token, and once when the
-   * connection broke. The path begins with `/`, and is not that of the login or logout.
+   * A GET to the broker: a read, repeated once after a renewal when the broker refused the token, once when a kept
+   * connection had died before the reply began, and twice after a gateway's 502, 503 or 504 or SmartAPI's AB1004 or AB2001,
+   * after up to 0.2 and 0.4 seconds or what `Retry-After` asks for. All of it fits the call's `timeout`. The path begins with `/`, and is not that of the login or logout.
    *
    * Rejects as {@link Session.token}, and with `InvalidInputError`, `SessionExpiredError` (writes, and reads that a new token does not help),
    * `OutcomeUnknownError` (writes), `BrokerRejectedError`.

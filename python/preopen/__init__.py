@@ -15,6 +15,7 @@ from ._credentials import AngelOne, Credentials, Samco
 from ._events import AsyncEvents, Events
 from ._logins import AngelOnePublisher, SamcoLegacy, SamcoLoginCode, SamcoOAuth
 from ._native import __version__, generate_key
+from ._preflight import Check, Preflight
 from ._session import Session
 from ._types import (
     ExpiryEvidence,
@@ -22,6 +23,7 @@ from ._types import (
     LoginStart,
     Logout,
     Profile,
+    Rejection,
     Reply,
     SessionEvent,
     SessionState,
@@ -50,6 +52,7 @@ from .errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import static_ip
     from ._legacy import AsyncSamcoLegacyCalls, SamcoLegacyCalls
     from ._store import Claim, Store
 
@@ -63,6 +66,7 @@ __all__ = [
     "BrokerRejectedError",
     "BrokerUnavailableError",
     "CancelledError",
+    "Check",
     "Claim",
     "Credentials",
     "CredentialsRejectedError",
@@ -77,9 +81,11 @@ __all__ = [
     "MalformedResponseError",
     "NetworkError",
     "OutcomeUnknownError",
+    "Preflight",
     "PreopenError",
     "Profile",
     "RateLimitedError",
+    "Rejection",
     "Reply",
     "Samco",
     "SamcoLegacy",
@@ -99,6 +105,7 @@ __all__ = [
     "__version__",
     "errors",
     "generate_key",
+    "static_ip",
 ]
 
 
@@ -108,6 +115,10 @@ def __getattr__(name: str) -> object:
         from . import _store
 
         return getattr(_store, name)
+    if name == "static_ip":
+        from importlib import import_module
+
+        return import_module(".static_ip", __name__)
     if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
         from . import _legacy
 

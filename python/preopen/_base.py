@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     #: The brokers.
     Broker = Literal["samco", "angelone"]
 
+    #: The brokers' WebSockets, by the brokers' names.
+    Stream = Literal["stream", "smart-stream", "smart-order-update"]
+
+    #: The most calls of each group: ``per_second``, ``per_minute``, ``per_hour``; ``None`` is no limit.
+    RateLimits = Mapping[str, Mapping[str, Optional[int]]]
+
     #: What a new login does while the store cannot be used.
     OnStoreLoss = Literal["refuse", "login"]
 
@@ -55,6 +61,7 @@ class SessionBase:
         store: Union[str, Store] = "memory",
         store_key: Optional[str] = None,
         on_store_loss: OnStoreLoss = "refuse",
+        rate_limits: Optional[RateLimits] = None,
     ) -> None:
         try:
             _build(
@@ -72,6 +79,7 @@ class SessionBase:
                 store=store,
                 store_key=store_key,
                 on_store_loss=on_store_loss,
+                rate_limits=rate_limits,
             )
         finally:
             del credentials, base_url, proxy, store, store_key
@@ -180,6 +188,7 @@ def with_clock(
         "store": "memory",
         "store_key": None,
         "on_store_loss": "refuse",
+        "rate_limits": None,
     }
     try:
         unknown = sorted(set(options) - set(defaults))
@@ -204,9 +213,20 @@ def _build(
         asked = credentials._asked
         callbacks = None if asked is None and own is None else Callbacks(asked, own)
         session._callbacks = callbacks
+        options["rate_limits"] = _limits_text(options["rate_limits"])
         session._native = native.Session(credentials._native, callbacks=callbacks, clock=clock, **options)
     finally:
         del credentials, options, own
+
+
+def _limits_text(value: Any) -> Optional[str]:
+    if value is None:
+        return None
+    try:
+        return _json_text({group: dict(limits) for group, limits in value.items()})
+    except (AttributeError, TypeError, ValueError, InvalidInputError):
+        message = "rate_limits must name groups of calls, each with per_second, per_minute or per_hour"
+    raise InvalidInputError(message, field="rate_limits")
 
 
 def _json_text(value: Any) -> str:

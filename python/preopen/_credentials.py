@@ -78,6 +78,12 @@ class AngelOne(Credentials):
     `pin` and `totp_secret` may be callables too, as the secret of `Samco`: called before a login that needs
     them, not while the session is valid and not for a renewal with SmartAPI's refresh token.
 
+    What the headers ``X-ClientLocalIP``, ``X-ClientPublicIP``, ``X-MACAddress``, ``X-UserType`` and
+    ``X-SourceID`` say (documented as required) is yours to give: `local_ip`, `public_ip`, `mac_address`,
+    `user_type`, `source_id`. Without them they say ``127.0.0.1`` twice, ``00:00:00:00:00:00``, ``USER`` and
+    ``WEB``: the broker does not check addresses (observed), the last two are the documented values, and
+    nothing is looked up.
+
     Values are checked when a session is made. Raises `InvalidInputError` when a value has a wrong type, and
     when not exactly one of `totp_secret` and `totp` is given.
     """
@@ -92,9 +98,21 @@ class AngelOne(Credentials):
         pin: Union[str, Ask],
         totp_secret: Union[str, Ask, None] = None,
         totp: Optional[Ask] = None,
+        local_ip: Optional[str] = None,
+        public_ip: Optional[str] = None,
+        mac_address: Optional[str] = None,
+        user_type: Optional[str] = None,
+        source_id: Optional[str] = None,
     ) -> None:
+        told = {
+            "local_ip": local_ip,
+            "public_ip": public_ip,
+            "mac_address": mac_address,
+            "user_type": user_type,
+            "source_id": source_id,
+        }
         try:
-            self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret, totp)
+            self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret, totp, told)
             self._asked = _asked(pin=pin, totp_secret=totp_secret, totp=totp)
         finally:
             del api_key, client_code, pin, totp_secret, totp

@@ -36,6 +36,8 @@ __all__ = [
     "error_catalogue",
     "event_catalogue",
     "generate_key",
+    "static_ip_check",
+    "static_ip_may_change",
 ]
 
 __version__: str
@@ -49,6 +51,12 @@ def event_catalogue() -> List[str]:
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
     it where you keep secrets."""
+
+def static_ip_check(address: str) -> str:
+    """A public IPv4 address in its usual form."""
+
+def static_ip_may_change(asked: str) -> Dict[str, Any]:
+    """Whether a static IP may be changed; `asked` is JSON text."""
 
 def check_store(store: object, callbacks: object) -> Work:
     """Checks a store of the program's own, whose methods `callbacks` calls: gives a list of what it
@@ -143,8 +151,10 @@ class Credentials:
         pin: Union[str, Callable[[], object]],
         totp_secret: Union[str, Callable[[], object], None],
         totp: Optional[Callable[[], object]],
+        told: Mapping[str, Optional[str]],
     ) -> Credentials:
-        """SmartAPI's direct login, with exactly one of the last two."""
+        """SmartAPI's direct login, with exactly one of `totp_secret` and `totp`; `told` is what its headers
+        tell of the machine."""
 
     @staticmethod
     def samco_oauth(api_key: str, redirect_url: str) -> Credentials:
@@ -279,6 +289,7 @@ class Session:
         store: Optional[object],
         store_key: Optional[str],
         on_store_loss: Optional[str],
+        rate_limits: Optional[str],
         callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...
@@ -303,7 +314,12 @@ class Session:
     def token(self) -> Work: ...
     def headers(self) -> Work: ...
     def whoami(self) -> Work: ...
+    def preflight(self, strict: bool) -> Work:
+        """Whether this host can place orders now."""
+
     def profile(self) -> Work: ...
+    def stream_headers(self, stream: Optional[str]) -> Work: ...
+    def feed_token(self) -> Work: ...
     def logout(self) -> Work: ...
     def begin_login(self) -> Work:
         """Gives a `LoginStart`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
 from ._events import Events
+from ._preflight import read_preflight
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
 TYPE_CHECKING = False
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Callable, Mapping, Optional
 
-    from ._base import Params
+    from ._base import Params, Stream
     from ._legacy import SamcoLegacyCalls
+    from ._preflight import Preflight
     from ._types import LoginCode, LoginStart, Logout, Reply, Token
 
 __all__ = ["Session"]
@@ -33,7 +35,8 @@ class Session(SessionBase):
       own. At most 600.
     - `ip_version`: 4, 6, or 0 for either. Brokers register IPv4 addresses.
     - `source_ip`: the local address to send from, on a host with several.
-    - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold.
+    - `proxy`: ``http://`` or ``https://`` URL of a proxy; without it the system's settings hold. The broker
+      sees a proxy's address in place of this host's: `preflight` warns of it.
     - `ca_file`: PEM file with further certificate authorities to trust.
     - `allowed_hosts`: hosts beside the broker's own that credentials may be sent to.
     - `keep_warm`: renew the session after each daily end without being asked, so that the first order of the
@@ -47,6 +50,12 @@ class Session(SessionBase):
     - `on_store_loss`: what a new login does while the store cannot be used: ``"refuse"`` it with
       `StoreUnavailableError`, or ``"login"`` all the same, unknown to other programs. A live session is
       served.
+    - `rate_limits`: limits of your own in place of the broker's, for example
+      ``{"orders": {"per_second": 5, "per_hour": None}}``: a limit that is not named stays the broker's,
+      ``None`` is no limit. SmartAPI's groups have the documented limits; Samco documents none, and its
+      groups ``"orders"`` and ``"other"`` have none. The sessions of an account in this process count
+      together. A call waits for its slot for half of its `timeout` at most; `RateLimitedError` says when
+      there is one again, and nothing was sent.
 
     Raises `InvalidInputError` with the field that is wrong. ``with`` closes it at the end; closing
     forgets the token in this process and never logs out.
@@ -75,6 +84,32 @@ class Session(SessionBase):
             headers = self._native.headers().wait()
         return headers
 
+    def stream_headers(self, stream: Optional[Stream] = None) -> dict[str, str]:
+        """The headers of a handshake with one of the broker's WebSockets, with the live tokens; logs in if
+        there are none. Ask anew for each connection: the tokens change with each login.
+
+        - Samco: ``"stream"`` (``wss://stream.samco.in``; documented), with ``x-session-token``.
+        - SmartAPI: ``"smart-stream"``, the market stream (``wss://smartapisocket.angelone.in/smart-stream``),
+          with ``Authorization``, ``x-api-key``, ``x-client-code`` and ``x-feed-token``, the default; and
+          ``"smart-order-update"`` (``wss://tns.angelone.in/smart-order-update``), with ``Authorization``
+          (documented).
+
+        Raises as `token`; `InvalidInputError` (field ``stream``) for a stream that the broker does not have;
+        `MalformedResponseError` when the login gave no feed token.
+        """
+        headers: dict[str, str] = self._native.stream_headers(stream).wait()
+        return headers
+
+    def feed_token(self) -> str:
+        """SmartAPI's feed token, which its market stream wants; logs in if there is none. It alone opens the
+        stream (documented): keep it as you keep the token.
+
+        Raises as `token`; `InvalidInputError` (field ``feed_token``) at Samco, which has none;
+        `MalformedResponseError` when the login gave none.
+        """
+        token: str = self._native.feed_token().wait()
+        return token
+
     def whoami(self) -> WhoAmI:
         """Which address the broker sees, which are registered, and whether orders from here will be accepted.
 
@@ -82,6 +117,21 @@ class Session(SessionBase):
         ``"unsupported"`` and nothing is sent. Raises as `get`.
         """
         return WhoAmI(**self._native.whoami().wait())
+
+    def preflight(self, *, strict: bool = False) -> Preflight:
+        """Whether this host can place orders now: before 09:15 IST rather than at the first order.
+
+        It makes sure of a session (and logs in if there is none), asks the broker which address it sees where
+        it can tell, and looks at the clock, the session's end, the network path (IPv4, `source_ip`, a proxy,
+        which changes the address that the broker sees) and the store. No order is sent. What fails is a check
+        of the answer with the error in it, not an exception.
+
+        - `strict`: be ready only if every check passed. SmartAPI never is: it has no call that tells which
+          address it sees (documented), so that its check ``static_ip`` is ``"unknown"``.
+
+        Raises `InvalidInputError` (field ``strict``), and `CancelledError` when the program ends.
+        """
+        return read_preflight(self._native.preflight(strict).wait())
 
     def profile(self) -> Profile:
         """Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own.
@@ -103,9 +153,12 @@ class Session(SessionBase):
         - `path` begins with ``/``, and is not that of the login or logout.
         - `params` are the query, encoded for you.
         - `json` is written as the body; `headers` are sent beside the session's own.
-        - `replay_safe`: whether the call may be repeated after a renewal or a broken connection. By default a
-          GET may, and a POST that the broker documents as a read.
-        - `timeout`: seconds for this request in place of the session's.
+        - `replay_safe`: whether the call may be repeated: once after a renewal, once when a kept connection
+          had died before the reply began, and twice after a gateway's 502, 503 or 504 or SmartAPI's AB1004
+          or AB2001, after up to 0.2 and 0.4 seconds or what ``Retry-After`` asks for. By default a GET may,
+          and a POST that the broker documents as a read.
+        - `timeout`: seconds for this call with its repetitions in place of the session's; a login counts on
+          its own.
 
         Raises as `token`, and `InvalidInputError`, `StaticIpMismatchError`, `RateLimitedError`,
         `TimeoutError`, `NetworkError`, `BrokerUnavailableError`, `BrokerRejectedError`,

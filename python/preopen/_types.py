@@ -19,6 +19,7 @@ __all__ = [
     "LoginStart",
     "Logout",
     "Profile",
+    "Rejection",
     "Reply",
     "SessionEvent",
     "SessionState",
@@ -63,15 +64,46 @@ def _rebuild(kind: type[_Value], fields: Mapping[str, Any]) -> _Value:
     return kind(**fields)
 
 
+class Rejection(_Value):
+    """One part of a request that the broker refused in a reply that is a success.
+
+    An order that it rejected at once, one of several, a position that was not squared off (Samco,
+    documented), or a symbol without a quote (SmartAPI, documented). An order that is rejected later is in the
+    order book only.
+    """
+
+    __slots__ = ("at", "order_id", "reason")
+
+    #: Where it stands in the data, as a JSON pointer: ``"/orders/0"``, or ``""`` for the whole of it.
+    at: str
+    #: The order's number, if it was given one.
+    order_id: Optional[str]
+    #: The broker's reason on one line, ``""`` if it gave none.
+    reason: str
+
+
 class Reply(_Value):
     """A broker's reply, out of its envelope.
 
+    It says that the broker took the call, not that it did what was asked: look at `rejections`, and later at
+    the order book.
+
     The envelopes are as documented by the brokers: Samco puts its data beside ``status``, ``statusMessage``,
-    ``serverTime`` and ``msgId``; SmartAPI puts it under ``data`` beside ``status``, ``message``,
-    ``errorcode``.
+    ``serverTime`` and ``msgId``, a few calls under ``data``; SmartAPI puts it under ``data`` beside
+    ``status``, ``message``, ``errorcode``.
     """
 
-    __slots__ = ("data", "http_status", "message", "message_id", "server_time")
+    __slots__ = (
+        "data",
+        "http_status",
+        "message",
+        "message_id",
+        "rejections",
+        "server_time",
+        "status",
+        "text",
+        "validation_errors",
+    )
 
     #: The data: dicts, lists, str, int, float, bool and None, keys in the broker's order.
     data: Any
@@ -81,15 +113,25 @@ class Reply(_Value):
     server_time: Optional[datetime]
     #: Samco's ``msgId``, if there is one.
     message_id: Optional[str]
+    #: What the broker found wrong with the request although it took it.
+    validation_errors: list[str]
+    #: The broker's own word for success, ``"Success"`` or ``"true"``; ``None`` where the reply has none.
+    status: Optional[str]
+    #: The parts of an accepted request that the broker refused.
+    rejections: list[Rejection]
     #: HTTP status.
     http_status: int
+    #: The body exactly as the broker sent it; ``json.loads(reply.text, parse_float=Decimal)`` has every
+    #: number as it was written. It may hold what the data holds, so it is not in the ``repr``.
+    text: str
 
     def __repr__(self) -> str:
         # The data may be long and private: it is shown when it is asked for.
         data = type(self.data).__name__
         if isinstance(self.data, (dict, list)):
             data += f" of {len(self.data)}"
-        return f"Reply(http_status={self.http_status}, message={self.message!r}, data=<{data}>)"
+        refused = f", rejections={self.rejections!r}" if self.rejections else ""
+        return f"Reply(http_status={self.http_status}, message={self.message!r}{refused}, data=<{data}>)"
 
 
 class WhoAmI(_Value):
@@ -238,6 +280,7 @@ def _error(info: Optional[Mapping[str, Any]]) -> Optional[PreopenError]:
 def read_reply(info: dict[str, Any]) -> Reply:
     """A reply of the native module."""
     info["server_time"] = _time(info.pop("server_time_ms"))
+    info["rejections"] = [Rejection(**one) for one in info["rejections"]]
     return Reply(**info)
 
 

@@ -61,14 +61,15 @@ class PreopenError(Exception):
     message_id: Optional[str]
     #: The broker's time, as told by the reply: aware, in UTC.
     server_time: Optional[datetime]
-    #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"`` or ``"unknown"``;
+    #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"``,
+    #: ``"password"`` (Samco's deprecated calls) or ``"unknown"``;
     #: `AccountActionRequiredError`: ``"app_login"``, ``"not_subscribed"`` or ``"blocked"``.
     which: Optional[str]
     #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,
     #: ``"not_answered"`` (the callback for a secret gave ``None``), ``"store_unreadable"``,
-    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens that the
-    #: code gave), ``"consent_needed"`` (the user must log in at the broker's page) or ``"consent_denied"``
-    #: (the user cancelled there, or the page refused).
+    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens
+    #: that the code gave), ``"consent_needed"`` (the user must log in at the broker's page) or
+    #: ``"consent_denied"`` (the user cancelled there, or the page refused).
     reason: Optional[str]
     #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
     #: ``"read"``.
@@ -76,7 +77,7 @@ class PreopenError(Exception):
     #: Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely
     #: cause: correct this machine's clock.
     clock_skew: Optional[float]
-    #: `RateLimitedError`: seconds to wait, when the broker said so.
+    #: `RateLimitedError`: seconds to wait, when the broker or a limit said so.
     retry_after: Optional[float]
     #: `StaticIpMismatchError`: the address that the broker saw.
     source_ip: Optional[str]
@@ -88,7 +89,9 @@ class PreopenError(Exception):
     field: Optional[str]
     #: `BrokerRejectedError`: what the broker found wrong with the request.
     validation_errors: list[str]
-    #: `MalformedResponseError`: the start of the reply, with every known secret removed.
+    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells
+    #: the whole order that it refuses, documented) the start of that, as JSON. One line of at most 512
+    #: characters, without any known secret, and never that of a login.
     body: Optional[str]
     #: Messages of the lower-level causes, nearest first.
     causes: list[str]
@@ -163,7 +166,8 @@ class StaticIpMismatchError(PreopenError, PermissionError):
 
 
 class RateLimitedError(PreopenError):
-    """Too many calls: wait `retry_after` or `advice_seconds`."""
+    """Too many calls: wait `retry_after` or `advice_seconds`. Without an `http_status` a limit of this
+    account refused it, and nothing was sent."""
 
     code = "rate_limited"
 

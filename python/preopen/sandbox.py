@@ -261,6 +261,19 @@ class Sandbox:
         """Forgets what the broker saw."""
         self._control("DELETE", "/requests")
 
+    def change_account(self, account: str, **changes: Any) -> dict[str, Any]:
+        """Changes a fake account, by its id or client code, and returns all of it as it is then.
+
+        `changes`: ``redirect_url``, ``primary_ip``, ``secondary_ip``, ``api_key``, ``blocked``,
+        ``app_active``; at Samco ``password``, ``api_secret``, ``secret_api_key``, ``subscribed``,
+        ``needs_app_login``; at Angel One ``pin``, ``totp_secret``. `accounts` keeps what the sandbox started
+        with.
+        """
+        from urllib.parse import quote
+
+        changed: dict[str, Any] = self._control("PATCH", "/accounts/" + quote(account, safe=""), changes)
+        return changed
+
     def consent(self, url: str, approve: bool = True, account: Optional[str] = None) -> str:
         """Plays the person at the browser that a client sends to `url`, Samco's authorize page or SmartAPI's
         publisher login, and returns the address that the browser is sent to, without following it.

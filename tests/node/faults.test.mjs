@@ -1,4 +1,4 @@
-// What goes wrong between a session and a broker, and the class that each becomes. No error shows a secret.
+// What goes wrong between a session and a broker beyond the rows of tests/faults/matrix.json. No error shows a secret.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -64,55 +64,6 @@ for (const [title, [name, which, credentials, calls]] of Object.entries(WRONG)) 
     assert.equal((await logins(name)) - before, calls);
   });
 }
-
-const REPLIES = {
-  "an HTML page": [{ status: 502, bodyKind: "html" }, "BrokerUnavailableError"],
-  "an HTML page with status 200": [{ status: 200, body: "<html>maintenance</html>" }, "BrokerUnavailableError"],
-  "an empty body": [{ bodyKind: "empty" }, "BrokerUnavailableError"],
-  "a body of 10 MB": [{ bodyKind: "large" }, "MalformedResponseError"],
-  "a compressed bomb": [{ bodyKind: "gzip_bomb" }, "MalformedResponseError"],
-  "a truncated body": [{ bodyKind: "malformed" }, "MalformedResponseError"],
-  "a redirect to another host": [{ redirectTo: "https://evil.example/steal" }, "BrokerUnavailableError"],
-  "a rate limit": [{ status: 429, body: "slow down", headers: { "retry-after": "7" } }, "RateLimitedError"],
-  "a reset connection": [{ reset: "before" }, "NetworkError"],
-  "a silent server": [{ stall: "before" }, "TimeoutError"],
-  "a reply that stops in the middle": [{ stall: true }, "TimeoutError"],
-};
-
-for (const [title, [spec, name]] of Object.entries(REPLIES)) {
-  test(`${title} in place of a login or a quote is ${name}`, async () => {
-    try {
-      const session = broker.session("samco", { timeout: 0.4 });
-      await broker.fault("samco", LOGIN.samco, { ...spec, times: 5 });
-      const login = await failure(session.token());
-      assert.equal(login.name, name, String(login));
-      assert.equal(login.endpoint, `POST ${LOGIN.samco}`);
-      await broker.clearFaults();
-      // The next try heals it; `reset()` ends the wait that the broker asked for.
-      session.reset();
-      const token = await session.token();
-      await broker.fault("samco", QUOTE, { ...spec, times: 5 });
-      const read = await failure(session.get(QUOTE, { params: { symbolName: "INFY" } }), [token.expose()]);
-      assert.equal(read.name, name, String(read));
-      assert.equal(read.endpoint, `GET ${QUOTE}`);
-      if (name === "RateLimitedError") assert.deepEqual([read.retryAfter, read.advice, read.adviceSeconds], [7, "after", 7]);
-    } finally {
-      await broker.clearFaults();
-    }
-  });
-}
-
-test("a write whose reply is lost has an unknown outcome and is sent once", async () => {
-  const session = broker.session("samco");
-  await session.token();
-  const before = await count(broker, "samco", ORDER);
-  await broker.fault("samco", ORDER, { reset: "after", times: 5 });
-  const error = await failure(session.post(ORDER, { json: { symbolName: "INFY" } }));
-  await broker.clearFaults();
-  assert.ok(error instanceof preopen.OutcomeUnknownError, String(error));
-  assert.equal(error.retryable, false);
-  assert.equal((await count(broker, "samco", ORDER)) - before, 1);
-});
 
 test("a dead server is a network error in the phase connect", async () => {
   const server = createServer().listen(0, "127.0.0.1");

@@ -54,6 +54,8 @@ test("a person at the browser, and the inbox", () =>
     const stayed = await settled(broker.consent(url, { account: "SBX002" }));
     assert.ok(stayed.error instanceof SandboxError);
     assert.match(stayed.error.message, /EOAUTH008/);
+    await broker.changeAccount(account, { redirectUrl: "http://127.0.0.1:8123/" });
+    assert.match((await settled(broker.consent(url))).error.message, /EOAUTH002/);
     assert.deepEqual(await broker.inbox(), []);
     await fetch(`${broker.samcoUrl}/otp/generateOtp`, { method: "POST", body: JSON.stringify({ uid: account }) });
     const messages = await broker.inbox();

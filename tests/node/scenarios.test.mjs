@@ -16,6 +16,16 @@ const SESSION_STEPS = {
   },
   whoami: ({ session }) => session.whoami(),
   profile: ({ session }) => session.profile(),
+  preflight: async ({ session }, { strict }) => {
+    const { ready, checks } = await session.preflight({ strict });
+    const by = (field) => Object.fromEntries(checks.map((check) => [check.name, field(check)]));
+    return { strict, ready, checks: by(({ status }) => status), errors: by(({ error }) => (error ? errorFields(error) : null)) };
+  },
+  stream_headers: async ({ session }, { stream }) => ({
+    stream,
+    headers: Object.keys(await session.streamHeaders({ stream: stream ?? undefined })),
+  }),
+  feed_token: async ({ session }) => ({ given: (await session.feedToken()).length > 0 }),
   logout: ({ session }) => session.logout(),
   invalidate: ({ session }, generation) => session.invalidate(generation),
   reset: ({ session }) => session.reset(),
@@ -142,6 +152,10 @@ function credentials(story, { callbacks = {}, steps, credentials: kind, trust_mi
   return story.name === "samco" ? story.broker.samcoCredentials(0, values) : story.broker.angeloneCredentials(0, values);
 }
 
+function limits({ rate_limits: groups }) {
+  return groups && Object.fromEntries(Object.entries(groups).map(([group, rates]) => [group, camel(rates)]));
+}
+
 async function tell(scenario, asynchronous) {
   const broker = await Sandbox.start();
   const rate = scenario.rate ?? 0;
@@ -155,7 +169,7 @@ async function tell(scenario, asynchronous) {
     await broker.clock.setRate(rate);
     story.follow(await broker.clock.set(scenario.at));
     const own = credentials(story, scenario, asynchronous);
-    story.open = () => broker.session(scenario.broker, { credentials: own, keepWarm: scenario.keep_warm ?? false });
+    story.open = () => broker.session(scenario.broker, { credentials: own, keepWarm: scenario.keep_warm ?? false, rateLimits: limits(scenario) });
     story.session = story.open();
     for (const [number, step] of scenario.steps.entries()) {
       await check(story, step, `step ${number + 1}: ${JSON.stringify(step)}`);

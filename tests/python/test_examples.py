@@ -95,11 +95,16 @@ def connector(example):
     return connect
 
 
-HEADERS = {"samco": "x-session-token", "angelone": "authorization"}
+HEADERS = {
+    "stream": "x-session-token",
+    "smart-order-update": "authorization",
+    "smart-stream": "authorization",
+}
 
 
-@pytest.mark.parametrize("broker", HEADERS)
-def test_a_websocket_is_always_on_the_live_token(sandbox, example, broker):
+@pytest.mark.parametrize("stream", HEADERS)
+def test_a_websocket_is_always_on_the_live_token(sandbox, example, stream):
+    broker = "samco" if stream == "stream" else "angelone"
     received = []
 
     async def receive(socket):
@@ -108,9 +113,9 @@ def test_a_websocket_is_always_on_the_live_token(sandbox, example, broker):
 
     async def main():
         session = sandbox.async_session(broker)
-        async with Server(HEADERS[broker]) as server:
+        async with Server(HEADERS[stream]) as server:
             streaming = asyncio.ensure_future(
-                example.keep_streaming(session, receive, server.url, connector(example), 0.01)
+                example.keep_streaming(session, receive, server.url, connector(example), 0.01, stream)
             )
 
             async def connected(seconds=10):

@@ -1,4 +1,4 @@
-"""The Python blocks of the README and of the page on stores: they run without an account, or compile."""
+"""The Python blocks of the README and of pages of docs/: they run without an account, or compile."""
 
 import ast
 import re
@@ -6,7 +6,13 @@ import re
 import pytest
 from conftest import ROOT
 
-PAGES = ("README.md", "docs/stores.md")
+PAGES = (
+    "README.md",
+    "docs/stores.md",
+    "docs/static-ip.md",
+    "docs/oauth.md",
+    "docs/migrating-from-samco-legacy.md",
+)
 README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 RUN = re.findall(

@@ -67,6 +67,13 @@ def test_consent_and_inbox(sandbox):
     with pytest.raises(preopen.InvalidInputError, match="url is not on this sandbox"):
         sandbox.consent("https://broker.example/app/oauth/authorize")
 
+    changed = sandbox.change_account(
+        sandbox._account("samco", 0)["account"], redirect_url="http://127.0.0.1:8123/"
+    )
+    assert changed["redirect_url"] == "http://127.0.0.1:8123/"
+    with pytest.raises(preopen.InvalidInputError, match="EOAUTH002"):
+        sandbox.consent(url)
+
     assert sandbox.inbox() == []
     account = sandbox._account("samco", 0)["account"]
     request = urllib.request.Request(
@@ -84,14 +91,14 @@ def test_consent_and_inbox(sandbox):
 
 def test_faults_requests_switches_and_addresses(sandbox):
     session = sandbox.session("samco")
-    sandbox.fault("samco", READ["samco"], status=503, body="busy")
+    sandbox.fault("samco", READ["samco"], status=500, body="busy")
     with pytest.raises(preopen.BrokerUnavailableError):
         session.get(READ["samco"], params=QUOTE)
     sandbox.fault("samco", READ["samco"], status=503, times=5)
     sandbox.clear_faults()
     assert session.get(READ["samco"], params=QUOTE).http_status == 200
     seen = sandbox.requests("samco", READ["samco"])
-    assert (seen.count, [one["status"] for one in seen.requests]) == (2, [503, 200])
+    assert (seen.count, [one["status"] for one in seen.requests]) == (2, [500, 200])
     assert repr(seen) == "Requests(count=2)"
     assert sandbox.requests().count == 3
     sandbox.clear_requests()

@@ -120,6 +120,7 @@ class Story:
         kind_of = scenario.get("credentials", self.broker)
         credentials = self.credentials(kind_of, wrong, callbacks, asynchronous)
         options = {"credentials": credentials, "keep_warm": scenario.get("keep_warm", False)}
+        options["rate_limits"] = scenario.get("rate_limits")
         self.again = lambda: kind(sandbox, self.broker, **options)
         self.direct = lambda: kind(sandbox, self.broker)
         self.before, self.actor = None, self.again()
@@ -208,6 +209,14 @@ class Story:
             assert_has(event, fields, f"{where}[{number}]")
         assert self.actor.next_event(QUIET) is None, where
 
+    def preflight(self, step, where):
+        expected = dict(step["preflight"])
+        strict = expected.pop("strict", False)
+        found = self.actor.do("preflight", strict=strict)
+        checks = {check.name: check.status for check in found.checks}
+        errors = {check.name: check.error for check in found.checks}
+        assert_has({"ready": found.ready, "checks": checks, "errors": errors}, expected, where)
+
     def wait_calls(self, step, where):
         for path, count in step["wait_calls"].items():
             until(lambda: self.sandbox.requests(self.broker, path).count >= count, PATIENCE)  # noqa: B023
@@ -274,6 +283,14 @@ class Story:
     def fault(self, step, where):
         self.sandbox.fault(self.broker, **step["fault"])
 
+    def stream_headers(self, step, where):
+        stream = step["stream_headers"]["stream"]
+        headers = self.actor.do("stream_headers", *([] if stream is None else [stream]))
+        assert list(headers) == step["stream_headers"]["headers"], where
+
+    def feed_token(self, step, where):
+        assert len(self.actor.do("feed_token")) > 0, where
+
     def source_ip(self, step, where):
         self.sandbox.set_source_ip(step["source_ip"])
 
@@ -296,6 +313,7 @@ STEPS = {
     "state": asks("state"),
     "whoami": asks("whoami"),
     "profile": asks("profile"),
+    "preflight": Story.preflight,
     "logout": asks("logout"),
     "reset": does("reset"),
     "close": does("close"),
@@ -306,6 +324,8 @@ STEPS = {
     "wait_calls": Story.wait_calls,
     "asked": Story.asked,
     "hand_over": Story.hand_over,
+    "stream_headers": Story.stream_headers,
+    "feed_token": Story.feed_token,
     "begin_login": Story.begin_login,
     "consent": Story.consent,
     "complete_login": Story.complete_login,

@@ -20,6 +20,7 @@ pub(crate) struct NativeOptions {
     pub keep_warm: Option<bool>,
     pub store_key: Option<String>,
     pub on_store_loss: Option<String>,
+    pub rate_limits: Option<String>,
 }
 
 impl NativeOptions {
@@ -36,6 +37,7 @@ impl NativeOptions {
             store: None,
             store_key: self.store_key.map(Secret::new),
             on_store_loss: self.on_store_loss,
+            rate_limits: self.rate_limits,
             clock: None,
         }
     }
@@ -76,7 +78,7 @@ impl NativeCall {
     }
 }
 
-fn pairs(flat: Vec<String>) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn pairs(flat: Vec<String>) -> impl Iterator<Item = (String, String)> {
     let mut texts = flat.into_iter();
     std::iter::from_fn(move || texts.next().zip(texts.next()))
 }

@@ -9,7 +9,8 @@ use preopen_ffi::preopen::{LoginCode, LoginStart, Reply, Result, SamcoLegacyCall
 use preopen_ffi::{LoginSettings, LoginUnderWay};
 
 use crate::outcome::{NativeCancel, Outcome, run};
-use crate::session::{NativeSession, reply_text};
+use crate::reply::ReplyRecord;
+use crate::session::NativeSession;
 
 /// A login that was begun, on its way out: the page goes straight into JavaScript, without a copy that Rust could not wipe.
 pub(crate) struct StartRecord(LoginStart);
@@ -164,7 +165,7 @@ impl NativeLegacy {
         cancel: Option<&mut NativeCancel>,
     ) -> napi::Result<Object<'env>> {
         let calls = self.inner.clone();
-        run(env, cancel, async move { text(calls.generate_otp().await) })
+        run(env, cancel, async move { record(calls.generate_otp().await) })
     }
 
     /// Has the secret API key mailed.
@@ -177,11 +178,9 @@ impl NativeLegacy {
     ) -> napi::Result<Object<'env>> {
         let calls = self.inner.clone();
         let otp = Secret::new(otp);
-        run(
-            env,
-            cancel,
-            async move { text(calls.generate_secret_key(otp).await) },
-        )
+        run(env, cancel, async move {
+            record(calls.generate_secret_key(otp).await)
+        })
     }
 
     /// Registers the addresses.
@@ -195,7 +194,7 @@ impl NativeLegacy {
     ) -> napi::Result<Object<'env>> {
         let calls = self.inner.clone();
         run(env, cancel, async move {
-            text(calls.register_ips(&primary, secondary.as_deref()).await)
+            record(calls.register_ips(&primary, secondary.as_deref()).await)
         })
     }
 
@@ -210,11 +209,11 @@ impl NativeLegacy {
     ) -> napi::Result<Object<'env>> {
         let calls = self.inner.clone();
         run(env, cancel, async move {
-            text(calls.update_ips(&primary, secondary.as_deref()).await)
+            record(calls.update_ips(&primary, secondary.as_deref()).await)
         })
     }
 }
 
-fn text(reply: Result<Reply>) -> Result<String> {
-    reply.map(|reply| reply_text(&reply))
+fn record(reply: Result<Reply>) -> Result<ReplyRecord> {
+    reply.map(ReplyRecord::from)
 }

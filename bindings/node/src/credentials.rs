@@ -6,6 +6,7 @@ use preopen_ffi::Credentials;
 use preopen_ffi::preopen::{AngelOne, Samco, TotpSource};
 
 use crate::ask::{Answerer, ask, source};
+use crate::call::pairs;
 
 /// Credentials of one account; nothing reads them back.
 #[napi]
@@ -25,7 +26,8 @@ impl NativeCredentials {
         })
     }
 
-    /// SmartAPI's direct login. `typed` tells that `totp` is asked for the six-digit code, not for the secret.
+    /// SmartAPI's direct login. `typed` tells that `totp` is asked for the six-digit code, not for the secret; `told` are
+    /// names and values in turn, for the headers that tell of the machine.
     #[napi(factory)]
     pub fn angel_one(
         api_key: String,
@@ -33,14 +35,18 @@ impl NativeCredentials {
         pin: Either<String, Answerer<'_>>,
         totp: Either<String, Answerer<'_>>,
         typed: bool,
+        told: Vec<String>,
     ) -> napi::Result<Self> {
         let pin = source("pin", pin)?;
         let totp = match totp {
             Either::B(function) if typed => TotpSource::Typed(ask("totp", &function)?),
             secret => TotpSource::Secret(source("totp_secret", secret)?),
         };
+        let credentials = preopen_ffi::told(AngelOne::new(api_key, client_code, pin, totp), pairs(told));
+        // The names are those of `node/src/credentials.ts`.
+        let angel_one = credentials.map_err(|error| napi::Error::from_reason(error.to_string()))?;
         Ok(Self {
-            inner: Credentials::AngelOne(AngelOne::new(api_key, client_code, pin, totp)),
+            inner: Credentials::AngelOne(angel_one),
         })
     }
 }

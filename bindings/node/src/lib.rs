@@ -17,8 +17,11 @@ mod credentials;
 mod events;
 mod logins;
 mod outcome;
+mod reply;
 mod session;
+mod static_ip;
 mod store;
+mod streams;
 
 use napi_derive::napi;
 

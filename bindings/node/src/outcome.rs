@@ -74,6 +74,12 @@ impl HeadersRecord {
         let generation = if after == Some(before) { before } else { 0 };
         Ok(Self { generation, headers })
     }
+
+    /// Headers that nobody keeps.
+    pub(crate) fn passing(headers: Headers) -> Self {
+        let generation = 0;
+        Self { generation, headers }
+    }
 }
 
 impl ToNapiValue for HeadersRecord {

@@ -3,15 +3,15 @@
 use napi::bindgen_prelude::{ClassInstance, Function, Object};
 use napi::{Either, Env};
 use napi_derive::napi;
-use preopen_ffi::preopen::{Reply, Result, SealKey, Secret, Session};
-use preopen_ffi::{LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo};
-use serde::Serialize;
+use preopen_ffi::preopen::{Result, SealKey, Secret, Session};
+use preopen_ffi::{LogoutInfo, PreflightInfo, ProfileInfo, StateInfo, WhoAmIInfo};
 
 use crate::call::{NativeCall, NativeOptions};
 use crate::clock::NativeClock;
 use crate::credentials::NativeCredentials;
 use crate::events::NativeEvents;
 use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, number, run};
+use crate::reply::ReplyRecord;
 use crate::store::{NativeStore, choice};
 
 /// A broker session.
@@ -19,22 +19,6 @@ use crate::store::{NativeStore, choice};
 #[derive(Debug)]
 pub struct NativeSession {
     pub(crate) inner: Session,
-}
-
-/// A reply as it crosses: its data beside the rest, all of it one JSON text.
-#[derive(Serialize)]
-struct ReplyText<'a> {
-    data: &'a preopen_ffi::preopen::Json,
-    #[serde(flatten)]
-    info: ReplyInfo,
-}
-
-/// A reply as JSON text.
-pub(crate) fn reply_text(reply: &Reply) -> String {
-    json(&ReplyText {
-        data: &reply.data,
-        info: ReplyInfo::from(reply),
-    })
 }
 
 /// Checks everything and makes a session; no I/O.
@@ -128,6 +112,22 @@ impl NativeSession {
         })
     }
 
+    /// Whether this host can place orders now.
+    #[napi]
+    pub fn preflight<'env>(
+        &self,
+        env: &'env Env,
+        strict: bool,
+        cancel: Option<&mut NativeCancel>,
+    ) -> napi::Result<Object<'env>> {
+        let session = self.inner.clone();
+        run(env, cancel, async move {
+            let found = session.preflight().await;
+            let found = if strict { found.strict() } else { found };
+            Ok(json(&PreflightInfo::from(found)))
+        })
+    }
+
     /// Who the session belongs to.
     #[napi]
     pub fn profile<'env>(
@@ -153,7 +153,7 @@ impl NativeSession {
         let call = call.on(&self.inner);
         run(env, cancel, async move {
             let reply = call?.send().await?;
-            Ok(reply_text(&reply))
+            Ok(ReplyRecord::from(reply))
         })
     }
 

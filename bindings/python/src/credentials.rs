@@ -1,9 +1,10 @@
 //! Credentials, kept in Rust: Python cannot read them back. A secret that is asked for is a callback of the session.
 
-use preopen_ffi::Credentials as Flat;
 use preopen_ffi::preopen::{AngelOne, Error, Result, Samco, Secret, SecretSource, TotpSource};
+use preopen_ffi::{Credentials as Flat, told};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::convert::{text, text_value};
 use crate::error::lift;
@@ -26,6 +27,7 @@ enum Known {
         client_code: String,
         pin: Part,
         totp: Totp,
+        told: Vec<(String, String)>,
     },
     Other(logins::Asking),
 }
@@ -111,7 +113,7 @@ impl Credentials {
     }
 
     /// The credentials of one session, whose callbacks are called for what is not known.
-    pub(crate) fn complete(&self, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<Flat> {
+    pub(crate) fn complete(&self, py: Python<'_>, callbacks: Option<&Bound<'_, PyAny>>) -> PyResult<Flat> {
         Ok(match &self.0 {
             Known::All(flat) => flat.clone(),
             Known::Samco { api_key, api_secret } => Flat::Samco(Samco::new(
@@ -123,12 +125,12 @@ impl Credentials {
                 client_code,
                 pin,
                 totp,
-            } => Flat::AngelOne(AngelOne::new(
-                api_key.clone(),
-                client_code.clone(),
-                pin.source(callbacks, "pin")?,
-                totp.source(callbacks)?,
-            )),
+                told: what,
+            } => {
+                let (pin, totp) = (pin.source(callbacks, "pin")?, totp.source(callbacks)?);
+                let angel_one = AngelOne::new(api_key.clone(), client_code.clone(), pin, totp);
+                Flat::AngelOne(lift(py, told(angel_one, what.iter().cloned()))?)
+            }
             Known::Other(other) => other.complete(callbacks)?,
         })
     }
@@ -148,7 +150,8 @@ impl Credentials {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (api_key, client_code, pin, totp_secret, totp))]
+    #[pyo3(signature = (api_key, client_code, pin, totp_secret, totp, told))]
+    #[allow(clippy::too_many_arguments, reason = "one per credential")]
     fn angel_one(
         py: Python<'_>,
         api_key: &Bound<'_, PyAny>,
@@ -156,13 +159,23 @@ impl Credentials {
         pin: &Bound<'_, PyAny>,
         totp_secret: Option<&Bound<'_, PyAny>>,
         totp: Option<&Bound<'_, PyAny>>,
+        told: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let make = || {
+            let told = told
+                .iter()
+                .filter(|(_, value)| !value.is_none())
+                .map(|(name, value)| {
+                    let name = text(&name, "credentials")?;
+                    let value = text(&value, &name)?;
+                    Ok((name, value))
+                });
             Ok(Known::AngelOne {
                 api_key: Secret::new(text(api_key, "api_key")?),
                 client_code: text(client_code, "client_code")?,
                 pin: Part::read(pin, "pin")?,
                 totp: Totp::read(totp_secret, totp)?,
+                told: told.collect::<Result<_>>()?,
             })
         };
         lift(py, make()).map(Self)

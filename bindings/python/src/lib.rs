@@ -12,6 +12,7 @@ mod gate;
 mod logins;
 mod prompt;
 mod session;
+mod static_ip;
 mod store;
 mod token;
 mod work;
@@ -87,5 +88,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;
+    module.add_function(wrap_pyfunction!(static_ip::static_ip_may_change, module)?)?;
     gate::close_at_exit(module.py())
 }

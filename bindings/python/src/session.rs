@@ -37,7 +37,7 @@ impl Session {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, callbacks, clock))]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, rate_limits, callbacks, clock))]
     #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
     fn new(
         py: Python<'_>,
@@ -53,6 +53,7 @@ impl Session {
         store: Option<&Bound<'_, PyAny>>,
         store_key: Option<&Bound<'_, PyAny>>,
         on_store_loss: Option<&Bound<'_, PyAny>>,
+        rate_limits: Option<&Bound<'_, PyAny>>,
         callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
@@ -70,13 +71,14 @@ impl Session {
                 store: None,
                 store_key: optional(store_key, "store_key", text)?.map(Secret::new),
                 on_store_loss: optional(on_store_loss, "on_store_loss", text)?,
+                rate_limits: optional(rate_limits, "rate_limits", text)?,
                 clock: clock.map(|clock| clock.0.clone()),
             };
             Ok(config)
         };
         let mut config = lift(py, config())?;
         config.store = store.map(|store| store::choice(store, callbacks)).transpose()?;
-        let complete = credentials.complete(callbacks)?;
+        let complete = credentials.complete(py, callbacks)?;
         let session = lift(py, config.build(complete))?;
         let asks = credentials.asks();
         Ok(Self { session, asks })
@@ -123,8 +125,24 @@ impl Session {
         self.work(py, Operation::WhoAmI(self.session.clone()))
     }
 
+    fn preflight(&self, py: Python<'_>, strict: &Bound<'_, PyAny>) -> PyResult<Work> {
+        let strict = lift(py, flag(strict, "strict"))?;
+        self.work(py, Operation::Preflight(self.session.clone(), strict))
+    }
+
     fn profile(&self, py: Python<'_>) -> PyResult<Work> {
         self.work(py, Operation::Profile(self.session.clone()))
+    }
+
+    /// The headers of a stream's handshake.
+    fn stream_headers(&self, py: Python<'_>, stream: Option<&Bound<'_, PyAny>>) -> PyResult<Work> {
+        let stream = lift(py, optional(stream, "stream", text))?;
+        self.work(py, Operation::StreamHeaders(self.session.clone(), stream))
+    }
+
+    /// The feed token, as text.
+    fn feed_token(&self, py: Python<'_>) -> PyResult<Work> {
+        self.work(py, Operation::FeedToken(self.session.clone()))
     }
 
     fn logout(&self, py: Python<'_>) -> PyResult<Work> {

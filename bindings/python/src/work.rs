@@ -9,7 +9,8 @@ use preopen_ffi::preopen::{
     Session, Token as RustToken,
 };
 use preopen_ffi::{
-    ForeignStore, Listener, LogoutInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store, runtime,
+    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store,
+    runtime,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -26,7 +27,11 @@ use crate::token::Token;
 pub(crate) enum Operation {
     Token(Session),
     Headers(Session),
+    StreamHeaders(Session, Option<String>),
+    FeedToken(Session),
     WhoAmI(Session),
+    /// Strictly, if so.
+    Preflight(Session, bool),
     Profile(Session),
     Logout(Session),
     Call(Box<Call>),
@@ -43,6 +48,7 @@ pub(crate) enum Outcome {
     Token(RustToken),
     Headers(Headers),
     WhoAmI(WhoAmIInfo),
+    Preflight(Box<PreflightInfo>),
     Profile(ProfileInfo),
     Logout(Box<LogoutInfo>),
     Reply(Reply),
@@ -60,9 +66,21 @@ impl Operation {
         match self {
             Self::Token(session) => Box::pin(async move { session.token().await.map(Outcome::Token) }),
             Self::Headers(session) => Box::pin(async move { session.headers().await.map(Outcome::Headers) }),
+            Self::StreamHeaders(session, stream) => Box::pin(async move {
+                let headers = session.stream_headers(stream.as_deref()).await;
+                headers.map(Outcome::Headers)
+            }),
+            Self::FeedToken(session) => {
+                Box::pin(async move { session.feed_token().await.map(Outcome::Text) })
+            }
             Self::WhoAmI(session) => {
                 Box::pin(async move { session.whoami().await.map(|who| Outcome::WhoAmI(who.into())) })
             }
+            Self::Preflight(session, strict) => Box::pin(async move {
+                let found = session.preflight().await;
+                let found = if strict { found.strict() } else { found };
+                Ok(Outcome::Preflight(Box::new(found.into())))
+            }),
             Self::Profile(session) => Box::pin(async move {
                 session
                     .profile()
@@ -99,11 +117,13 @@ impl Outcome {
             Self::Token(token) => Bound::new(py, Token(token.clone())).map(Bound::into_any),
             Self::Headers(headers) => headers_dict(py, headers).map(Bound::into_any),
             Self::WhoAmI(who) => flat(py, who),
+            Self::Preflight(found) => flat(py, found.as_ref()),
             Self::Profile(profile) => flat(py, profile),
             Self::Logout(logout) => flat(py, logout.as_ref()),
             Self::Reply(reply) => {
                 let record = flat(py, &ReplyInfo::from(reply))?;
                 record.set_item("data", json(py, &reply.data)?)?;
+                record.set_item("text", reply.text())?;
                 Ok(record)
             }
             Self::LoginStart(start) => Bound::new(py, LoginStart(start.clone())).map(Bound::into_any),

@@ -6,17 +6,50 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use preopen::{AngelOne, Ask, Error, ErrorKind, Result, Samco, Secret, SecretSource, TotpSource};
+use clap::Args;
+use preopen::{
+    AngelOne, AngelOnePublisher, Ask, Error, ErrorKind, Result, Samco, SamcoLegacy, SamcoOAuth, Secret,
+    SecretSource, Session, SessionBuilder, TotpSource,
+};
 
 use crate::session::Broker;
 use crate::terminal;
 
 pub(crate) const SAMCO_API_KEY: &str = "SAMCO_API_KEY";
 pub(crate) const SAMCO_API_SECRET: &str = "SAMCO_API_SECRET";
+pub(crate) const SAMCO_REDIRECT_URL: &str = "SAMCO_REDIRECT_URL";
+pub(crate) const SAMCO_USER_ID: &str = "SAMCO_USER_ID";
+pub(crate) const SAMCO_PASSWORD: &str = "SAMCO_PASSWORD";
+pub(crate) const SAMCO_SECRET_API_KEY: &str = "SAMCO_SECRET_API_KEY";
+pub(crate) const ANGELONE_REDIRECT_URL: &str = "ANGELONE_REDIRECT_URL";
 pub(crate) const ANGELONE_API_KEY: &str = "ANGELONE_API_KEY";
 pub(crate) const ANGELONE_CLIENT_CODE: &str = "ANGELONE_CLIENT_CODE";
 pub(crate) const ANGELONE_PIN: &str = "ANGELONE_PIN";
 pub(crate) const ANGELONE_TOTP_SECRET: &str = "ANGELONE_TOTP_SECRET";
+
+/// How an account logs in, where that is not by its key and secrets alone.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Ways {
+    /// Samco: a person consents at the broker's page, once in up to seven days. So it is without this option too when
+    /// `SAMCO_REDIRECT_URL` is set and `SAMCO_API_SECRET` is not.
+    #[arg(long)]
+    oauth: bool,
+    /// SmartAPI: a person logs in at the broker's page each day. So it is without this option too when
+    /// `ANGELONE_REDIRECT_URL` is set and `ANGELONE_PIN` is not.
+    #[arg(long)]
+    publisher: bool,
+    /// Samco: the deprecated login with user id and password, which Samco will remove.
+    #[arg(long, conflicts_with = "oauth")]
+    legacy: bool,
+}
+
+/// How an account logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Direct,
+    Page,
+    Legacy,
+}
 
 /// Whether a person may be asked, and whether answers are kept.
 #[derive(Clone, Debug)]
@@ -45,6 +78,11 @@ impl Asking {
         self.allowed.store(false, Ordering::Relaxed);
     }
 
+    /// Whether a person may be asked.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.allowed.load(Ordering::Relaxed)
+    }
+
     /// Whether the answer for this variable is kept.
     pub(crate) fn was_told(&self, variable: &str) -> bool {
         self.told().contains_key(variable)
@@ -62,7 +100,7 @@ impl Asking {
             if told.is_some() {
                 return Ok(told);
             }
-            if !asking.allowed.load(Ordering::Relaxed) || !terminal::is_there() {
+            if !asking.may_ask() || !terminal::is_there() {
                 return Err(missing(variable));
             }
             let answer = terminal::ask(prompt).map_err(|problem| {
@@ -113,38 +151,89 @@ impl Values {
         value.filter(|value| !value.expose().trim().is_empty())
     }
 
+    /// How the account of this broker logs in: as the options say, or as the variables that are there.
+    pub(crate) fn way(&self, broker: Broker, ways: Ways) -> Way {
+        let set = |name| self.get(name).is_some();
+        let page = match broker {
+            Broker::Samco => ways.oauth || (set(SAMCO_REDIRECT_URL) && !set(SAMCO_API_SECRET)),
+            Broker::Angelone => ways.publisher || (set(ANGELONE_REDIRECT_URL) && !set(ANGELONE_PIN)),
+        };
+        match broker {
+            Broker::Samco if ways.legacy => Way::Legacy,
+            _ if page => Way::Page,
+            _ => Way::Direct,
+        }
+    }
+
     /// The first variable that the account's name lacks.
-    pub(crate) fn missing_name(&self, broker: Broker) -> Option<&'static str> {
-        let names: &[&str] = match broker {
-            Broker::Samco => &[SAMCO_API_KEY],
-            Broker::Angelone => &[ANGELONE_API_KEY, ANGELONE_CLIENT_CODE],
+    pub(crate) fn missing_name(&self, broker: Broker, way: Way) -> Option<&'static str> {
+        let names: &[&str] = match (broker, way) {
+            (Broker::Samco, Way::Direct) => &[SAMCO_API_KEY],
+            (Broker::Samco, Way::Page) => &[SAMCO_API_KEY, SAMCO_REDIRECT_URL],
+            (Broker::Samco, Way::Legacy) => &[SAMCO_USER_ID],
+            (Broker::Angelone, _) => &[ANGELONE_API_KEY, ANGELONE_CLIENT_CODE],
         };
         names.iter().copied().find(|name| self.get(name).is_none())
     }
 
     /// The variables that a login of this broker would have to ask for.
-    pub(crate) fn missing_secrets(&self, broker: Broker) -> Vec<&'static str> {
-        let names: &[&str] = match broker {
-            Broker::Samco => &[SAMCO_API_SECRET],
-            Broker::Angelone => &[ANGELONE_PIN, ANGELONE_TOTP_SECRET],
+    pub(crate) fn missing_secrets(&self, broker: Broker, way: Way) -> Vec<&'static str> {
+        let names: &[&str] = match (broker, way) {
+            (_, Way::Page) => &[],
+            (Broker::Samco, Way::Legacy) => &[SAMCO_PASSWORD, SAMCO_SECRET_API_KEY],
+            (Broker::Samco, _) => &[SAMCO_API_SECRET],
+            (Broker::Angelone, _) => &[ANGELONE_PIN, ANGELONE_TOTP_SECRET],
         };
         let missing = |name: &&str| self.get(name).is_none();
         names.iter().copied().filter(missing).collect()
     }
 
-    pub(crate) fn samco(&self, asking: &Asking) -> Result<Samco> {
-        let api_secret = match self.get(SAMCO_API_SECRET) {
+    /// The session of these credentials, to be set up further.
+    pub(crate) fn builder(&self, broker: Broker, way: Way, asking: &Asking) -> Result<SessionBuilder> {
+        Ok(match (broker, way) {
+            (Broker::Samco, Way::Direct) => Session::builder(self.samco(asking)?),
+            (Broker::Samco, Way::Page) => {
+                let redirect_url = self.name(SAMCO_REDIRECT_URL)?;
+                Session::builder(SamcoOAuth::new(self.name(SAMCO_API_KEY)?, redirect_url.expose()))
+            }
+            (Broker::Samco, Way::Legacy) => Session::builder(self.legacy(asking)?),
+            (Broker::Angelone, Way::Page) => Session::builder(self.publisher()?),
+            (Broker::Angelone, _) => Session::builder(self.angelone(asking)?),
+        })
+    }
+
+    /// The variable's value, or somebody who is asked for it.
+    fn source(&self, variable: &'static str, prompt: &'static str, asking: &Asking) -> SecretSource {
+        match self.get(variable) {
             Some(secret) => SecretSource::from(secret),
-            None => asking.ask(SAMCO_API_SECRET, "Samco API secret: ", false).into(),
-        };
+            None => asking.ask(variable, prompt, false).into(),
+        }
+    }
+
+    fn samco(&self, asking: &Asking) -> Result<Samco> {
+        let api_secret = self.source(SAMCO_API_SECRET, "Samco API secret: ", asking);
         Ok(Samco::new(self.name(SAMCO_API_KEY)?, api_secret))
     }
 
-    pub(crate) fn angelone(&self, asking: &Asking) -> Result<AngelOne> {
-        let pin = match self.get(ANGELONE_PIN) {
-            Some(pin) => SecretSource::from(pin),
-            None => asking.ask(ANGELONE_PIN, "Angel One PIN: ", false).into(),
-        };
+    fn legacy(&self, asking: &Asking) -> Result<SamcoLegacy> {
+        let password = self.source(SAMCO_PASSWORD, "Samco password: ", asking);
+        let key = self.source(SAMCO_SECRET_API_KEY, "Samco secret API key: ", asking);
+        let user_id = self.name(SAMCO_USER_ID)?;
+        #[allow(deprecated, reason = "the user asked for it with --legacy")]
+        Ok(SamcoLegacy::new(user_id.expose(), password, key))
+    }
+
+    fn publisher(&self) -> Result<AngelOnePublisher> {
+        let client_code = self.name(ANGELONE_CLIENT_CODE)?;
+        let app = AngelOnePublisher::new(self.name(ANGELONE_API_KEY)?, client_code.expose());
+        Ok(match self.get(ANGELONE_REDIRECT_URL) {
+            Some(url) => app.redirect_url(url.expose()),
+            None => app,
+        })
+    }
+
+    fn angelone(&self, asking: &Asking) -> Result<AngelOne> {
+        let pin = self.source(ANGELONE_PIN, "Angel One PIN: ", asking);
         let totp = match self.get(ANGELONE_TOTP_SECRET) {
             Some(secret) => TotpSource::from(secret),
             None => TotpSource::Typed(asking.ask(ANGELONE_TOTP_SECRET, "Angel One one-time code: ", true)),

@@ -33,6 +33,10 @@ Credentials come from the environment or --env-file, never from an argument. Wha
 the rest only for a login; it is asked for on the terminal when it is not there.
   Samco     SAMCO_API_KEY                           SAMCO_API_SECRET
   SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_PIN  ANGELONE_TOTP_SECRET
+Where a person logs in at the broker's page (--oauth, --publisher), and for the deprecated login (--legacy):
+  Samco     SAMCO_API_KEY     SAMCO_REDIRECT_URL
+  SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_REDIRECT_URL
+  legacy    SAMCO_USER_ID     SAMCO_PASSWORD        SAMCO_SECRET_API_KEY
 The session is kept in a store for all programs: --store, PREOPEN_STORE, or files of this user. PREOPEN_KEY may seal it.";
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +59,12 @@ enum Command {
     Run(commands::run::Arguments),
     /// Ask the broker which address it sees, and whether orders from here will be accepted.
     Whoami(SessionArguments),
+    /// Tell whether this host can place orders now, for a readiness probe; logs in if there is no live session.
+    Preflight(commands::preflight::Arguments),
+    /// Explain what keeps this host from placing orders: clock, address, proxy, store, session. Logs in as `preflight`.
+    Doctor(commands::doctor::Arguments),
+    /// Tell whether a registered address may be changed now, and if not, when. Exit code 4 when not now.
+    StaticIp(commands::static_ip::Arguments),
     /// Call one path of the broker's API.
     Request(commands::request::Arguments),
     /// Print the one-time code for now.
@@ -96,6 +106,9 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Logout(arguments) => commands::logout::run(arguments, output).await,
         Command::Run(arguments) => commands::run::run(arguments).await,
         Command::Whoami(arguments) => commands::whoami::run(arguments, output).await,
+        Command::Preflight(arguments) => commands::preflight::run(arguments, output).await,
+        Command::Doctor(arguments) => commands::doctor::run(arguments, output).await,
+        Command::StaticIp(arguments) => commands::static_ip::run(&arguments, output),
         Command::Request(arguments) => commands::request::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
         Command::Key => commands::key::run(output),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use preopen::{Advice, Error, ErrorKind, Json};
+use preopen::{Advice, Error, ErrorKind, Json, LoginReason};
 use serde_json::json;
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -16,6 +16,9 @@ pub(crate) const CLOCK: Style = AnsiColor::Cyan.on_default();
 
 /// The exit code for an address that is not registered.
 pub(crate) const EXIT_STATIC_IP: u8 = 4;
+
+/// The exit code when the next call has to log in.
+pub(crate) const EXIT_LOGIN_NEEDED: u8 = 6;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -105,12 +108,17 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
         ErrorKind::InvalidInput => 2,
         ErrorKind::CredentialsRejected | ErrorKind::AccountActionRequired => 3,
         ErrorKind::StaticIpMismatch => EXIT_STATIC_IP,
-        ErrorKind::LoginRequired | ErrorKind::SessionExpired => 6,
+        ErrorKind::LoginRequired | ErrorKind::SessionExpired => EXIT_LOGIN_NEEDED,
         _ => 5,
     }
 }
 
 fn hint(error: &Error) -> Option<String> {
+    if let (Some(LoginReason::ConsentNeeded), Some(broker)) =
+        (error.context().login_reason, error.context().broker)
+    {
+        return Some(format!("Run: preopen login {broker}"));
+    }
     match error.advice() {
         Advice::After(wait) => Some(format!("Worth another try after {} s.", wait.as_secs_f64())),
         Advice::Now => Some("Worth another try.".to_owned()),
@@ -140,7 +148,7 @@ pub(crate) fn error_json(error: &Error) -> Json {
         "broker_code": context.broker_code,
         "which": context.credential.map(preopen::Credential::as_str)
             .or(context.account_action.map(preopen::AccountAction::as_str)),
-        "reason": context.login_reason.map(preopen::LoginReason::as_str),
+        "reason": context.login_reason.map(LoginReason::as_str),
         "phase": context.phase.map(preopen::Phase::as_str),
         "source_ip": context.source_ip,
         "primary_ip": context.primary_ip,

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use preopen::store::Store;
 use preopen::{Clock, Error, IpVersion, Result, Session, SessionBuilder, StoreLoss};
 
-use crate::credentials::{Asking, Values};
+use crate::credentials::{Asking, Values, Way, Ways};
 use crate::sandbox_clock;
 
 /// The variable that names the store.
@@ -75,6 +75,8 @@ pub(crate) struct SessionOptions {
     /// What a login does while the store cannot be used: `refuse`, or `login` for this command alone.
     #[arg(long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
     on_store_loss: String,
+    #[command(flatten)]
+    ways: Ways,
     /// Never ask on the terminal for a secret that is not set. `PREOPEN_NO_INPUT=1` does the same.
     #[arg(long)]
     no_input: bool,
@@ -155,22 +157,21 @@ impl Prepared {
         let options = &self.options;
         let timeout = Duration::try_from_secs_f64(options.timeout)
             .map_err(|_| Error::invalid_input("timeout", "must be a positive number of seconds"))?;
-        let mut builder = match broker {
-            Broker::Samco => Session::builder(self.values.samco(&self.asking)?),
-            Broker::Angelone => Session::builder(self.values.angelone(&self.asking)?),
-        }
-        .timeout(timeout)
-        .allowed_hosts(options.allowed_hosts.clone())
-        .ip_version(match options.ip_version.as_str() {
-            "4" => IpVersion::V4,
-            "6" => IpVersion::V6,
-            _ => IpVersion::Any,
-        })
-        .shared_store(self.store.clone())
-        .on_store_loss(match options.on_store_loss.as_str() {
-            "login" => StoreLoss::LogIn,
-            _ => StoreLoss::Refuse,
-        });
+        let way = self.way(broker);
+        let credentials = self.values.builder(broker, way, &self.asking)?;
+        let mut builder = credentials
+            .timeout(timeout)
+            .allowed_hosts(options.allowed_hosts.clone())
+            .ip_version(match options.ip_version.as_str() {
+                "4" => IpVersion::V4,
+                "6" => IpVersion::V6,
+                _ => IpVersion::Any,
+            })
+            .shared_store(self.store.clone())
+            .on_store_loss(match options.on_store_loss.as_str() {
+                "login" => StoreLoss::LogIn,
+                _ => StoreLoss::Refuse,
+            });
         if let Some(url) = &options.base_url {
             builder = builder.base_url(url);
         }
@@ -191,13 +192,23 @@ impl Prepared {
 
     /// The brokers whose account the credentials name.
     pub(crate) fn accounts(&self) -> Vec<Broker> {
-        let named = |broker: &Broker| self.values.missing_name(*broker).is_none();
+        let named = |broker: &Broker| self.missing_name(*broker).is_none();
         Broker::ALL.into_iter().filter(named).collect()
+    }
+
+    /// How the account of this broker logs in.
+    pub(crate) fn way(&self, broker: Broker) -> Way {
+        self.values.way(broker, self.options.ways)
+    }
+
+    /// The first variable that the name of this broker's account lacks.
+    pub(crate) fn missing_name(&self, broker: Broker) -> Option<&'static str> {
+        self.values.missing_name(broker, self.way(broker))
     }
 
     /// The variables without which no login is possible once nobody can be asked any more.
     pub(crate) fn missing_at_renewal(&self, broker: Broker) -> Vec<&'static str> {
-        let mut missing = self.values.missing_secrets(broker);
+        let mut missing = self.values.missing_secrets(broker, self.way(broker));
         missing.retain(|variable| !self.asking.was_told(variable));
         missing
     }

@@ -367,9 +367,14 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         self.fingerprint()
     }
 
-    /// The broker's WebSockets by the broker's own names, the main one first.
+    /// The broker's streams (WebSocket) by the broker's own names, the main one first.
     fn streams(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether a login gives a feed token, which is kept as `feed`.
+    fn has_feed_token(&self) -> bool {
+        false
     }
 
     /// The headers of the handshake of one of [`Adapter::streams`]. `None` when the session lacks a token for it.

@@ -153,13 +153,13 @@ impl Redirect {
         )
     }
 
-    /// Everything that must not be shown: all but what `refusal` tells a person.
+    /// Everything that must not be shown: all but the page's own words.
     pub fn secrets(&self) -> Vec<Secret> {
-        let told = ["error", "errorMessage", "message"];
+        let words = ["error", "errorMessage", "message"];
         let hidden = self
             .fields
             .iter()
-            .filter(|(name, _)| !told.contains(&name.as_str()));
+            .filter(|(name, _)| !words.contains(&name.as_str()));
         hidden.map(|(_, value)| value.clone()).collect()
     }
 }

@@ -196,7 +196,7 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
 }
 
 /// The members of a body that are a payload and not empty.
-pub(crate) fn members<'a>(body: &'a Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&'a str, &'a Value)> {
+pub(crate) fn members(body: &Value, is_payload: impl Fn(&str) -> bool) -> Vec<(&str, &Value)> {
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::String(text) => matches!(text.trim(), "" | "null"),
@@ -249,6 +249,7 @@ fn into_error(verdict: Verdict, advice: &str, raw: &RawReply, refusal: &Refusal<
         Verdict::Credentials(Credential::Totp) => {
             "the one-time code was refused (check the TOTP secret, the PIN and this machine's clock): "
         }
+        Verdict::Credentials(Credential::Password) => "the password was refused: ",
         Verdict::Credentials(Credential::Unknown) => "the credentials were refused: ",
         Verdict::Account(AccountAction::AppLogin) => {
             "log in to the broker's own app or website once, then call reset(): "

@@ -92,6 +92,8 @@ text_enum! {
         Pin = "pin",
         /// The one-time code, or the secret that makes it.
         Totp = "totp",
+        /// The account's password, of Samco's deprecated calls.
+        Password = "password",
         /// The broker did not say.
         Unknown = "unknown",
     }
@@ -203,7 +205,7 @@ pub struct Context {
     pub phase: Option<Phase>,
     /// How far this machine's clock is from the broker's, when that is a likely cause.
     pub clock_skew: Option<Skew>,
-    /// How long to wait, for `RateLimited`, when the broker said so.
+    /// How long to wait, for `RateLimited`, when the broker or a limit said so.
     pub retry_after: Option<Duration>,
     /// The address that the broker saw, for `StaticIpMismatch`, when known.
     pub source_ip: Option<String>,
@@ -213,7 +215,8 @@ pub struct Context {
     pub secondary_ip: Option<String>,
     /// What the broker found wrong with the request, for `BrokerRejected`.
     pub validation_errors: Vec<String>,
-    /// The start of a body that could not be read, redacted.
+    /// The start of a body that could not be read, or of the payload that came with a refusal, as JSON: one line, redacted.
+    /// Never that of a call that may answer with tokens.
     pub body: Option<String>,
 }
 

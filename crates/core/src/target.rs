@@ -150,7 +150,7 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::{Environment, Target};
     use crate::broker::Adapter as _;
-    use crate::brokers::Samco;
+    use crate::brokers::{AngelOne, Samco};
     use crate::wire::{CallClass, Endpoint, Method, Request};
 
     fn resolve(url: Option<&str>, allowed: &[&str]) -> crate::Result<Target> {
@@ -195,6 +195,35 @@ mod tests {
                 Some("base_url"),
                 "{bad}"
             );
+        }
+    }
+
+    #[test]
+    fn x3_each_broker_has_its_own_hosts_and_each_world_its_own_scheme() {
+        let samco = Samco::new("k", "s");
+        let angel_one = AngelOne::new("k", "C", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH");
+        let policies = [samco.policy(), angel_one.policy()];
+        for (own, other) in [(0, 1), (1, 0)] {
+            let (own, other) = (policies[own], policies[other]);
+            for host in own.hosts {
+                let url = |scheme: &str| format!("{scheme}://{host}");
+                let live = Target::resolve(own, Some(&url("https")), &[]).unwrap();
+                assert_eq!(live.environment(), Environment::Live, "{host}");
+                // No list makes it the other broker's live host, and none makes plain http of it.
+                assert!(
+                    Target::resolve(other, Some(&url("https")), &[]).is_err(),
+                    "{host}"
+                );
+                let named = [(*host).to_owned()];
+                let custom = Target::resolve(other, Some(&url("https")), &named).unwrap();
+                assert_eq!(custom.environment(), Environment::Custom, "{host}");
+                for policy in [own, other] {
+                    assert!(
+                        Target::resolve(policy, Some(&url("http")), &named).is_err(),
+                        "{host}"
+                    );
+                }
+            }
         }
     }
 

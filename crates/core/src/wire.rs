@@ -348,6 +348,9 @@ pub enum FailureCause {
     ConnectTimeout,
     /// Name look-up, TCP or TLS failed: nothing was sent.
     Connect,
+    /// A kept connection, on which an earlier request was answered, broke before the reply to this one began: the other
+    /// side had most likely closed it before the request came.
+    Stale,
     /// The connection broke after the request may have been sent.
     Broken,
     /// The body is larger than the cap, compressed or decompressed.
@@ -384,7 +387,7 @@ impl TransportFailure {
             FailureCause::Deadline => (ErrorKind::Timeout, Some(reading)),
             FailureCause::ConnectTimeout => (ErrorKind::Timeout, Some(Phase::Connect)),
             FailureCause::Connect => (ErrorKind::Network, Some(Phase::Connect)),
-            FailureCause::Broken => (ErrorKind::Network, Some(reading)),
+            FailureCause::Stale | FailureCause::Broken => (ErrorKind::Network, Some(reading)),
             FailureCause::TooLarge | FailureCause::Encoding => (ErrorKind::MalformedResponse, None),
         };
         let mut error = Error::new(kind, &self.message).with(|context| {
@@ -494,10 +497,14 @@ mod tests {
             fail(FailureCause::ConnectTimeout, CallClass::Write).kind(),
             ErrorKind::Timeout
         );
-        assert_eq!(
-            fail(FailureCause::Broken, CallClass::Write).kind(),
-            ErrorKind::OutcomeUnknown
-        );
+        for cause in [FailureCause::Broken, FailureCause::Stale] {
+            assert_eq!(fail(cause, CallClass::Write).kind(), ErrorKind::OutcomeUnknown);
+            let read = fail(cause, CallClass::Read);
+            assert_eq!(
+                (read.kind(), read.context().phase),
+                (ErrorKind::Network, Some(Phase::Read))
+            );
+        }
         assert_eq!(
             fail(FailureCause::TooLarge, CallClass::Read).kind(),
             ErrorKind::MalformedResponse

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen::{
-    AngelOne, AngelOnePublisher, Error, ErrorKind, IpVersion, Result, Samco, SamcoLegacy, SamcoLoginCode,
-    SamcoOAuth, SealKey, Secret, Session, SessionBuilder, StoreLoss, VirtualClock, store,
+    AngelOne, AngelOnePublisher, Error, ErrorKind, IpVersion, RateLimits, Result, Samco, SamcoLegacy,
+    SamcoLoginCode, SamcoOAuth, SealKey, Secret, Session, SessionBuilder, StoreLoss, VirtualClock, store,
 };
 
 use crate::store::ForeignStore;
@@ -43,6 +43,20 @@ impl Credentials {
             _ => Err(Error::invalid_input("broker", "must be samco or angelone")),
         }
     }
+}
+
+/// SmartAPI's credentials with what the program says of its machine, by the names of `AngelOne`'s methods. Errors:
+/// `InvalidInput` with a name that is none of them.
+pub fn told(credentials: AngelOne, what: impl IntoIterator<Item = (String, String)>) -> Result<AngelOne> {
+    what.into_iter()
+        .try_fold(credentials, |credentials, (name, value)| match name.as_str() {
+            "local_ip" => Ok(credentials.local_ip(value)),
+            "public_ip" => Ok(credentials.public_ip(value)),
+            "mac_address" => Ok(credentials.mac_address(value)),
+            "user_type" => Ok(credentials.user_type(value)),
+            "source_id" => Ok(credentials.source_id(value)),
+            _ => Err(Error::invalid_input(&name, "is nothing that SmartAPI is told")),
+        })
 }
 
 /// The store of a session.
@@ -91,6 +105,8 @@ pub struct SessionConfig {
     pub store_key: Option<Secret>,
     /// `refuse` or `login`; see `SessionBuilder::on_store_loss`.
     pub on_store_loss: Option<String>,
+    /// Limits by group as JSON text; see `RateLimits::from_json`.
+    pub rate_limits: Option<String>,
     /// The clock of a sandbox, for its sessions.
     pub clock: Option<Arc<VirtualClock>>,
 }
@@ -136,6 +152,9 @@ impl SessionConfig {
         }
         if let Some(path) = self.ca_file {
             builder = builder.ca_file(path);
+        }
+        if let Some(limits) = self.rate_limits {
+            builder = builder.rate_limits(RateLimits::from_json(&limits)?);
         }
         if let Some(clock) = self.clock {
             builder = builder.clock(clock);

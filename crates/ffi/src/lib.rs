@@ -5,18 +5,20 @@ mod callback;
 mod config;
 mod consent;
 mod listener;
+mod preflight;
 mod records;
 mod store;
 
 pub mod runtime;
 
 pub use callback::{Prompt, ask, on_own_thread};
-pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration};
+pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration, told};
 pub use consent::{LoginSettings, LoginUnderWay};
 pub use listener::Listener;
+pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{
-    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, ReplyInfo, StateInfo, WhoAmIInfo, error_catalogue,
-    event_catalogue,
+    ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo,
+    error_catalogue, event_catalogue,
 };
 pub use store::{ForeignStore, HandedClaim, Start, StoreCall, StoreMethod, StoreReply, check_store};
 

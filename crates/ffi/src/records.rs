@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use preopen::{
-    Advice, Error, ErrorKind, EventName, Logout, Profile, Reply, SessionEvent, SessionState, Skew, Timestamp,
-    WhoAmI,
+    Advice, Error, ErrorKind, EventName, Logout, Profile, Rejection, Reply, SessionEvent, SessionState, Skew,
+    Timestamp, WhoAmI,
 };
 use serde::Serialize;
 
@@ -106,7 +106,7 @@ pub fn error_catalogue() -> Vec<&'static str> {
     ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
 }
 
-/// A broker's reply but for its data, which each binding converts in its own way.
+/// A broker's reply but for its data and text, which each binding converts in its own way.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of preopen::Reply")]
 pub struct ReplyInfo {
@@ -114,12 +114,37 @@ pub struct ReplyInfo {
     /// Milliseconds since the Unix epoch.
     pub server_time_ms: Option<i64>,
     pub message_id: Option<String>,
+    pub validation_errors: Vec<String>,
+    pub status: Option<String>,
+    pub rejections: Vec<RejectionInfo>,
     pub http_status: u16,
+}
+
+/// One part of a request that the broker refused in a reply that is a success.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of preopen::Rejection")]
+pub struct RejectionInfo {
+    pub at: String,
+    pub order_id: Option<String>,
+    pub reason: String,
+}
+
+impl From<&Rejection> for RejectionInfo {
+    fn from(one: &Rejection) -> Self {
+        Self {
+            at: one.at.clone(),
+            order_id: one.order_id.clone(),
+            reason: one.reason.clone(),
+        }
+    }
 }
 
 impl From<&Reply> for ReplyInfo {
     fn from(reply: &Reply) -> Self {
         Self {
+            validation_errors: reply.validation_errors.clone(),
+            status: reply.status.clone(),
+            rejections: reply.rejections.iter().map(RejectionInfo::from).collect(),
             message: reply.message.clone(),
             server_time_ms: reply.server_time.map(Timestamp::as_millis),
             message_id: reply.message_id.clone(),

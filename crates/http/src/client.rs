@@ -14,6 +14,7 @@ use reqwest::{Client, Proxy, redirect, retry};
 use tokio::runtime;
 use tokio::sync::Semaphore;
 
+use crate::fresh;
 use crate::names::Names;
 use crate::options::{HttpOptions, IpVersion};
 use crate::tls;
@@ -130,6 +131,7 @@ fn build(options: &HttpOptions, target: &Target, names: impl Resolve + 'static) 
         .retry(retry::never())
         .dns_resolver(Arc::new(names))
         .http1_only()
+        .connector_layer(fresh::Notes)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(Duration::from_secs(55))
         .pool_max_idle_per_host(options.max_connections)

@@ -2,6 +2,7 @@
 
 mod body;
 mod client;
+mod fresh;
 mod names;
 mod options;
 mod path;

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::body;
 use crate::client::{Pool, pool};
+use crate::fresh;
 use crate::options::HttpOptions;
 use crate::path::path;
 
@@ -115,7 +116,8 @@ impl HttpTransport {
         if let Some(json) = &request.body {
             call = call.body(lent(json));
         }
-        let response = call.send().await.map_err(Broken::from_reqwest)?;
+        let (sent, kept) = fresh::watch(call.send()).await;
+        let response = sent.map_err(|error| Broken::from_reqwest(error).before_a_reply(kept))?;
         let mut reply = RawReply::new(response.status().as_u16(), "");
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
         reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
@@ -195,6 +197,14 @@ impl Broken {
             source: Some(Cause::from_chain(&error)),
             refused: None,
         }
+    }
+
+    /// No reply had begun. On a kept connection the other side may have closed it before the request came.
+    fn before_a_reply(mut self, kept: bool) -> Self {
+        if kept && self.cause == FailureCause::Broken {
+            self.cause = FailureCause::Stale;
+        }
+        self
     }
 
     fn into_failure(self, target: &Target) -> TransportFailure {

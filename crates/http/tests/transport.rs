@@ -168,6 +168,34 @@ async fn a_lost_reply_is_told_from_a_refused_connection() {
 }
 
 #[tokio::test]
+async fn only_a_kept_connection_that_dies_before_the_reply_is_stale() {
+    // Each connection answers once, reads the next request, says this much, and ends.
+    for (said, cause) in [
+        ("", FailureCause::Stale),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{",
+            FailureCause::Broken,
+        ),
+    ] {
+        let (target, requests) = server(move |mut stream, count| async move {
+            for reply in [OK, said.as_bytes()] {
+                if !head(&mut stream).await {
+                    return;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(reply).await.unwrap();
+            }
+        })
+        .await;
+        let transport = HttpTransport::default();
+        assert!(transport.send(&target, &get(), LONG).await.is_ok());
+        let failure = transport.send(&target, &get(), LONG).await.unwrap_err();
+        assert_eq!(failure.cause, cause, "{said:?}");
+        assert_eq!(requests.load(Ordering::SeqCst), 2, "nothing is repeated below");
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_cannot_be_sent_is_refused_before_connecting() {
     let (target, requests) = server(|mut stream, count| async move {
         head(&mut stream).await;

@@ -74,13 +74,14 @@ impl Session {
         anywhere(async move {
             let redactor = inner.redactor(&secrets);
             let raw = inner.send(&request, inner.timeout).await;
-            let read = raw.and_then(|raw| inner.adapter.read(&request.endpoint, &raw));
+            let adapter = inner.adapter.as_ref();
+            let read = raw.and_then(|raw| Reply::read(adapter, &request.endpoint, raw));
             match read {
                 Ok(mut reply) => {
                     reply.clean(&redactor);
                     Ok(reply)
                 }
-                Err(error) => Err(inner.explain(error.for_write(), &request.endpoint, &redactor)),
+                Err(error) => Err(inner.explain(error, &request.endpoint, &redactor)),
             }
         })
         .await

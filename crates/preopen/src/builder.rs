@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use preopen_core::broker::{Adapter, check_environment};
 use preopen_core::clock::{Clock, SystemClock};
+use preopen_core::limits::RateLimits;
 use preopen_core::target::{Environment, Target};
 use preopen_core::wire::Transport;
 use preopen_core::{Error, Result, Secret};
@@ -33,6 +34,7 @@ pub struct SessionBuilder {
     spawn: Arc<dyn Spawn>,
     store: Option<Arc<dyn Store>>,
     on_store_loss: StoreLoss,
+    rate_limits: RateLimits,
 }
 
 impl SessionBuilder {
@@ -50,6 +52,7 @@ impl SessionBuilder {
             spawn: Arc::new(Background),
             store: None,
             on_store_loss: StoreLoss::default(),
+            rate_limits: RateLimits::default(),
         }
     }
 
@@ -86,7 +89,8 @@ impl SessionBuilder {
         self
     }
 
-    /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold.
+    /// A proxy for all requests, for example `http://10.0.0.1:3128`. Without it the system's settings hold. The broker
+    /// sees a proxy's address in place of this host's: [`Session::preflight`] warns of it.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = Some(Secret::new(url));
         self
@@ -128,6 +132,22 @@ impl SessionBuilder {
     /// What a new login does while the store cannot be used. It is refused by default.
     pub fn on_store_loss(mut self, what: StoreLoss) -> Self {
         self.on_store_loss = what;
+        self
+    }
+
+    /// Limits of your own in place of the broker's, by group of calls. SmartAPI's groups have the documented limits; Samco
+    /// documents none, so that its groups `orders` and `other` have none unless you set one. The sessions of an account in
+    /// this process count together; a call waits for its slot within half of its deadline, and is refused with
+    /// `RateLimited` before anything is sent when that is not enough.
+    ///
+    /// ```
+    /// # use preopen::{RateLimits, Samco, Session};
+    /// let limits = RateLimits::new().per_second("orders", 5);
+    /// let session = Session::builder(Samco::new("key", "secret")).rate_limits(limits).build();
+    /// # assert!(session.is_ok());
+    /// ```
+    pub fn rate_limits(mut self, limits: RateLimits) -> Self {
+        self.rate_limits = limits;
         self
     }
 
@@ -181,6 +201,7 @@ impl SessionBuilder {
                 return bad("cannot be used with a loopback base_url: plain http would leave this machine");
             }
         }
+        let rates = self.rate_limits.on(policy).map_err(name)?;
         if let Some(store) = &self.store {
             store.validate().map_err(name)?;
         }
@@ -197,6 +218,7 @@ impl SessionBuilder {
             keep_warm: self.keep_warm,
             spawn: self.spawn,
             store: self.store.map(|store| (store, self.on_store_loss)),
+            rates: (self.rate_limits != RateLimits::default()).then_some(rates),
         }))
     }
 }

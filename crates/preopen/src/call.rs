@@ -25,8 +25,12 @@ const OWN_HEADERS: [&str; 10] = [
 
 /// A call to the broker; [`Call::send`] sends it with a live token.
 ///
-/// A read is repeated once after a renewal when the broker refused the token, and once when the connection
-/// broke. A write is sent at most once: see `OutcomeUnknown` and `SessionExpired`.
+/// A read is repeated once after a renewal when the broker refused the token, once when a kept connection had died before
+/// the reply began, and twice after answers that the broker's table lists as transient (a gateway's 502, 503 and 504, and
+/// SmartAPI's AB1004 and AB2001), after 100 to 200 and 200 to 400 ms or what `Retry-After` asks for. A write is sent at
+/// most once: see `OutcomeUnknown` and `SessionExpired`.
+///
+/// Every call has its turn under the limits of its account (`SessionBuilder::rate_limits`).
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call {
     session: Session,
@@ -92,7 +96,8 @@ impl Call {
         self
     }
 
-    /// The longest that this request may take, in place of the session's `timeout`.
+    /// The longest that this call may take with its repetitions and waits, in place of the session's `timeout`; a login
+    /// counts on its own.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -130,6 +135,7 @@ impl Call {
         }
         let mut endpoint = self.session.adapter().endpoint(self.method, &self.path);
         let own = match endpoint.class {
+            _ if !self.session.adapter().is_own(&endpoint) => None,
             CallClass::Login => Some("is the login of this broker: the session calls it itself"),
             CallClass::Logout => {
                 Some("is the logout of this broker: call logout(), so that the session knows of it")

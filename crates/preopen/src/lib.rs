@@ -22,13 +22,16 @@ mod builder;
 mod call;
 mod consent;
 mod events;
+mod execute;
 mod flight;
 mod handover;
+mod limits;
 mod preflight;
 mod session;
 mod shared;
 mod state;
 pub mod static_ip;
+mod streams;
 mod sync;
 mod token;
 
@@ -47,12 +50,13 @@ pub use preopen_core::brokers::{
     AngelOne, AngelOnePublisher, Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth, TotpSource,
 };
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
-pub use preopen_core::envelope::Reply;
+pub use preopen_core::envelope::{Rejection, Reply};
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };
 pub use preopen_core::expiry::{Evidence, EvidenceSource, Expiry};
 pub use preopen_core::lifecycle::{EventName, SessionEvent, SessionState, StateName};
+pub use preopen_core::limits::{RateLimits, Rates};
 pub use preopen_core::seal::SealKey;
 pub use preopen_core::secret::Secret;
 pub use preopen_core::skew::Skew;
@@ -74,5 +78,5 @@ pub mod store {
 
 /// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
 pub mod core {
-    pub use preopen_core::{broker, error, lifecycle, target, wire};
+    pub use preopen_core::{broker, error, lifecycle, limits, target, wire};
 }

@@ -7,11 +7,11 @@ use preopen_core::broker::ProfileSource;
 use preopen_core::clock::{Now, Timestamp};
 use preopen_core::expiry::DailyBoundary;
 use preopen_core::skew::Skew;
-use preopen_core::static_ip::{Family, NetworkPath, Verdict};
+use preopen_core::static_ip::{Addresses, Family, NetworkPath, Verdict, WhoAmI};
 use preopen_core::{Error, ErrorKind};
 
 use crate::session::Session;
-use crate::shared::look;
+use crate::shared::{is_unclaimed, look};
 
 /// When trading in equities ends at NSE and BSE; commodities go on into the evening, and holidays are not known here.
 const MARKET_CLOSE: DailyBoundary = DailyBoundary::at(15, 30);
@@ -109,6 +109,8 @@ pub struct Preflight {
     pub ready: bool,
     /// What was found, in the order in which things are needed.
     pub checks: Vec<Check>,
+    /// The addresses, where the broker tells them.
+    pub addresses: Option<Addresses>,
 }
 
 impl Preflight {
@@ -169,7 +171,7 @@ impl Session {
                 None
             }
         };
-        let verdict = if session.is_some() {
+        let who = if session.is_some() {
             self.ask_broker(&mut checks).await
         } else {
             checks.extend(["broker", "static_ip"].map(Check::unchecked));
@@ -180,18 +182,47 @@ impl Session {
         let ends = session.map(|ends| self.state().expiry.map_or(ends, |expiry| expiry.at()));
         let at = self.inner.clock.now().wall;
         checks.push(ends.map_or_else(|| Check::unchecked("session_end"), |ends| end_check(ends, at)));
-        checks.push(network_check(self.inner.path(), verdict));
+        checks.push(network_check(
+            self.inner.path(),
+            who.as_ref().map(|who| who.verdict),
+        ));
         checks.push(self.store_check().await);
         Preflight {
             broker: self.broker(),
             at,
             ready: checks.iter().all(|check| check.status != CheckStatus::Fail),
             checks,
+            addresses: who.map(|who| who.addresses),
         }
     }
 
+    /// How requests leave this host by the session's settings. Nothing is sent.
+    pub fn network_path(&self) -> Option<NetworkPath> {
+        self.inner.path()
+    }
+
+    /// Whether the lock of the store can be had; `None` without a store. For `preopen doctor`.
+    #[doc(hidden)]
+    pub async fn lock_check(&self) -> Option<Check> {
+        let name = "lock";
+        Some(match is_unclaimed(&self.inner).await? {
+            Ok(true) => Check::new(
+                name,
+                CheckStatus::Pass,
+                "the store's lock works, and no program is logging in",
+            ),
+            Ok(false) => Check::new(
+                name,
+                CheckStatus::Warn,
+                "another program is logging in, or holds the store's lock",
+            )
+            .with_fix("look again in a few seconds; a lock that stays belongs to a program that hangs"),
+            Err(error) => Check::of_error(name, CheckStatus::Warn, &error),
+        })
+    }
+
     /// Whether the broker takes the token, and which address it sees.
-    async fn ask_broker(&self, checks: &mut Vec<Check>) -> Option<Verdict> {
+    async fn ask_broker(&self, checks: &mut Vec<Check>) -> Option<WhoAmI> {
         let adapter = self.adapter();
         let answered = |by: &str| Check::new("broker", CheckStatus::Pass, format!("{by} was answered"));
         if adapter.whoami().is_none() {
@@ -238,7 +269,7 @@ impl Session {
             check.error = Some(preopen_core::lifecycle::mismatch(&who.addresses));
         }
         checks.push(check);
-        Some(who.verdict)
+        Some(who)
     }
 
     /// Whether the store can be used. A live session is served without it, so that this alone stops no order.

@@ -14,19 +14,21 @@ use preopen_core::envelope::Reply;
 use preopen_core::error::{Phase, Redactor};
 use preopen_core::lifecycle::shared::Origin;
 use preopen_core::lifecycle::{Event, FlightId, Identity, Record, SessionState, mismatch};
+use preopen_core::limits::Rates;
 use preopen_core::static_ip::{NetworkPath, Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
-use preopen_core::wire::{BoxFuture, CallClass, Endpoint, Method, RawReply, Request, Transport};
-use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
+use preopen_core::wire::{BoxFuture, Endpoint, Method, RawReply, Request, Transport, TransportFailure};
+use preopen_core::{Error, ErrorKind, Result, Secret};
 use preopen_store::Store;
 
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
+use crate::limits::Pace;
 use crate::preflight::ClockSeen;
-use crate::runtime::{self, Spawn, anywhere};
+use crate::runtime::{self, Spawn};
 use crate::shared::{
     Shared, StoreLoss, Turn, await_others, catch_up, find_renewable, is_fresh, look, look_behind, look_first,
 };
@@ -53,6 +55,7 @@ pub(crate) struct Settings {
     pub(crate) keep_warm: bool,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) store: Option<(Arc<dyn Store>, StoreLoss)>,
+    pub(crate) rates: Option<Vec<Rates>>,
 }
 
 pub(crate) struct Inner {
@@ -66,8 +69,10 @@ pub(crate) struct Inner {
     /// Spreads the waits of different accounts.
     pub(crate) seed: u64,
     pub(crate) target: Target,
-    transport: Arc<dyn Transport>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) state: State,
+    /// How many calls may be sent, and when.
+    pub(crate) pace: Pace,
     spent_steps: ArcSwap<SpentSteps>,
     /// Logins that persons began here, while they are not kept in a store.
     pub(crate) pending: ArcSwap<Pending>,
@@ -77,9 +82,9 @@ pub(crate) struct Inner {
 }
 
 /// What follows from the record of one generation: made once, used by every call.
-struct Derived {
+pub(crate) struct Derived {
     generation: u64,
-    redactor: Redactor,
+    pub(crate) redactor: Redactor,
     headers: Headers,
 }
 
@@ -113,6 +118,7 @@ impl Session {
         let seed = seed_of(&fingerprint);
         let needs_consent = settings.adapter.consent().is_some();
         let state = State::new(seed, settings.keep_warm, needs_consent);
+        let pace = Pace::new(settings.rates);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -125,6 +131,7 @@ impl Session {
                 target: settings.target,
                 transport: settings.transport,
                 state,
+                pace,
                 spent_steps: ArcSwap::default(),
                 pending: ArcSwap::default(),
                 clock_seen: ClockSeen::default(),
@@ -313,8 +320,9 @@ impl Session {
     }
 
     /// Lets a blocked session try again, after you have fixed what blocked it, and ends a wait between failed
-    /// logins.
+    /// logins, and the pause after the broker said that there were too many calls.
     pub fn reset(&self) {
+        self.inner.pace.resume(&self.inner);
         if let Some(shared) = &self.inner.shared {
             shared.overrule();
         }
@@ -431,63 +439,6 @@ impl Session {
         )
         .with(|context| context.phase = Some(Phase::Login)))
     }
-
-    /// Sends an authenticated request: a live token, one renewal and replay for reads that the broker refused,
-    /// one repetition for reads whose connection broke. A write is sent at most once.
-    pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let session = self.clone();
-        anywhere(async move { session.execute_here(request, deadline).await }).await
-    }
-
-    async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let repeatable = request.endpoint.class == CallClass::Read;
-        let (mut renewed, mut reconnected) = (false, false);
-        loop {
-            let record = self.record().await?;
-            let error = match self.inner.exchange(&request, &record, deadline).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            match error.kind() {
-                // Refused twice in a row, the second time with a token that is moments old: the token is not
-                // the reason, and another login could end somebody else's session for nothing.
-                ErrorKind::SessionExpired if renewed => {
-                    return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
-                }
-                ErrorKind::SessionExpired => {
-                    let generation = record.generation;
-                    drop(self.inner.apply(Event::Invalidated { generation }));
-                    if repeatable {
-                        renewed = true;
-                        continue;
-                    }
-                    self.renew_behind();
-                }
-                ErrorKind::StaticIpMismatch => {
-                    let error = self.inner.with_addresses(error, &record).await;
-                    self.inner.address_refused(&error);
-                    return Err(error);
-                }
-                ErrorKind::Network if repeatable && !reconnected && !never_connected(&error) => {
-                    reconnected = true;
-                    continue;
-                }
-                _ => {}
-            }
-            return Err(error);
-        }
-    }
-
-    /// Starts a login without waiting for it, so that the caller's next try finds a session.
-    fn renew_behind(&self) {
-        if let Next::Start(flight, _) = self.inner.need() {
-            drop(flight::start(&self.inner, flight));
-        }
-    }
-}
-
-fn never_connected(error: &Error) -> bool {
-    error.context().phase == Some(Phase::Connect)
 }
 
 impl Inner {
@@ -497,7 +448,7 @@ impl Inner {
             .filter(|record| record.is_live(self.clock.now()))
     }
 
-    fn need(&self) -> Next {
+    pub(crate) fn need(&self) -> Next {
         let next = self.state.need(self.clock.now(), &self.adapter.policy().expiry);
         self.set_alarm();
         next
@@ -543,7 +494,7 @@ impl Inner {
     }
 
     /// Tells those who listen that the broker does not accept this address.
-    fn address_refused(&self, error: &Error) {
+    pub(crate) fn address_refused(&self, error: &Error) {
         drop(self.apply(Event::AddressRefused(error.clone())));
     }
 
@@ -600,42 +551,20 @@ impl Inner {
         self.state.machine().is_current(flight)
     }
 
-    pub(crate) async fn exchange(
-        &self,
-        request: &Request,
-        record: &Record,
-        deadline: Duration,
-    ) -> Result<Reply> {
-        let mut authenticated = request.clone();
-        self.adapter
-            .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
-        self.converse(&authenticated, record, deadline).await
-    }
-
-    /// Sends a request that is complete, and reads its reply.
-    async fn converse(&self, request: &Request, record: &Record, deadline: Duration) -> Result<Reply> {
-        let endpoint = &request.endpoint;
-        let derived = self.derived(record);
-        let raw = self.send(request, deadline).await;
-        let read = raw.and_then(|raw| {
-            let write = endpoint.class == CallClass::Write;
-            let reply = self.adapter.read(endpoint, &raw);
-            reply.map_err(|error| if write { error.for_write() } else { error })
-        });
-        match read {
-            Ok(mut reply) => {
-                reply.clean(&derived.redactor);
-                Ok(reply)
-            }
-            Err(error) => Err(self.explain(error, endpoint, &derived.redactor)),
-        }
-    }
-
     /// Sends a request as it is. Errors: `Timeout`, `Network`, `MalformedResponse`, `OutcomeUnknown`.
     pub(crate) async fn send(&self, request: &Request, deadline: Duration) -> Result<RawReply> {
+        let sent = self.transmit(request, deadline).await;
+        sent.map_err(|failure| failure.into_error(&request.endpoint))
+    }
+
+    /// The same, with the network's own word for what went wrong.
+    pub(crate) async fn transmit(
+        &self,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<RawReply, TransportFailure> {
         let began = self.clock.now();
-        let sent = self.transport.send(&self.target, request, deadline).await;
-        let raw = sent.map_err(|failure| failure.into_error(&request.endpoint))?;
+        let raw = self.transport.send(&self.target, request, deadline).await?;
         self.clock_seen.note(raw.date, began, self.clock.now());
         Ok(raw)
     }
@@ -649,7 +578,8 @@ impl Inner {
     pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
         let now = self.clock.now();
         let request = self.adapter.logout(&record.tokens, record.is_live(now), now.wall);
-        self.converse(&request, record, self.timeout).await
+        let sent = self.converse(&request, record, self.timeout).await;
+        sent.map_err(|failed| failed.error)
     }
 
     /// Names the broker in an error.
@@ -667,7 +597,7 @@ impl Inner {
             .redacted(redactor)
     }
 
-    fn derived(&self, record: &Record) -> Arc<Derived> {
+    pub(crate) fn derived(&self, record: &Record) -> Arc<Derived> {
         if let Some(kept) = self
             .derived
             .load_full()

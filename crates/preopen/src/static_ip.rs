@@ -27,7 +27,7 @@ impl Inner {
         };
         let patience = self.timeout.min(Duration::from_secs(2));
         let asked = self.exchange(&whoami, record, patience).await;
-        if let Ok(who) = asked.and_then(|reply| self.adapter.read_whoami(&reply)) {
+        if let Some(who) = asked.ok().and_then(|reply| self.adapter.read_whoami(&reply).ok()) {
             let more = match who.verdict {
                 Verdict::Match(_) => format!("; {REGISTERED_NOW}"),
                 _ if who.addresses.left_by_ipv6() => {

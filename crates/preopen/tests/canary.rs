@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use common::{ANGEL_LOGIN, QUOTE, SAMCO_LOGIN, angel_account, samco_account};
-use preopen::{AngelOne, Ask, Samco, SealKey, Secret, Session, TotpSource};
+use preopen::{AngelOne, Ask, Samco, SamcoLegacy, SamcoOAuth, SealKey, Secret, Session, TotpSource};
 use preopen_sandbox::{Options, Sandbox};
 use serde_json::json;
 
@@ -87,6 +87,68 @@ async fn live(session: &Session, seen: &Seen, secrets: &mut Vec<String>) {
     seen.show(&session.logout().await.unwrap());
 }
 
+/// Logins at the broker's page: the page, the answer, and what becomes of both; and the deprecated login.
+async fn pages(
+    sandbox: &Sandbox,
+    open: &impl Fn(preopen::SessionBuilder) -> Session,
+    seen: &Seen,
+    secrets: &mut Vec<String>,
+) {
+    let samco = samco_account(sandbox).clone();
+    let app = SamcoOAuth::new(samco.api_key.as_str(), samco.redirect_url.as_str());
+    seen.show(&app);
+    let session = open(Session::builder(app));
+    for broken in [false, true] {
+        let start = session.begin_login().await.unwrap();
+        seen.show(&start);
+        let address = sandbox.consent(start.url(), true, None).unwrap();
+        for field in ["code=", "state="] {
+            let (_, value) = address.split_once(field).unwrap();
+            secrets.push(value.split('&').next().unwrap().to_owned());
+        }
+        seen.show_error(
+            &session
+                .complete_login(&format!("{address}&state=CANARY-wrong"))
+                .await
+                .unwrap_err(),
+        );
+        seen.show_error(
+            &session
+                .complete_login(&format!("{address}#CANARY-wrong/../")[20..])
+                .await
+                .unwrap_err(),
+        );
+        if broken {
+            let echo = json!({
+                "broker": "samco", "path": "/oauth/token", "times": 1, "status": 401,
+                "body": {"status": "Failure", "message": format!("no {address}"), "errorCode": "EOAUTH011"},
+            });
+            sandbox.fault(serde_json::from_value(echo).unwrap()).unwrap();
+            seen.show_error(&session.complete_login(&address).await.unwrap_err());
+        } else {
+            session.complete_login(&address).await.unwrap();
+            let exposed = session.export_exposed().await.unwrap();
+            let record: serde_json::Value = serde_json::from_str(exposed.expose()).unwrap();
+            for token in record["tokens"].as_array().unwrap() {
+                secrets.push(token[1].as_str().unwrap().to_owned());
+            }
+            seen.show(&(&session, session.state(), session.token().await));
+            sandbox.advance_to("08:00 IST").unwrap();
+            secrets.push(session.token().await.unwrap().expose().to_owned());
+        }
+    }
+    seen.show(&session.logout().await.unwrap());
+    #[allow(deprecated, reason = "its secrets are secrets too")]
+    let legacy = SamcoLegacy::new(
+        samco.account.as_str(),
+        "CANARY-wrong",
+        samco.secret_api_key.as_str(),
+    );
+    secrets.push(samco.secret_api_key.clone());
+    seen.show(&legacy);
+    seen.show_error(&open(Session::builder(legacy)).token().await.unwrap_err());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x1_nothing_that_is_logged_or_rendered_holds_a_secret() {
     let seen = listen();
@@ -129,6 +191,8 @@ async fn x1_nothing_that_is_logged_or_rendered_holds_a_secret() {
     );
     seen.show(&credentials);
     live(&open(Session::builder(credentials)), &seen, &mut secrets).await;
+
+    pages(&sandbox, &open, &seen, &mut secrets).await;
 
     // Refusals that echo what was sent, and callbacks that fail.
     let echo = json!({

@@ -163,7 +163,7 @@ async fn what_a_gateway_sends_has_a_kind() {
 
         session.token().await.unwrap();
         sandbox
-            .fault(spoil(Fault::on(Broker::Samco, QUOTE)).times(2))
+            .fault(spoil(Fault::on(Broker::Samco, QUOTE)).times(3))
             .unwrap();
         let error = session.get(QUOTE).send().await.unwrap_err();
         assert_eq!(error.kind(), kind, "{name} on a read: {error}");

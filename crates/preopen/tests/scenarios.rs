@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use preopen::core::wire::Method;
 use preopen::totp::TotpSecret;
 use preopen::{
-    AngelOne, AngelOnePublisher, Ask, Clock, Error, Events, Result, Samco, SamcoLegacy, SamcoLoginCode,
-    SamcoOAuth, SealKey, Secret, SecretSource, Session, SessionBuilder, SessionEvent, Timestamp, TotpSource,
+    AngelOne, AngelOnePublisher, Ask, Clock, Error, Events, RateLimits, Result, Samco, SamcoLegacy,
+    SamcoLoginCode, SamcoOAuth, SealKey, Secret, SecretSource, Session, SessionBuilder, SessionEvent,
+    Timestamp, TotpSource,
 };
 use preopen_sandbox::{
     Account, AngelOneAccount, Broker, Fault, Options, SamcoAccount, Sandbox, SourceIp, SwitchValue,
@@ -36,12 +37,15 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Makes one more session of the account, or, when told so, one of the direct login.
+type Again = Box<dyn Fn(&Sandbox, bool) -> Session>;
+
 struct Story {
     broker: Broker,
     sandbox: Sandbox,
     session: Session,
     /// Makes another session of the same account, if wanted with the direct login.
-    again: Box<Again>,
+    again: Again,
     events: Option<Events>,
     asked: Asked,
     consent: Consent,
@@ -58,9 +62,6 @@ struct Consent {
 
 /// What the last `web_login_code` gave.
 type LoginCode = Arc<Mutex<String>>;
-
-/// Makes a session of the scenario's account.
-type Again = dyn Fn(&Sandbox, bool) -> Session;
 
 /// How often each callback was called.
 type Asked = Arc<Mutex<BTreeMap<String, u64>>>;
@@ -188,9 +189,17 @@ impl Making<'_> {
             .base_url(sandbox.samco_url())
             .clock(sandbox.clock())
             .keep_warm(self.scenario["keep_warm"] == true)
+            .rate_limits(limits(self.scenario))
             .build()
             .unwrap()
     }
+}
+
+fn limits(scenario: &Value) -> RateLimits {
+    let own = scenario.get("rate_limits");
+    own.map_or_else(RateLimits::new, |own| {
+        RateLimits::from_json(&own.to_string()).unwrap()
+    })
 }
 
 async fn open(scenario: &Value) -> Story {
@@ -267,6 +276,15 @@ impl Story {
                     "products": profile.products, "order_types": profile.order_types,
                 }));
             }
+            "stream_headers" => {
+                let headers = self.session.stream_headers(value["stream"].as_str()).await?;
+                let names: Vec<_> = headers.names().collect();
+                return Ok(json!({"stream": value["stream"], "headers": names}));
+            }
+            "feed_token" => {
+                let token = self.session.feed_token().await?;
+                return Ok(json!({"given": !token.expose().is_empty()}));
+            }
             "herd" => return self.herd(value.as_u64().unwrap()).await,
             "invalidate" => self.session.invalidate(value.as_u64().unwrap()),
             "reset" => self.session.reset(),
@@ -280,6 +298,11 @@ impl Story {
             "events" => self.look_at_events(value).await,
             "wait_calls" => self.wait_calls(value).await,
             "hand_over" => self.hand_over(value).await?,
+            "fault" => {
+                // A connection is given back by tasks of its own; over HTTP, as in the other languages, they have time.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.set("fault", value);
+            }
             "begin_login" => {
                 let start = self.session.begin_login().await?;
                 self.consent.page = Some(start.url().to_owned());

@@ -22,7 +22,12 @@ fn parse(address: &str) -> Option<Url> {
         && matches!(url.scheme(), "http" | "https")
         && url.fragment().is_none()
         && url.username().is_empty()
-        && url.password().is_none();
+        && url.password().is_none()
+        // Nothing that would mean something in a header which names the host.
+        && url.host_str().is_some_and(|host| {
+            host.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+        });
     sound.then_some(url)
 }
 
@@ -89,6 +94,7 @@ mod tests {
             "https://a.example/\r\nX: 1",
             "my-app://cb",
             "https://a.example/ b",
+            "https://a;b.example/",
         ] {
             assert!(problem(bad).is_some(), "{bad}");
             assert_eq!(origin(bad), None);

@@ -10,7 +10,7 @@ use preopen_core::{Timestamp, VirtualClock};
 use serde_json::{Value, json};
 
 use crate::account::{Account, Broker};
-use crate::control::{add_made_up, consent, next_occurrence};
+use crate::control::{add_made_up, change_account, consent, next_occurrence};
 use crate::error::{ControlError, StartError};
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
@@ -93,6 +93,20 @@ impl Sandbox {
     /// Adds this many accounts at a broker, with made-up ids and credentials.
     pub fn add_accounts(&self, broker: Broker, count: usize) -> Result<Vec<Account>, ControlError> {
         add_made_up(&self.state, broker, count)
+    }
+
+    /// Changes an account, as `PATCH /accounts/{id}` does: its standing, credentials, addresses or redirect URL. Gives
+    /// all of it as it is then.
+    ///
+    /// ```no_run
+    /// # fn example(sandbox: &preopen_sandbox::Sandbox) -> Result<(), preopen_sandbox::ControlError> {
+    /// let change = serde_json::json!({"redirect_url": "http://127.0.0.1:8123/callback"});
+    /// sandbox.change_account("SBX001", &change)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn change_account(&self, id: &str, change: &Value) -> Result<Value, ControlError> {
+        change_account(&self.state, id, change)
     }
 
     /// The clock that sessions on this sandbox follow.

@@ -277,6 +277,17 @@ async fn addresses_of_apps_can_be_set() {
     ];
     let back = redirect(consent(&h, &address(AUTHORIZE, &parameters), "approve", None).await);
     assert!(back.starts_with("https://a.example/cb?x=1&code=") && !back.contains("state"));
+    let back = json!({"redirect_url": SAMCO_BACK});
+    let shown = h.sandbox.change_account("SBX001", &back).unwrap();
+    assert_eq!(shown["redirect_url"], SAMCO_BACK);
+    for (account, change) in [
+        ("SBX999", json!({})),
+        ("SBX001", json!({"nonsense": 1})),
+        ("SBX001", json!([])),
+        ("SBX001", json!({"redirect_url": "ftp://x/"})),
+    ] {
+        assert!(h.sandbox.change_account(account, &change).is_err(), "{change}");
+    }
     let new = json!({"broker": "samco", "redirect_url": "http://127.0.0.1:9/x", "secret_api_key": "key"});
     let (status, shown) = h.control("POST", "/accounts", new).await;
     assert_eq!(

@@ -284,10 +284,13 @@ async fn a_code_lives_ten_minutes() {
 #[tokio::test]
 async fn a_second_exchange_during_the_first_is_told_apart() {
     let h = start().await;
-    h.sandbox.switch("oauth_exchange_hold_ms", 700).unwrap();
+    h.sandbox.switch("oauth_exchange_hold_ms", 1500).unwrap();
     let held = code(&h);
     let (first, second) = tokio::join!(exchange(&h, &held), async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let seen = || h.sandbox.requests(None, Some("/oauth/token")).count;
+        while seen() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         exchange(&h, &held).await
     });
     refused(second, "EOAUTH030");

@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod capabilities;
 mod check;
 mod counts;
 mod demo;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
     Soak(soak::Args),
+    /// Write `docs/capabilities.md`: every endpoint and refusal, and what proves it.
+    Capabilities(capabilities::Args),
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Capabilities(args) => capabilities::run(&args),
         Command::Package(args) => package::run(&args),
     };
     outcome.unwrap_or_else(|error| {

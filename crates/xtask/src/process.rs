@@ -1,7 +1,7 @@
 //! Running other programs: errors that name the command, output that is shown and read at once, a time limit.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -73,10 +73,37 @@ pub(crate) fn tee(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitS
 pub(crate) fn tee_within(
     limit: Duration,
     command: &mut Command,
-    mut read: impl FnMut(&str),
+    read: impl FnMut(&str),
 ) -> Result<ExitStatus> {
     let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("no standard output")?;
+    follow(child, output, limit, command, read)
+}
+
+/// The same, for a program that tells its results on standard error.
+pub(crate) fn tee_both_within(
+    limit: Duration,
+    command: &mut Command,
+    read: impl FnMut(&str),
+) -> Result<ExitStatus> {
+    let (output, input) = std::io::pipe()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(input.try_clone()?)
+        .stderr(input);
+    let child = spawn(command)?;
+    // The command keeps its ends of the pipe, and the output would never end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    follow(child, output, limit, command, read)
+}
+
+fn follow(
+    mut child: Child,
+    output: impl Read + Send + 'static,
+    limit: Duration,
+    command: &Command,
+    mut read: impl FnMut(&str),
+) -> Result<ExitStatus> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {

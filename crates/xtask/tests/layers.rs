@@ -24,7 +24,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("preopen-node", &["preopen-ffi", "preopen"]),
     ("preopen-uniffi", &["preopen-ffi", "preopen"]),
     ("preopen-bench", &["preopen"]),
-    ("xtask", &[]),
+    // It writes a page from the core's tables.
+    ("xtask", &["preopen-core"]),
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.

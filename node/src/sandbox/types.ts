@@ -46,6 +46,30 @@ export interface AngelOneAccount {
   readonly redirectUrl: string;
 }
 
+/** What to change of an account; what is left out stays. */
+export interface AccountChanges {
+  /** Where its app wants browsers to come back to. */
+  readonly redirectUrl?: string;
+  readonly primaryIp?: string;
+  /** Empty for none. */
+  readonly secondaryIp?: string;
+  readonly apiKey?: string;
+  /** Whether the broker has blocked it. */
+  readonly blocked?: boolean;
+  /** Whether its app is switched on. */
+  readonly appActive?: boolean;
+  /** Samco only, like the next four. */
+  readonly password?: string;
+  readonly apiSecret?: string;
+  readonly secretApiKey?: string;
+  readonly subscribed?: boolean;
+  /** Whether its owner must sign in to the broker's app first. */
+  readonly needsAppLogin?: boolean;
+  /** Angel One only, like the next. */
+  readonly pin?: string;
+  readonly totpSecret?: string;
+}
+
 /** What the person at the browser does. */
 export interface ConsentOptions {
   /** Approves, by default. False cancels, which only Samco's page can. */

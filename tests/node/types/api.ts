@@ -8,7 +8,9 @@ import {
   Session,
   angelOne,
   angelOnePublisher,
+  checkStaticIp,
   generateKey,
+  mayChangeStaticIp,
   samco,
   samcoLegacy,
   samcoLoginCode,
@@ -26,7 +28,9 @@ import type {
   LoginOptions,
   LoginStart,
   Logout,
+  Preflight,
   Profile,
+  Rejection,
   Reply,
   SamcoLegacyCalls,
   SamcoLegacyCredentials,
@@ -35,6 +39,7 @@ import type {
   SessionEvent,
   SessionEvents,
   SessionState,
+  StaticIpAnswer,
   Store,
   Token,
   WhoAmI,
@@ -92,12 +97,24 @@ export async function use(signal: AbortSignal): Promise<void> {
   const headers: Record<string, string> = await session.headers();
   const who: WhoAmI = await session.whoami();
   const verdict: "match" | "mismatch" | "unregistered" | "unsupported" = who.verdict;
+  const preflight: Preflight = await session.preflight({ strict: true, signal });
+  const status: "pass" | "warn" | "fail" | "unknown" | undefined = preflight.checks[0]?.status;
+  // @ts-expect-error no such option
+  await session.preflight({ strictly: true });
+  const change: StaticIpAnswer = mayChangeStaticIp({ broker: "samco", history: [{ at: new Date(), primary: "1.1.1.1", secondary: null }] });
+  const next: Date | undefined = change.at;
+  // @ts-expect-error a change has a time
+  mayChangeStaticIp({ broker: "samco", history: [{ primary: "1.1.1.1" }] });
+  const address: string = checkStaticIp("1.1.1.1");
   const profile: Profile = await session.profile({ signal });
   const reply: Reply = await session.get("/quote/getQuote", { params: { symbolName: "INFY", count: 3, all: true, list: [1, 2] }, signal });
   // @ts-expect-error unknown data must be looked at first
   reply.data.quoteDetails;
   const typed: Reply<{ price: string }> = await session.get<{ price: string }>("/x", { params: new URLSearchParams() });
   const price: string = typed.data.price;
+  const body: string = reply.text;
+  const refused: readonly Rejection[] = reply.rejections;
+  const reasons: [string, string | undefined, string][] = refused.map(({ at, orderId, reason }) => [at, orderId, reason]);
   await session.post("/order/placeOrder", { json: { quantity: 1 }, headers: { "x-tag": "a" }, replaySafe: false, timeout: 3 });
   await session.put("/x", { json: {} });
   await session.delete("/x");
@@ -116,7 +133,8 @@ export async function use(signal: AbortSignal): Promise<void> {
   session.invalidate(token.generation);
   session.reset();
   session.close();
-  void [skew, text, name, end, headers, verdict, profile, price, state.expiresAt?.getTime(), logout.error?.code];
+  void [status, next, address, skew, text, name, end, headers, verdict, profile, price, body, reasons];
+  void [state.expiresAt?.getTime(), logout.error?.code];
 }
 
 const oauth: SamcoOAuthCredentials = { apiKey: "key", redirectUrl: "http://127.0.0.1:8765/callback" };
@@ -185,6 +203,20 @@ export async function listen(session: Session, signal: AbortSignal): Promise<voi
   // @ts-expect-error no such option
   session.events({ limit: 3 });
   void first;
+}
+
+export async function calls(credentials: Credentials): Promise<void> {
+  const session = new Session(credentials, { rateLimits: { orders: { perSecond: 5, perHour: null } } });
+  const headers: Record<string, string> = await session.streamHeaders({ stream: "smart-order-update" });
+  const feed: string = await session.feedToken({ signal: AbortSignal.timeout(100) });
+  // @ts-expect-error no stream of a broker
+  await session.streamHeaders({ stream: "quotes" });
+  // @ts-expect-error a number for each span
+  new Session(credentials, { rateLimits: { orders: 5 } });
+  angelOne({ apiKey: "k", clientCode: "c", pin: "0", totpSecret: "s", localIp: "192.168.1.7", macAddress: "02:00:5e:10:00:01" });
+  // @ts-expect-error not a number
+  angelOne({ apiKey: "k", clientCode: "c", pin: "0", totpSecret: "s", publicIp: 5 });
+  void [headers, feed];
 }
 
 class OwnStore implements Store {

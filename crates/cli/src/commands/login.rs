@@ -6,8 +6,11 @@ use clap::Args;
 use preopen::{StateName, Timestamp};
 use serde_json::json;
 
+use crate::credentials::Way;
 use crate::output::{BOLD, Failure, GOOD, Output, json_line, line};
 use crate::session::SessionArguments;
+
+mod page;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -17,6 +20,8 @@ pub(crate) struct Arguments {
     /// the old one at once.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    page: page::Options,
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
@@ -27,8 +32,18 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let live = before.is_some_and(|state| state.name == StateName::Active);
     // Whatever blocks this account, a person asks for one attempt.
     session.reset();
-    let mut token = session.token().await?;
-    if arguments.force && live {
+    let mut token = if prepared.way(broker) == Way::Page {
+        page::log_in(
+            &session,
+            &arguments.page,
+            arguments.force,
+            prepared.asking.may_ask(),
+        )
+        .await?
+    } else {
+        session.token().await?
+    };
+    if arguments.force && live && prepared.way(broker) != Way::Page {
         session.invalidate(token.generation());
         token = session.token().await?;
     }

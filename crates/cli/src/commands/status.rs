@@ -11,11 +11,10 @@ use serde_json::json;
 use crate::credentials::{
     ANGELONE_API_KEY, ANGELONE_PIN, ANGELONE_TOTP_SECRET, SAMCO_API_KEY, SAMCO_API_SECRET,
 };
-use crate::output::{BAD, BOLD, DIM, Failure, GOOD, Output, error_json, exit_code, json_line, line};
+use crate::output::{
+    BAD, BOLD, DIM, EXIT_LOGIN_NEEDED, Failure, GOOD, Output, error_json, exit_code, json_line, line,
+};
 use crate::session::{Broker, SessionOptions};
-
-/// The exit code when the next call has to log in.
-const EXIT_LOGIN_NEEDED: u8 = 6;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -86,28 +85,10 @@ impl Found {
     }
 
     fn fix(&self) -> Option<String> {
-        let error = match &self.state {
-            Err(error) => error,
-            Ok(state) => state.blocked_by.as_ref()?,
-        };
-        let login = format!("`preopen login {}`", self.broker.as_str());
-        Some(match error.kind() {
-            ErrorKind::CredentialsRejected => {
-                let variable = variable(self.broker, error.context().credential);
-                format!("correct {variable}; the next call then logs in. {login} tries it as it is")
-            }
-            ErrorKind::AccountActionRequired => {
-                format!("do what the broker asks for, then {login}")
-            }
-            ErrorKind::LoginRequired
-                if error.context().login_reason == Some(LoginReason::StoreUnreadable) =>
-            {
-                format!("put the store or its key back, or replace what it holds with {login}")
-            }
-            ErrorKind::StoreUnavailable => "see to the store".to_owned(),
-            ErrorKind::InvalidInput => return None,
-            _ => format!("see to the cause, then {login}"),
-        })
+        match &self.state {
+            Err(error) => fix(self.broker, error),
+            Ok(state) => fix(self.broker, state.blocked_by.as_ref()?),
+        }
     }
 
     fn tell(&self) {
@@ -184,6 +165,26 @@ fn tell_state(state: &SessionState) {
             evidence.source.as_str()
         ));
     }
+}
+
+/// What to do about what stands in the way of a session.
+pub(crate) fn fix(broker: Broker, error: &Error) -> Option<String> {
+    let login = format!("`preopen login {}`", broker.as_str());
+    Some(match error.kind() {
+        ErrorKind::CredentialsRejected => {
+            let variable = variable(broker, error.context().credential);
+            format!("correct {variable}; the next call then logs in. {login} tries it as it is")
+        }
+        ErrorKind::AccountActionRequired => {
+            format!("do what the broker asks for, then {login}")
+        }
+        ErrorKind::LoginRequired if error.context().login_reason == Some(LoginReason::StoreUnreadable) => {
+            format!("put the store or its key back, or replace what it holds with {login}")
+        }
+        ErrorKind::StoreUnavailable => "see to the store".to_owned(),
+        ErrorKind::InvalidInput => return None,
+        _ => format!("see to the cause, then {login}"),
+    })
 }
 
 /// The variable that holds what the broker refused.

@@ -9,6 +9,7 @@ use super::events::{EXPIRING_BEFORE, EventName, SessionEvent};
 use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
 use super::shared::Origin;
+use super::step::{Effect, Event, FlightId};
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::consent::consent_needed;
@@ -23,105 +24,6 @@ const WARM_AFTER: Duration = Duration::from_secs(5);
 const WARM_SPREAD: Duration = Duration::from_mins(2);
 /// After this many failures in a row, the last of them a refusal that no table lists, nobody logs in unasked.
 const UNKNOWN_REFUSALS: u32 = 3;
-
-/// Names one login attempt, or one logout. A result that names another flight than the running one is too late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlightId(u64);
-
-/// What can happen to a session.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// A caller needs a session.
-    Needed,
-    /// A person logged in at the broker's page: the login that completes it must run now.
-    Granted,
-    /// A login succeeded.
-    Opened {
-        /// The flight that did it.
-        flight: FlightId,
-        /// What it gave.
-        login: Box<Login>,
-        /// When it was sent.
-        sent: Now,
-    },
-    /// A login failed.
-    Failed {
-        /// The flight that failed.
-        flight: FlightId,
-        /// Why.
-        error: Error,
-    },
-    /// An abandoned flight has ended, and whatever it opened is closed at the broker; or a logout has ended.
-    Drained {
-        /// The flight.
-        flight: FlightId,
-    },
-    /// A session that another program opened is taken over.
-    Imported {
-        /// What it holds.
-        login: Box<Login>,
-        /// When its login was sent.
-        issued_at: Timestamp,
-    },
-    /// A session that another program keeps in the store is taken over.
-    Adopted {
-        /// The flight that found it; `None` when it was found without one.
-        flight: Option<FlightId>,
-        /// What it holds.
-        login: Box<Login>,
-        /// When its login was sent.
-        issued_at: Timestamp,
-    },
-    /// The store says that this session of it is dead: another program logged out, or was refused its token.
-    EndedElsewhere {
-        /// Which session.
-        origin: Origin,
-    },
-    /// The time that [`Machine::wakes_at`] named has come.
-    Tick,
-    /// The broker refused a call because of the address that it came from, or told that it would.
-    AddressRefused(Error),
-    /// The broker refused the token of this generation.
-    Invalidated {
-        /// The generation of the refused token.
-        generation: u64,
-    },
-    /// The user logged out.
-    SignedOut,
-    /// The user wants a blocked session to try again.
-    Reset,
-    /// The user is done with this session object; nothing may be sent for it any more.
-    Closed,
-    /// This is another process than before: logins of the parent do not exist here.
-    Forked,
-}
-
-/// What the caller of the machine must do.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Effect {
-    /// Serve this session to whoever asked.
-    Serve(Arc<Record>),
-    /// Tell whoever asked that it failed.
-    Refuse(Error),
-    /// Start a login; whoever asked waits for it.
-    Start(FlightId),
-    /// A login is running or queued: whoever asked waits for it.
-    Join(FlightId),
-    /// Make this session the one that readers see.
-    Publish(Arc<Record>),
-    /// Make readers see no session.
-    Withdraw,
-    /// Give everybody who waits for this flight its result.
-    Settle(FlightId, Result<Arc<Record>, Error>),
-    /// The user logged out of this session: end it at the broker, and tell of [`Event::Drained`] when that is done.
-    SignOut(FlightId, Arc<Record>),
-    /// A login that nobody wants any more succeeded: end it at the broker, best effort.
-    Discard(Box<Login>),
-    /// Tell those who watch the session.
-    Announce(Box<SessionEvent>),
-}
 
 #[derive(Clone, Debug, Default)]
 enum Phase {
@@ -151,6 +53,8 @@ pub struct Machine {
     /// example one that was imported.
     blocked: Option<Error>,
     told: Told,
+    /// What a person was last called for, since the last session was opened.
+    called_for: Option<LoginReason>,
     seed: u64,
     /// Whether the session is renewed after its end without being asked for.
     warm: bool,
@@ -264,16 +168,24 @@ impl Machine {
         let reason = format!("{verb} at {}", record.expiry.at().to_ist());
         let mut effects = vec![announce(SessionEvent::of(name, now.wall, record, reason))];
         if told == Told::Expired {
-            effects.extend(self.calls_a_person(record, now));
+            let record = Arc::clone(record);
+            effects.extend(self.calls_a_person(&record, now));
         }
         effects
     }
 
     /// The session is over, and only a person opens the next one: that is told at once, not when the first order fails.
-    fn calls_a_person(&self, record: &Record, now: Now) -> Option<Effect> {
+    fn calls_a_person(&mut self, record: &Record, now: Now) -> Option<Effect> {
         let renewable = record.outlives_its_end(now);
-        (self.needs_consent && !renewable)
-            .then(|| because(EventName::LoginNeeded, now, self.generation, &consent_needed()))
+        (self.needs_consent && !renewable).then(|| self.login_needed(&consent_needed(), now))?
+    }
+
+    /// A person is called once for each reason, however many callers find out.
+    fn login_needed(&mut self, error: &Error, now: Now) -> Option<Effect> {
+        let reason = error.context().login_reason;
+        let news = reason.is_none() || self.called_for != reason;
+        self.called_for = reason;
+        news.then(|| because(EventName::LoginNeeded, now, self.generation, error))
     }
 
     fn needed(&mut self, now: Now) -> Effect {
@@ -421,6 +333,7 @@ impl Machine {
         self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
         self.told = Told::Nothing;
+        self.called_for = None;
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
         let mut effects = vec![Effect::Publish(Arc::clone(&record)), announce(renewed)];
@@ -528,7 +441,7 @@ impl Machine {
             return effects;
         }
         if error.kind() == ErrorKind::LoginRequired {
-            effects.push(because(EventName::LoginNeeded, now, self.generation, error));
+            effects.extend(self.login_needed(error, now));
         }
         // These need a person: trying on unasked would only repeat them. So does, after a few times, a refusal that
         // nobody knows: it may be of the credentials, and a night of it could lock the account.

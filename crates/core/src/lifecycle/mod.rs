@@ -8,12 +8,14 @@ mod machine;
 mod portable;
 mod record;
 pub mod shared;
+mod step;
 
 pub use events::{EventName, SessionEvent, mismatch};
 pub(crate) use jitter::share_of;
-pub use machine::{Effect, Event, FlightId, Machine};
+pub use machine::Machine;
 pub use portable::{Identity, export, import};
 pub use record::{Record, SessionState, StateName};
+pub use step::{Effect, Event, FlightId};
 
 use crate::broker::Login;
 use crate::clock::Now;

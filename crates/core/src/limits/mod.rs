@@ -153,18 +153,40 @@ pub struct RateLimits(BTreeMap<String, Own>);
 
 /// What a user says of one group: absent is the broker's own, null is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_field_names, reason = "the names that users write")]
 struct Own {
-    #[serde(default, deserialize_with = "said")]
-    per_second: Option<Option<u32>>,
-    #[serde(default, deserialize_with = "said")]
-    per_minute: Option<Option<u32>>,
-    #[serde(default, deserialize_with = "said")]
-    per_hour: Option<Option<u32>>,
+    per_second: Said,
+    per_minute: Said,
+    per_hour: Said,
 }
 
-fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What a user says of one limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<u32>")]
+enum Said {
+    /// Nothing: the broker's own holds.
+    #[default]
+    Nothing,
+    NoLimit,
+    AtMost(u32),
+}
+
+impl From<Option<u32>> for Said {
+    fn from(calls: Option<u32>) -> Self {
+        calls.map_or(Self::NoLimit, Self::AtMost)
+    }
+}
+
+impl Said {
+    /// Instead of the broker's.
+    fn or(self, broker: Option<u32>) -> Option<u32> {
+        match self {
+            Self::Nothing => broker,
+            Self::NoLimit => None,
+            Self::AtMost(calls) => Some(calls),
+        }
+    }
 }
 
 impl RateLimits {
@@ -175,22 +197,22 @@ impl RateLimits {
 
     /// At most so many calls of the group in any second.
     pub fn per_second(self, group: &str, calls: u32) -> Self {
-        self.edit(group, |own| own.per_second = Some(Some(calls)))
+        self.edit(group, |own| own.per_second = Said::AtMost(calls))
     }
 
     /// At most so many calls of the group in any minute.
     pub fn per_minute(self, group: &str, calls: u32) -> Self {
-        self.edit(group, |own| own.per_minute = Some(Some(calls)))
+        self.edit(group, |own| own.per_minute = Said::AtMost(calls))
     }
 
     /// At most so many calls of the group in any hour.
     pub fn per_hour(self, group: &str, calls: u32) -> Self {
-        self.edit(group, |own| own.per_hour = Some(Some(calls)))
+        self.edit(group, |own| own.per_hour = Said::AtMost(calls))
     }
 
     /// No limit for the group, not even the broker's. It still pauses when the broker says that there were too many.
     pub fn unlimited(self, group: &str) -> Self {
-        let none = Some(None);
+        let none = Said::NoLimit;
         self.edit(group, |own| {
             *own = Own {
                 per_second: none,
@@ -232,20 +254,16 @@ impl RateLimits {
                 )));
             };
             let all = [own.per_second, own.per_minute, own.per_hour];
-            if all
-                .into_iter()
-                .flatten()
-                .flatten()
-                .any(|calls| calls == 0 || calls > MOST)
-            {
+            let bad = |said: &Said| matches!(said, Said::AtMost(calls) if *calls == 0 || *calls > MOST);
+            if all.iter().any(bad) {
                 return Err(refused(&format!(
                     "must be from 1 to {MOST} calls; null is no limit"
                 )));
             }
             let rate = &mut rates[at];
-            rate.per_second = own.per_second.unwrap_or(rate.per_second);
-            rate.per_minute = own.per_minute.unwrap_or(rate.per_minute);
-            rate.per_hour = own.per_hour.unwrap_or(rate.per_hour);
+            rate.per_second = own.per_second.or(rate.per_second);
+            rate.per_minute = own.per_minute.or(rate.per_minute);
+            rate.per_hour = own.per_hour.or(rate.per_hour);
         }
         Ok(rates)
     }
@@ -294,7 +312,7 @@ pub fn repeats_after(table: &[Transient], error: &Error, repeat: u32, seed: u64)
     Some(
         context
             .retry_after
-            .unwrap_or_else(|| wait - share_of(wait / 2, seed, repeat)),
+            .unwrap_or_else(|| wait.saturating_sub(share_of(wait / 2, seed, repeat))),
     )
 }
 
@@ -393,6 +411,25 @@ mod tests {
                 .and_then(|own| own.on(smartapi()))
                 .unwrap_err();
             assert_eq!(error.field(), Some("rate_limits"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_documents_name_every_limit() {
+        let page = include_str!("../../../../docs/calls.md");
+        let cell = |calls: Option<u32>| calls.map_or_else(|| "-".to_owned(), |calls| calls.to_string());
+        let rates = smartapi().limits.iter().map(|group| (group.name, group.rates));
+        for (name, rates) in rates.chain([(OTHER, Rates::NONE)]) {
+            let line = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}` |")));
+            let ending = [rates.per_second, rates.per_minute, rates.per_hour]
+                .map(cell)
+                .join(" | ");
+            assert!(
+                line.is_some_and(|line| line.ends_with(&format!("| {ending} |"))),
+                "{name}: {ending}"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use super::Rates;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
 
 /// The longest pause after an answer that names none.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// A call that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,10 @@ impl Window {
             .unwrap_or_default()
     }
 
-    /// Whether nothing is remembered: then a window without limits need not be asked.
-    pub fn is_idle(&self) -> bool {
-        self.pause.is_none() && self.arrived.is_empty() && self.open.is_empty()
+    /// Whether nothing is remembered that still counts.
+    pub fn is_idle(&self, now: Duration) -> bool {
+        let counts = self.arrived.back().is_some_and(|at| *at + self.longest > now);
+        self.open.is_empty() && !counts && self.paused(now).is_zero()
     }
 
     fn wait_for(&self, most: usize, span: Duration, now: Duration, ahead: usize) -> Duration {
@@ -204,7 +205,9 @@ mod tests {
         window.settle(ticket, ms(300));
         assert_eq!(window.wait(rates, ms(400), 0), ms(900));
         assert_eq!(window.wait(rates, ms(1299), 0), ms(1));
+        assert!(!window.is_idle(ms(1299)));
         assert_eq!(window.wait(rates, ms(1300), 0), ms(0));
+        assert!(window.is_idle(ms(1300)));
     }
 
     #[test]
@@ -330,7 +333,7 @@ mod tests {
                     looks += 1;
                     prop_assert!(looks < 200, "a slot must come");
                     // Nobody sleeps past a reply that may change the answer.
-                    now += under_way.first().map_or(wait, |(at, _)| (*at - now).min(wait));
+                    now += under_way.first().map_or(wait, |(at, _)| at.saturating_sub(now).min(wait));
                 }
                 let ticket = window.take(now);
                 under_way.push((now + ms(latency), ticket));

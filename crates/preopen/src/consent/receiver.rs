@@ -93,6 +93,12 @@ impl fmt::Debug for LoginOptions {
 }
 
 impl Session {
+    /// Whether [`Session::login`] can receive the answer of the broker's page: the redirect URL is on this machine.
+    pub fn receives_logins(&self) -> bool {
+        let consent = self.inner.adapter.consent();
+        consent.is_some_and(|consent| Place::of(consent.redirect_url()).is_ok())
+    }
+
     /// Logs in. Credentials that need no person log in as [`Session::token`] does. For `SamcoOAuth` with a redirect URL on
     /// this machine, the broker's page is opened in a browser, and a listener on 127.0.0.1 receives its answer: on the
     /// registered port and path alone, and only for as long as this call lasts.

@@ -138,6 +138,15 @@ impl Shared {
         }
     }
 
+    /// Whether no other program is logging in right now: the claim is taken and given back.
+    async fn is_unclaimed(&self) -> Result<bool> {
+        let Some(Claimed { claim, .. }) = self.store.claim(&self.account).await? else {
+            return Ok(false);
+        };
+        claim.release().await;
+        Ok(true)
+    }
+
     async fn turn(&self, claimed: Claimed, anew: bool) -> Result<Turn<'_>> {
         let Claimed { claim, value, .. } = claimed;
         let opened = match self.open(value.as_ref()).await {
@@ -385,6 +394,13 @@ pub(crate) async fn look(inner: &Inner) -> Option<Result<SessionState>> {
         state.map_err(|error| shared.name(error))
     });
     Some(looked.await)
+}
+
+/// Whether no other program is logging in right now; `None` without a store. Errors: as the store's.
+pub(crate) async fn is_unclaimed(inner: &Inner) -> Option<Result<bool>> {
+    let shared = inner.shared.clone()?;
+    let tried = anywhere(async move { shared.is_unclaimed().await.map_err(|error| shared.name(error)) });
+    Some(tried.await)
 }
 
 /// A session is served from memory: every now and then the store is looked at behind it, so that a logout or a new login

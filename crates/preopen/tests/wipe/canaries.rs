@@ -1,7 +1,7 @@
 //! The secrets that the tests plant, and the credentials that are made of them.
 
 use preopen::totp::TotpSecret;
-use preopen::{AngelOne, Samco, Secret, Timestamp};
+use preopen::{AngelOne, Samco, SamcoOAuth, Secret, Timestamp};
 
 use crate::allocator::{Canary, unwatched};
 
@@ -17,6 +17,8 @@ pub(crate) const JWT: &str = "canaryjwtheader0b72.eyJleHAiOjE3OTU0NzY2MDB9.canar
 pub(crate) const REFRESH: &str = "canary-refresh-token-a7c25e90f1";
 pub(crate) const FEED: &str = "canary-feed-token-3d86b1f4e0";
 pub(crate) const NUMERIC_FEED: &str = "918273645546372819";
+
+pub(crate) const CODE: &str = "canary-login-code-b82f60d49ac3";
 
 /// When the scripted sessions live.
 pub(crate) const NOW: &str = "2026-11-23T09:00:00+05:30";
@@ -44,6 +46,7 @@ pub(crate) fn all() -> Vec<Canary> {
             text("jwt rest", rest),
             text("refresh token", REFRESH),
             text("feed token", FEED),
+            text("login code", CODE),
             text("feed token, a number", NUMERIC_FEED),
         ]
     })
@@ -53,6 +56,17 @@ pub(crate) fn all() -> Vec<Canary> {
 pub(crate) fn code() -> Secret {
     let at = Timestamp::parse_rfc3339(NOW).unwrap();
     TotpSecret::new(TOTP).code_at(at).unwrap().spend()
+}
+
+pub(crate) fn oauth() -> SamcoOAuth {
+    SamcoOAuth::new(API_KEY, "http://127.0.0.1:8765/callback")
+}
+
+/// What the token call answers, for a code and for a refresh.
+pub(crate) fn oauth_login() -> String {
+    format!(
+        r#"{{"status":"Success","message":"ok","data":{{"access_token":"{JWT}","token_type":"Bearer","expires_in":86400,"refresh_token":"{REFRESH}","refresh_token_expires_in":604800,"accountID":"A1"}}}}"#
+    )
 }
 
 pub(crate) fn samco() -> Samco {

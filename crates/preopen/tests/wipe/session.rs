@@ -106,6 +106,10 @@ fn nothing_left(
     assert!(found.is_empty(), "{name}: {found:#?}");
 }
 
+fn oauth() -> SessionBuilder {
+    Session::builder(canaries::oauth())
+}
+
 fn samco() -> SessionBuilder {
     Session::builder(canaries::samco())
 }
@@ -132,6 +136,44 @@ fn angel_day(number: usize, path: &str) -> (u16, String) {
             (200, canaries::angel_login(&format!("\"{FEED}\"")))
         }
         _ => (200, ANGEL_OK.to_owned()),
+    }
+}
+
+#[test]
+fn x2_a_login_at_the_broker_s_page_is_wiped() {
+    let _alone = alone();
+    for stored in [false, true] {
+        nothing_left(
+            "oauth",
+            if stored {
+                || oauth().store(MemoryStore::new().unwrap())
+            } else {
+                oauth
+            },
+            |_, path| match path {
+                "/oauth/token" => (200, canaries::oauth_login()),
+                _ => (200, OK.to_owned()),
+            },
+            async |stage| {
+                let session = &stage.session;
+                let start = session.begin_login().await.unwrap();
+                let address = unwatched(|| {
+                    let (_, rest) = start.url().split_once("state=").unwrap();
+                    let state = rest.split('&').next().unwrap();
+                    format!("/callback?code={}&state={state}", canaries::CODE)
+                });
+                let foreign = unwatched(|| address.replace("state=", "state=x"));
+                assert!(session.complete_login(&foreign).await.is_err());
+                unwatched(|| drop(foreign));
+                session.complete_login(&address).await.unwrap();
+                assert!(session.complete_login(&address).await.is_err());
+                session.get("/x").send().await.unwrap();
+                stage.clock.advance(Duration::from_hours(24));
+                drop(session.token().await);
+                session.logout().await.unwrap();
+                unwatched(|| drop(address));
+            },
+        );
     }
 }
 

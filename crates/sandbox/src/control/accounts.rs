@@ -283,8 +283,19 @@ pub(super) fn list(state: &State) -> Value {
     json!({"accounts": all})
 }
 
+/// `PATCH /accounts/{id}`.
 pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
-    let change: Change = read(request)?;
+    ok(apply(state, id, read(request)?)?)
+}
+
+/// Changes an account as `PATCH /accounts/{id}` does; gives what it is then.
+pub(crate) fn change_account(state: &State, id: &str, change: &Value) -> Result<Value, ControlError> {
+    let change = Change::deserialize(change)
+        .map_err(|error| ControlError::field("change", format_args!("is wrong: {error}")))?;
+    apply(state, id, change)
+}
+
+fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError> {
     let broker = if state.samco().has_account(id) {
         Broker::Samco
     } else if state.angelone().has_account(id) {
@@ -364,7 +375,7 @@ pub(super) fn change(state: &State, request: &Request, id: &str) -> Answer {
             .into_iter()
             .any(|known| known.as_str() == Some(id))
     });
-    ok(shown.cloned().unwrap_or_default())
+    Ok(shown.cloned().unwrap_or_default())
 }
 
 /// `DELETE /sessions?broker=&account=`: ends sessions at once, as a broker does now and then during the day.

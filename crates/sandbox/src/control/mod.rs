@@ -33,7 +33,7 @@ use crate::source::SourceIp;
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
-pub(crate) use accounts::add_made_up;
+pub(crate) use accounts::{add_made_up, change_account};
 pub(crate) use clock::next_occurrence;
 pub(crate) use consent::consent;
 pub(crate) use guard::{is_own_form, is_own_host};

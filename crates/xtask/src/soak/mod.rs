@@ -3,6 +3,7 @@
 //! A new part is a function in a file of its own and a row in [`PARTS`].
 
 mod asan;
+mod fuzz;
 mod herd;
 mod hosts;
 mod kill;
@@ -67,6 +68,12 @@ const PARTS: &[Part] = &[
         name: "asan",
         about: "The core's unit tests under AddressSanitizer.",
         run: asan::run,
+    },
+    Part {
+        name: "fuzz",
+        about: "libFuzzer on the readers of replies, from the committed corpus: any bytes as the reply to any call of the catalogues never \
+                panic, stay within the memory limit, and send a person to the broker only if they parse to a listed row.",
+        run: fuzz::run,
     },
 ];
 

@@ -115,6 +115,10 @@ macro_rules! angel_one_calls {
             &[requests::MARKET_STREAM, requests::ORDER_STREAM]
         }
 
+        fn has_feed_token(&self) -> bool {
+            true
+        }
+
         fn stream_headers(&self, stream: &str, tokens: &Tokens) -> Option<Vec<(String, Secret)>> {
             requests::stream_headers(stream, &self.api_key, &self.client_code, tokens)
         }

@@ -190,6 +190,8 @@ mod tests {
             .collect()
     }
 
+    type Edit = fn(&mut About, &str);
+
     #[test]
     fn what_the_headers_say_of_a_machine_is_the_caller_s_or_true_of_any() {
         let key = Secret::new("key");
@@ -206,7 +208,6 @@ mod tests {
                 ("X-PrivateKey", "key"),
             ]
         );
-        type Edit = fn(&mut About, &str);
         let cases: [(&str, Edit, &[&str], &[&str]); 5] = [
             (
                 "local_ip",

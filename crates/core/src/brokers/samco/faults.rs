@@ -38,18 +38,18 @@ pub(in crate::brokers) static ROWS: &[Row] = &[
     row(On::Any, "", "the ip is not the registered static ip", Verdict::StaticIp, "6"),
 
     // Deprecated calls and the web login code. A wrong password is a 400 here and a 401 there.
-    row(On::Path("/login"), "", "invalid password", Verdict::Credentials(Credential::Unknown), "8"),
+    row(On::Path("/login"), "", "invalid password", Verdict::Credentials(Credential::Password), "8"),
     row(On::Path("/otp/generateOtp"), "", "failed to genererate otp", Verdict::Rejected, "8")
         .says("check the user id: "),
     row(On::Path("/otp/secretKeyGenerator"), "", "invalid otp", Verdict::Rejected, "8")
         .says("the one-time password is wrong or old, ask for a new one: "),
     row(On::Path("/accessToken/token"), "", "secret key does not match", Verdict::Credentials(Credential::ApiSecret), "8"),
     row(On::Path("/ip/ipRegistration"), "", "clientid and primaryip are required", Verdict::Rejected, "8"),
-    row(On::Path("/ip/ipRegistration"), "", "incorrect password", Verdict::Credentials(Credential::Unknown), "8"),
+    row(On::Path("/ip/ipRegistration"), "", "incorrect password", Verdict::Credentials(Credential::Password), "8"),
     row(On::Path("/ip/ipRegistration"), "", "both primary and secondary ip already registered", Verdict::Rejected, "8")
         .says("change them in the dashboard: "),
     row(On::Path("/ip/ipUpdate"), "", "ip update allowed only once", Verdict::Rejected, "8")
         .says("addresses may change once in seven days: "),
-    row(On::Path("/ip/ipUpdate"), "", "incorrect password", Verdict::Credentials(Credential::Unknown), "8"),
+    row(On::Path("/ip/ipUpdate"), "", "incorrect password", Verdict::Credentials(Credential::Password), "8"),
     row(On::Path("/webSecretCodeValidation"), "", "otp expired", Verdict::Login(LoginReason::CodeExpired), "8"),
 ];

@@ -1,0 +1,242 @@
+//! `preopen login` where a person logs in at the broker's page, and with Samco's deprecated credentials.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use common::{Broker, PREOPEN, authority, code, error, eventually, http, json, stderr, stdout};
+use serde_json::json;
+
+const TOKEN: &str = "/oauth/token";
+
+/// A free port, registered as the app's redirect URL.
+fn registered(broker: &Broker) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/callback", listener.local_addr().unwrap());
+    let path = format!("/accounts/{}", broker.secret("samco", "account"));
+    broker.control("PATCH", &path, &json!({"redirect_url": url}).to_string());
+    url
+}
+
+/// A command with this environment and nothing else.
+fn preopen(broker: &Broker, url: &str, arguments: &[&str], environment: &[(&str, String)]) -> Command {
+    let mut command = Command::new(PREOPEN);
+    command
+        .args(arguments)
+        .args(["--base-url", url])
+        .env_clear()
+        .env("PREOPEN_STORE", broker.store())
+        .env("PREOPEN_NO_INPUT", "1")
+        .env("PREOPEN_SANDBOX_TOKEN", broker.control_token())
+        .env("PATH", std::env::var("PATH").unwrap())
+        .envs(environment.iter().map(|(name, value)| (*name, value)));
+    command
+}
+
+fn oauth(broker: &Broker, arguments: &[&str], redirect: &str) -> Command {
+    let environment = [
+        ("SAMCO_API_KEY", broker.secret("samco", "api_key")),
+        ("SAMCO_REDIRECT_URL", redirect.to_owned()),
+    ];
+    preopen(broker, broker.url(), arguments, &environment)
+}
+
+/// The page that a command shows on standard error.
+fn shown(child: &mut Child) -> String {
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines
+        .map(Result::unwrap)
+        .find(|line| line.starts_with("http"))
+        .unwrap()
+}
+
+/// Where the browser of a person who consents ends.
+fn consent(broker: &Broker, page: &str) -> String {
+    let body = json!({"url": page, "decision": "approve"}).to_string();
+    let answer = broker.control("POST", "/consent", &body);
+    answer["redirect_to"].as_str().unwrap().to_owned()
+}
+
+fn get(address: &str) -> u16 {
+    let host = authority(address);
+    let target = address.split_once(host).unwrap().1;
+    http(&format!("http://{host}"), "GET", target, "", "").status
+}
+
+#[test]
+fn a_listener_receives_the_answer_and_every_command_uses_the_session() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let before = oauth(&broker, &["token", "samco"], &redirect).output().unwrap();
+    assert_eq!(code(&before), 6);
+    assert!(stderr(&before).contains("Run: preopen login samco"), "{before:?}");
+
+    let mut child = oauth(
+        &broker,
+        &["login", "samco", "--oauth", "--no-browser", "--json"],
+        &redirect,
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let page = shown(&mut child);
+    assert!(page.contains("/app/oauth/authorize?api_key="), "{page}");
+    assert_eq!(get(&consent(&broker, &page)), 200);
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(json(&done)["logged_in"], true);
+    assert_eq!(json(&done)["account"], broker.secret("samco", "account").as_str());
+
+    let token = oauth(&broker, &["token", "samco"], &redirect).output().unwrap();
+    assert_eq!(stdout(&token).lines().count(), 1);
+    // The next day nobody is needed: not even for `login`.
+    broker.advance("08:00 IST");
+    let again = oauth(&broker, &["login", "samco", "--json"], &redirect)
+        .output()
+        .unwrap();
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(broker.count(TOKEN), 2);
+    let out = oauth(&broker, &["logout", "samco"], &redirect).output().unwrap();
+    assert!(out.status.success(), "{out:?}");
+    assert_eq!(broker.count("/oauth/revoke"), 1);
+}
+
+#[test]
+fn an_address_is_pasted_where_no_listener_can_be() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let paste = |arguments: &[&str], address: &dyn Fn(&str) -> String| -> Output {
+        let mut child = oauth(&broker, arguments, &redirect)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let page = shown(&mut child);
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{}", address(&page)).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap()
+    };
+    let nothing = paste(&["login", "samco", "--paste", "--json"], &|_| String::new());
+    assert_eq!(code(&nothing), 2);
+    let foreign = paste(&["login", "samco", "--paste", "--json"], &|_| {
+        format!("{redirect}?code=x&state=y")
+    });
+    assert_eq!(code(&foreign), 2);
+    assert_eq!(broker.count(TOKEN), 0);
+    let done = paste(&["login", "samco", "--paste", "--json"], &|page| {
+        consent(&broker, page)
+    });
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(broker.count(TOKEN), 1);
+}
+
+#[test]
+fn a_publisher_login_is_pasted_and_is_needed_again_after_midnight() {
+    let broker = Broker::start();
+    let environment = [
+        ("ANGELONE_API_KEY", broker.secret("angelone", "api_key")),
+        ("ANGELONE_CLIENT_CODE", broker.secret("angelone", "client_code")),
+        ("ANGELONE_REDIRECT_URL", broker.secret("angelone", "redirect_url")),
+    ];
+    let url = broker.ready["angelone_url"].as_str().unwrap();
+    let run = |arguments: &[&str]| preopen(&broker, url, arguments, &environment);
+    let mut child = run(&["login", "angelone", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let page = shown(&mut child);
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", consent(&broker, &page)).unwrap();
+    drop(stdin);
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert!(run(&["token", "angelone"]).output().unwrap().status.success());
+    broker.advance("00:00 IST");
+    let over = run(&["token", "angelone", "--json"]).output().unwrap();
+    assert_eq!(
+        (code(&over), error(&over)["reason"].as_str()),
+        (6, Some("consent_needed"))
+    );
+}
+
+#[test]
+fn the_browser_is_opened_with_the_page() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let opened = broker.folder.path().join("opened");
+    let programs = broker.folder.path().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    let script = format!("#!/bin/sh\nprintf '%s' \"$1\" > {}\n", opened.display());
+    for name in ["xdg-open", "wslview", "gio", "open"] {
+        let path = programs.join(name);
+        std::fs::write(&path, &script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut child = oauth(&broker, &["login", "samco", "--json"], &redirect)
+        .env("PATH", path)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let page = eventually("a browser is opened", || written(&opened));
+    assert_eq!(page, shown(&mut child));
+    assert_eq!(get(&consent(&broker, &page)), 200);
+    assert!(child.wait().unwrap().success());
+}
+
+/// What the file holds, once it is whole.
+fn written(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    text.contains("scopes=").then_some(text)
+}
+
+#[test]
+fn nobody_is_waited_for_longer_than_the_user_wants() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let arguments = ["login", "samco", "--no-browser", "--wait", "0.2", "--json"];
+    let late = oauth(&broker, &arguments, &redirect).output().unwrap();
+    assert_eq!(code(&late), 5);
+    assert!(stderr(&late).contains("nobody completed the login"), "{late:?}");
+    let never = oauth(&broker, &["login", "samco", "--wait", "0"], &redirect)
+        .output()
+        .unwrap();
+    assert_eq!(code(&never), 2);
+}
+
+#[test]
+fn the_deprecated_login_works_when_it_is_asked_for() {
+    let broker = Broker::start();
+    let environment = [
+        ("SAMCO_USER_ID", broker.secret("samco", "account")),
+        ("SAMCO_PASSWORD", broker.secret("samco", "password")),
+        ("SAMCO_SECRET_API_KEY", broker.secret("samco", "secret_api_key")),
+    ];
+    let run = |arguments: &[&str]| {
+        preopen(&broker, broker.url(), arguments, &environment)
+            .output()
+            .unwrap()
+    };
+    let done = run(&["login", "samco", "--legacy", "--json"]);
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(
+        (broker.count("/accessToken/token"), broker.count("/login")),
+        (1, 1)
+    );
+    assert!(run(&["token", "samco", "--legacy"]).status.success());
+    assert_eq!(broker.count("/login"), 1);
+    assert_eq!(code(&run(&["token", "samco"])), 2, "not without being asked for");
+}

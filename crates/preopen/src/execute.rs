@@ -1,0 +1,198 @@
+//! Sending an authenticated call: its turn under the limits, a live token, and what is repeated. A write is sent at most
+//! once; everything that is spent on a call, but for logins, is spent within its deadline.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use preopen_core::envelope::Reply;
+use preopen_core::lifecycle::{Event, Record};
+use preopen_core::limits::repeats_after;
+use preopen_core::wire::{CallClass, FailureCause, Request};
+use preopen_core::{Advice, Error, ErrorKind, Result};
+
+use crate::flight;
+use crate::runtime::anywhere;
+use crate::session::{Inner, Session};
+use crate::state::Next;
+
+/// Whatever is sent has at least this long.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Why an exchange failed.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// Whether a kept connection had died before the reply began.
+    stale: bool,
+}
+
+/// What is left of a call's deadline. Logins are not the caller's time: they have their own.
+struct Rest(Duration);
+
+impl Rest {
+    async fn spend<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let done = work.await;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        done
+    }
+}
+
+impl Session {
+    /// Sends an authenticated request, when it is its turn under the limits of its group, with a live token. A read is
+    /// repeated once after a renewal when the broker refused the token, once when a kept connection had died, and a few
+    /// times after answers that the broker's table lists as transient. A write is sent at most once.
+    pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
+        let session = self.clone();
+        anywhere(async move { session.execute_here(request, deadline).await }).await
+    }
+
+    async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
+        let inner = &self.inner;
+        let repeatable = request.endpoint.class == CallClass::Read;
+        let mut rest = Rest(deadline);
+        let (mut renewed, mut reconnected, mut repeats) = (false, false, 0);
+        loop {
+            let record = self.record().await?;
+            inner.check_url(&request, &record)?;
+            // Half of the deadline, as for a connection: a call that is sent with a moment left only leaves doubts.
+            let patience = rest.0 / 2;
+            let slot = rest
+                .spend(inner.pace.slot(inner, &request.endpoint, patience))
+                .await
+                .map_err(|error| inner.explain(error, &request.endpoint, &inner.redactor(&[])))?;
+            let sent = rest
+                .spend(inner.exchange(&request, &record, rest.0.max(LEAST)))
+                .await;
+            let sent = sent.map_err(|failed| Failed {
+                error: slot.answered(failed.error),
+                ..failed
+            });
+            let Failed { error, stale } = match sent {
+                Ok(reply) => {
+                    slot.accepted();
+                    return Ok(reply);
+                }
+                Err(failed) => failed,
+            };
+            drop(slot);
+            let again = repeatable && rest.0 >= LEAST;
+            match error.kind() {
+                // Refused twice in a row, the second time with a token that is moments old: the token is not
+                // the reason, and another login could end somebody else's session for nothing.
+                ErrorKind::SessionExpired if renewed => {
+                    return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
+                }
+                ErrorKind::SessionExpired => {
+                    let generation = record.generation;
+                    drop(inner.apply(Event::Invalidated { generation }));
+                    if again {
+                        renewed = true;
+                        continue;
+                    }
+                    self.renew_behind();
+                }
+                ErrorKind::StaticIpMismatch => {
+                    let error = inner.with_addresses(error, &record).await;
+                    inner.address_refused(&error);
+                    return Err(error);
+                }
+                ErrorKind::Network if again && stale && !reconnected => {
+                    reconnected = true;
+                    continue;
+                }
+                _ if again => {
+                    let table = inner.adapter.policy().transient;
+                    // A wait that leaves less time than it takes is not worth it.
+                    let wait = repeats_after(table, &error, repeats, inner.seed ^ next_turn())
+                        .filter(|wait| *wait <= rest.0 / 2);
+                    if let Some(wait) = wait {
+                        rest.spend(tokio::time::sleep(wait)).await;
+                        repeats += 1;
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            return Err(error);
+        }
+    }
+
+    /// Starts a login without waiting for it, so that the caller's next try finds a session.
+    fn renew_behind(&self) {
+        if let Next::Start(flight, _) = self.inner.need() {
+            drop(flight::start(&self.inner, flight));
+        }
+    }
+}
+
+/// Shorter ones are words of other things, too: a PIN may be a price.
+const SHORTEST_IN_A_URL: usize = 8;
+
+impl Inner {
+    /// Refuses a call whose URL would hold a secret of the session: URLs end in the logs of every server on the way.
+    fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
+        let known = self.adapter.secrets().into_iter().chain(record.tokens.all());
+        let known: Vec<_> = known
+            .filter(|secret| secret.expose().len() >= SHORTEST_IN_A_URL)
+            .collect();
+        let holds = |text: &str| known.iter().any(|secret| text.contains(secret.expose()));
+        let problem = "must not hold a secret of the session: it would end in logs";
+        let field = if request
+            .query
+            .iter()
+            .any(|(name, value)| holds(name) || holds(value))
+        {
+            "params"
+        } else if holds(&request.endpoint.path) {
+            "path"
+        } else {
+            return Ok(());
+        };
+        let error = Error::invalid_input(field, problem);
+        Err(error.with(|context| context.broker = Some(self.adapter.policy().broker)))
+    }
+
+    /// Sends one authenticated request as it is, and reads the reply.
+    pub(crate) async fn exchange(
+        &self,
+        request: &Request,
+        record: &Record,
+        deadline: Duration,
+    ) -> Result<Reply, Failed> {
+        let mut authenticated = request.clone();
+        self.adapter
+            .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
+        self.converse(&authenticated, record, deadline).await
+    }
+
+    /// Sends a request that is complete, and reads its reply.
+    pub(crate) async fn converse(
+        &self,
+        request: &Request,
+        record: &Record,
+        deadline: Duration,
+    ) -> Result<Reply, Failed> {
+        let endpoint = &request.endpoint;
+        let derived = self.derived(record);
+        let failed = |error, stale| Failed {
+            error: self.explain(error, endpoint, &derived.redactor),
+            stale,
+        };
+        let raw = self.transmit(request, deadline).await.map_err(|failure| {
+            let stale = failure.cause == FailureCause::Stale;
+            failed(failure.into_error(endpoint), stale)
+        })?;
+        let read = Reply::read(self.adapter.as_ref(), endpoint, raw);
+        let mut reply = read.map_err(|error| failed(error, false))?;
+        reply.clean(&derived.redactor);
+        Ok(reply)
+    }
+}
+
+/// Calls that fail together must not come back together.
+fn next_turn() -> u64 {
+    static TURNS: AtomicU64 = AtomicU64::new(0);
+    TURNS
+        .fetch_add(1, Ordering::Relaxed)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

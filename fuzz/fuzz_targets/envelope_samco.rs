@@ -1,0 +1,7 @@
+//! The reply to any call of Samco, from any bytes.
+#![no_main]
+
+#[path = "../invariants.rs"]
+mod invariants;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| invariants::envelope(invariants::SAMCO, data));
