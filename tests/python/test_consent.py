@@ -219,6 +219,44 @@ def test_another_session_on_the_same_store_completes_the_login(sandbox, tmp_path
     assert not [text for text in texts if state in text], "what is kept is a digest"
 
 
+def test_what_the_broker_echoes_of_a_login_is_not_shown(app, sandbox, capfd):
+    sandbox.clock.set_rate(0)
+    sandbox.clock.set(MORNING)
+    session, path = app.session, "/oauth/token"
+    address = sandbox.consent(session.begin_login().url)
+    code, state = (address.split(f"{name}=")[1].split("&")[0] for name in ("code", "state"))
+    key = session.begin_login().url.split("api_key=")[1].split("&")[0]
+    secrets = [code, state, key]
+
+    def refuse(echo, eoauth):
+        body = {"status": "Failure", "message": f"you sent {echo}", "errorCode": eoauth}
+        sandbox.fault("samco", path, status=401, body=body)
+
+    refuse(" ".join(secrets), "EOAUTH013")
+    with pytest.raises(preopen.LoginRequiredError) as caught:
+        session.complete_login(address)
+    assert caught.value.message.endswith("you sent **redacted** **redacted** **redacted**")
+    errors = [caught.value]
+    with session.events() as events:
+        session.complete_login(sandbox.consent(session.begin_login().url))
+        tokens = dict(json.loads(session.export_exposed())["tokens"])
+        assert set(tokens) == {"access", "refresh"}
+        secrets += tokens.values()
+        sandbox.clock.advance_to("08:00 IST")
+        refuse(" ".join(secrets), "EOAUTH017")
+        with pytest.raises(preopen.LoginRequiredError) as caught:
+            session.token()
+        errors.append(caught.value)
+        seen = [event for event, _ in zip(events, range(3))]
+    assert [event.name for event in seen] == ["renewed", "expired", "login_needed"]
+    for error in errors:
+        assert_frames_hide(error, secrets)
+        assert_no_secret(error.with_traceback(None), secrets)
+    for thing in (session, session._native, session.state(), *seen, sandbox.requests("samco", path)):
+        assert_no_secret(thing, secrets)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_x5_login_receives_the_answer_on_this_machine(app):
     seen = []
 
