@@ -229,8 +229,13 @@ impl Reference {
         waits.then_some(last)
     }
 
+    /// Whether only a person can log in.
+    pub(crate) fn needs_consent(&self) -> bool {
+        self.account.needs_consent
+    }
+
     fn call_person(&mut self, out: &mut Outcome) {
-        if !self.person_called {
+        if !self.person_called || !self.account.needs_consent {
             out.announced.push(("login_needed", self.generation));
         }
         self.person_called = true;

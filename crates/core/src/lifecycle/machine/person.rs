@@ -39,9 +39,10 @@ impl Machine {
             .and_then(|error| self.call_a_person(now, &error))
     }
 
-    /// A person is called once for each end, however many callers find that there is no session.
+    /// A person is called to the broker's page once for each end, however many callers find that there is no session. One who
+    /// is asked by a callback was there each time, and did not answer.
     pub(super) fn call_a_person(&mut self, now: Now, why: &Error) -> Option<Effect> {
-        let first = !std::mem::replace(&mut self.called, true);
+        let first = !std::mem::replace(&mut self.called, true) || !self.needs_consent;
         first.then(|| because(EventName::LoginNeeded, now, self.generation, why))
     }
 
