@@ -47,6 +47,15 @@ enum Told {
     Expired,
 }
 
+/// What never changes about a session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habits {
+    /// It is renewed after its end without being asked for.
+    warm: bool,
+    /// Only a person can log in.
+    needs_consent: bool,
+}
+
 /// The lifecycle of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -56,10 +65,7 @@ pub struct Machine {
     blocked: Option<Error>,
     told: Told,
     seed: u64,
-    /// Whether the session is renewed after its end without being asked for.
-    warm: bool,
-    /// Whether only a person can log in.
-    needs_consent: bool,
+    habits: Habits,
     /// A person was called and has not logged in yet.
     called: bool,
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
@@ -95,16 +101,18 @@ impl Machine {
     /// The same, renewed after each end without being asked for, once somebody asked for the first session.
     #[must_use]
     pub fn keeping_warm(self, warm: bool) -> Self {
-        Self { warm, ..self }
+        let habits = Habits { warm, ..self.habits };
+        Self { habits, ..self }
     }
 
     /// The same, for credentials that only a person can log in with.
     #[must_use]
     pub fn needing_consent(self, needs_consent: bool) -> Self {
-        Self {
+        let habits = Habits {
             needs_consent,
-            ..self
-        }
+            ..self.habits
+        };
+        Self { habits, ..self }
     }
 
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
@@ -239,9 +247,10 @@ impl Machine {
             due.max(now.wall.plus(self.back_off.rest(now)))
         };
         // Where only a person logs in, nothing but a refresh token can renew.
-        let renews =
-            |due: &Timestamp| !self.needs_consent || record.renewable_until.is_some_and(|until| *due < until);
-        (self.warm && idle).then(due).filter(renews)
+        let renews = |due: &Timestamp| {
+            !self.habits.needs_consent || record.renewable_until.is_some_and(|until| *due < until)
+        };
+        (self.habits.warm && idle).then(due).filter(renews)
     }
 
     /// Whether an [`Event::Tick`] at `now` starts a login.

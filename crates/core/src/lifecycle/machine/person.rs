@@ -34,7 +34,7 @@ impl Machine {
         };
         let over = matches!(self.phase, Phase::Expired(_)) || !record.is_live(now);
         let lost = over && !record.outlives_its_end(now);
-        (self.needs_consent && lost && self.flight.is_none())
+        (self.habits.needs_consent && lost && self.flight.is_none())
             .then(consent_needed)
             .and_then(|error| self.call_a_person(now, &error))
     }
@@ -42,7 +42,7 @@ impl Machine {
     /// A person is called to the broker's page once for each end, however many callers find that there is no session. One who
     /// is asked by a callback was there each time, and did not answer.
     pub(super) fn call_a_person(&mut self, now: Now, why: &Error) -> Option<Effect> {
-        let first = !std::mem::replace(&mut self.called, true) || !self.needs_consent;
+        let first = !std::mem::replace(&mut self.called, true) || !self.habits.needs_consent;
         first.then(|| because(EventName::LoginNeeded, now, self.generation, why))
     }
 
@@ -53,7 +53,7 @@ impl Machine {
         };
         let end = record.expiry.at();
         let last = record.renewable_until.map_or(end, |until| until.max(end));
-        (self.needs_consent && !self.called && self.flight.is_none()).then_some(last)
+        (self.habits.needs_consent && !self.called && self.flight.is_none()).then_some(last)
     }
 
     /// Keeps a session that was over before anybody could use it, if its refresh token is not and no session lives.
