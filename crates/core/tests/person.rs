@@ -378,15 +378,42 @@ fn a_logout_ends_whatever_is_left_at_the_broker_once() {
         assert_eq!(first.len(), left, "{ends_early} {now:?}");
         assert_eq!(outs(&mut run, now).len(), 0, "once");
         assert_eq!((seen(&run, now), renews(&run, now)), (None, None));
-        // What a person consents to meanwhile waits for it.
-        if let Some((logout, _)) = first.first() {
+    }
+}
+
+#[test]
+fn f8_what_a_person_consented_to_waits_for_a_logout() {
+    for caller in [false, true] {
+        let mut run = person(false);
+        consent(&mut run, login("token"), noon());
+        let effects = run.step(Event::SignedOut, noon());
+        let logout = effects.iter().find_map(|effect| match effect {
+            Effect::SignOut(flight, _) => Some(*flight),
+            _ => None,
+        });
+        run.news();
+        assert!(matches!(
+            run.step(Event::Granted, noon()).as_slice(),
+            [Effect::Join(_)]
+        ));
+        if caller {
             assert!(matches!(
-                run.step(Event::Granted, now).as_slice(),
+                run.step(Event::Needed, noon()).as_slice(),
                 [Effect::Join(_)]
             ));
-            let effects = run.step(Event::Drained { flight: *logout }, now);
-            assert!(matches!(effects.as_slice(), [Effect::Start(_)]));
         }
+        let flight = logout.expect("a logout");
+        let effects = run.step(Event::Drained { flight }, noon());
+        match (caller, effects.as_slice()) {
+            // Somebody else wants a session of any program.
+            (true, [Effect::Start(other)]) => {
+                run.fail(*other, because(LoginReason::ConsentNeeded), noon());
+            }
+            (false, [Effect::Settle(_, Err(_))]) => assert_eq!(run.news(), [], "the person is there"),
+            _ => panic!("{effects:?}"),
+        }
+        consent(&mut run, login("next"), noon());
+        assert_eq!(seen(&run, noon()).as_deref(), Some("next"));
     }
 }
 

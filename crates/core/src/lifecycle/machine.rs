@@ -15,6 +15,7 @@ use super::shared::Origin;
 use super::step::{Effect, Event, FlightId};
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
+use crate::consent::consent_needed;
 use crate::error::{Advice, Error, ErrorKind, LoginReason, Phase as ErrorPhase};
 use crate::expiry::ExpiryPolicy;
 use crate::skew::Skew;
@@ -70,6 +71,8 @@ pub struct Machine {
     called: bool,
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
+    /// The queued flight is there for what a person consented to, and nobody else waits for it.
+    for_person: bool,
     /// The session whose refresh token the running flight may use.
     renewing: Option<u64>,
     generation: u64,
@@ -193,6 +196,7 @@ impl Machine {
             return Effect::Refuse(error.clone());
         }
         if let Some(flight) = self.flight {
+            self.for_person = false;
             return Effect::Join(flight);
         }
         if let Some(error) = self.back_off.holds(now) {
@@ -204,6 +208,7 @@ impl Machine {
     /// A new login, now or behind the one that drains.
     fn begin(&mut self, now: Now) -> Effect {
         self.resting = false;
+        self.for_person = false;
         let flight = self.next_flight();
         self.flight = Some(flight);
         if self.draining.is_empty() {
@@ -464,6 +469,8 @@ impl Machine {
             Some(record) => Ok(record),
             None => match self.blocked.clone().or_else(|| self.back_off.holds(now)) {
                 Some(error) => Err(error),
+                // The person's answer comes with a flight of its own.
+                None if self.for_person => Err(consent_needed()),
                 None => return vec![self.started(queued, now)],
             },
         };

@@ -110,6 +110,8 @@ pub(crate) struct Reference {
     needs_person: bool,
     /// `login_needed` was told, and there was no session since.
     person_called: bool,
+    /// The queued login only holds a place for a person's answer.
+    place_held: bool,
     /// The session that the running login may renew.
     renewing: Option<u64>,
     told_expiring: bool,
@@ -137,6 +139,7 @@ impl Reference {
             blocked: None,
             needs_person: false,
             person_called: false,
+            place_held: false,
             renewing: None,
             told_expiring: false,
             told_expired: false,
@@ -315,6 +318,7 @@ impl Reference {
         self.logins += 1;
         self.wanted = Some(login);
         self.needs_person = false;
+        self.place_held = false;
         if self.busy() {
             Answer::Joined(login)
         } else {
@@ -336,6 +340,7 @@ impl Reference {
             self.hold = None;
             let answer = self.begin(at);
             self.renewing = None;
+            self.place_held = self.busy();
             answer
         });
         out
@@ -351,6 +356,7 @@ impl Reference {
         } else if let Some(kind) = self.blocked {
             Answer::Refused(kind, None)
         } else if let Some(login) = self.wanted {
+            self.place_held = false;
             Answer::Joined(login)
         } else if let Some((_, kind)) = self.hold.filter(|_| !rest.is_zero()) {
             Answer::Refused(kind, Some(rest))
@@ -520,6 +526,7 @@ impl Reference {
         let verdict = match (self.live(at), self.blocked.or(held)) {
             (Some(session), _) => Ok(session.generation),
             (None, Some(kind)) => Err(kind),
+            (None, None) if self.place_held => Err(ErrorKind::LoginRequired),
             (None, None) => {
                 self.renewing = self.renewable(at);
                 out.answer = Some(Answer::Started(queued));

@@ -23,6 +23,7 @@ impl Machine {
         let effect = self.begin(now);
         // It exchanges a code and uses no refresh token.
         self.renewing = None;
+        self.for_person = matches!(effect, Effect::Join(_));
         effect
     }
 
