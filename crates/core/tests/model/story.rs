@@ -150,20 +150,7 @@ impl Play {
                 reply,
                 sent_now,
             } => self.answer(*which, reply, *sent_now),
-            Move::Drain { right } => {
-                let login = if *right {
-                    self.reference.leftover()
-                } else {
-                    self.logins.len().checked_sub(1)
-                };
-                let Some(login) = login else { return Ok(()) };
-                if self.reference.leftover() == Some(login) {
-                    self.on_wire = None;
-                }
-                let flight = self.logins[login].0;
-                let expected = self.reference.drained(login, at);
-                self.step(Event::Drained { flight }, expected)
-            }
+            Move::Drain { right } => self.drain(*right),
             Move::LoggedOut => {
                 let Some(flight) = self.logouts.pop() else {
                     return Ok(());
@@ -238,6 +225,21 @@ impl Play {
                 self.look()
             }
         }
+    }
+
+    fn drain(&mut self, right: bool) -> Checked {
+        let login = if right {
+            self.reference.leftover()
+        } else {
+            self.logins.len().checked_sub(1)
+        };
+        let Some(login) = login else { return Ok(()) };
+        if self.reference.leftover() == Some(login) {
+            self.on_wire = None;
+        }
+        let flight = self.logins[login].0;
+        let expected = self.reference.drained(login, self.at());
+        self.step(Event::Drained { flight }, expected)
     }
 
     fn pass(&mut self, millis: i64, asleep: bool) {
