@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen::core::wire::BoxFuture;
-use preopen::store::{Claim, Claimed, KeySource, Store, Value, conformance, environment_key, given_key};
+use preopen::store::{Claim, Claimed, KeySource, Store, Value, conformance, given_key};
 use preopen::{Error, ErrorKind, Result, SealKey};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -221,10 +221,7 @@ impl Store for ForeignStore {
     }
 
     fn validate(&self) -> Result<()> {
-        match &self.key {
-            Some(_) => Ok(()),
-            None => environment_key().map(drop),
-        }
+        given_key(None, self.key.as_ref()).map(drop)
     }
 
     fn key(&self, source: Option<KeySource>) -> BoxFuture<'_, Result<(KeySource, SealKey)>> {

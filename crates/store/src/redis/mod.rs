@@ -27,7 +27,7 @@ use self::listener::Listener;
 use self::pool::{Address, Pool};
 use self::scripts::{CLAIM, Call, Keys, LOOK};
 use self::url::Target;
-use crate::keys::{KeySource, environment_key, given_key};
+use crate::keys::{KeySource, given_key};
 use crate::store::{Claimed, Store, Value};
 
 /// How often those who wait look for themselves while nobody tells them.
@@ -173,10 +173,7 @@ impl Store for RedisStore {
             let problem = "is given, but the URL of the store is not one with TLS: write rediss";
             return Err(Error::invalid_input("ca_file", problem));
         }
-        match &self.key {
-            Some(_) => Ok(()),
-            None => environment_key().map(drop),
-        }
+        given_key(None, self.key.as_ref()).map(drop)
     }
 
     fn key(&self, source: Option<KeySource>) -> BoxFuture<'_, Result<(KeySource, SealKey)>> {
