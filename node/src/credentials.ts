@@ -93,6 +93,11 @@ export interface AngelOneAccess {
   readonly userType?: string | undefined;
   /** What the header `X-SourceID` says: `WEB` by default, the documented value. */
   readonly sourceId?: string | undefined;
+  /**
+   * A text of your own (1 to 128 visible ASCII characters) that is sent with the login; the broker echoes it (documented), and
+   * a reply with another one is a `MalformedResponseError`.
+   */
+  readonly state?: string | undefined;
 }
 
 /** One-time codes made by Preopen. */
@@ -208,9 +213,10 @@ const TOLD = {
   macAddress: "mac_address",
   userType: "user_type",
   sourceId: "source_id",
+  state: "state",
 } as const;
 
-const ABOUT = { localIp: optional, publicIp: optional, macAddress: optional, userType: optional, sourceId: optional };
+const ABOUT = { localIp: optional, publicIp: optional, macAddress: optional, userType: optional, sourceId: optional, state: optional };
 
 export function checked<R extends Readonly<Record<string, Read<unknown>>>>(
   values: object,

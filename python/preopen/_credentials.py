@@ -84,6 +84,9 @@ class AngelOne(Credentials):
     ``WEB``: the broker does not check addresses (observed), the last two are the documented values, and
     nothing is looked up.
 
+    `state` is a text of your own (1 to 128 visible ASCII characters) that is sent with the login; the broker
+    echoes it (documented), and a reply with another one raises `MalformedResponseError`.
+
     Values are checked when a session is made. Raises `InvalidInputError` when a value has a wrong type, and
     when not exactly one of `totp_secret` and `totp` is given.
     """
@@ -103,6 +106,7 @@ class AngelOne(Credentials):
         mac_address: Optional[str] = None,
         user_type: Optional[str] = None,
         source_id: Optional[str] = None,
+        state: Optional[str] = None,
     ) -> None:
         told = {
             "local_ip": local_ip,
@@ -110,6 +114,7 @@ class AngelOne(Credentials):
             "mac_address": mac_address,
             "user_type": user_type,
             "source_id": source_id,
+            "state": state,
         }
         try:
             self._native = native.Credentials.angel_one(api_key, client_code, pin, totp_secret, totp, told)
@@ -120,7 +125,8 @@ class AngelOne(Credentials):
     @classmethod
     def from_env(cls) -> AngelOne:
         """Credentials from ``ANGELONE_API_KEY``, ``ANGELONE_CLIENT_CODE``, ``ANGELONE_PIN`` and
-        ``ANGELONE_TOTP_SECRET``.
+        ``ANGELONE_TOTP_SECRET``; ``ANGELONE_LOCAL_IP``, ``ANGELONE_PUBLIC_IP`` and ``ANGELONE_MAC_ADDRESS`` are
+        told if they are set.
 
         Raises `InvalidInputError` with the variable that is missing.
         """

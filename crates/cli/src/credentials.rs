@@ -43,6 +43,13 @@ pub(crate) struct Ways {
     legacy: bool,
 }
 
+impl Ways {
+    /// Samco's deprecated login.
+    pub(crate) fn legacy(self) -> Self {
+        Self { legacy: true, ..self }
+    }
+}
+
 /// How an account logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -238,12 +245,13 @@ impl Values {
             Some(secret) => TotpSource::from(secret),
             None => TotpSource::Typed(asking.ask(ANGELONE_TOTP_SECRET, "Angel One one-time code: ", true)),
         };
-        Ok(AngelOne::new(
+        let account = AngelOne::new(
             self.name(ANGELONE_API_KEY)?,
             self.name(ANGELONE_CLIENT_CODE)?.expose(),
             pin,
             totp,
-        ))
+        );
+        Ok(account.told_by(|name| self.get(name).map(|value| value.expose().to_owned())))
     }
 
     /// What names the account is never asked for.

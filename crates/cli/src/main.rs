@@ -50,7 +50,7 @@ enum Command {
     /// Print the live token and nothing else; logs in if there is none.
     Token(SessionArguments),
     /// Print the headers of an authenticated call: `preopen headers samco | curl -H @- URL`.
-    Headers(SessionArguments),
+    Headers(commands::headers::Arguments),
     /// Tell what the store holds; the broker is not asked. Exit code 0 when there is a live session.
     Status(commands::status::Arguments),
     /// End the session at the broker, for every program that shares it.
@@ -65,6 +65,10 @@ enum Command {
     Doctor(commands::doctor::Arguments),
     /// Tell whether a registered address may be changed now, and if not, when. Exit code 4 when not now.
     StaticIp(commands::static_ip::Arguments),
+    /// Print a code that signs in at Samco's web terminal for two minutes, and until when it does.
+    LoginCode(SessionArguments),
+    /// Samco's deprecated calls that need no session; Samco will remove them.
+    Legacy(commands::legacy::Arguments),
     /// Call one path of the broker's API.
     Request(commands::request::Arguments),
     /// Print the one-time code for now.
@@ -109,6 +113,8 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Preflight(arguments) => commands::preflight::run(arguments, output).await,
         Command::Doctor(arguments) => commands::doctor::run(arguments, output).await,
         Command::StaticIp(arguments) => commands::static_ip::run(&arguments, output),
+        Command::LoginCode(arguments) => commands::login_code::run(arguments, output).await,
+        Command::Legacy(arguments) => commands::legacy::run(arguments, output).await,
         Command::Request(arguments) => commands::request::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
         Command::Key => commands::key::run(output),

@@ -104,6 +104,12 @@ pub(crate) struct SessionOptions {
 }
 
 impl SessionOptions {
+    /// The same, for Samco's deprecated credentials.
+    pub(crate) fn legacy(mut self) -> Self {
+        self.ways = self.ways.legacy();
+        self
+    }
+
     /// Reads what the options name.
     pub(crate) async fn prepare(self) -> Result<Prepared> {
         let address = self.store_address()?;

@@ -1,7 +1,7 @@
 //! Asks a person on the terminal, without showing what is typed, even when standard input and output are pipes. However
 //! the command ends meanwhile, the terminal is left as it was.
 
-use std::io::{Error, ErrorKind};
+use std::io::{BufRead as _, Error, ErrorKind};
 
 use preopen::Secret;
 
@@ -30,6 +30,17 @@ pub(crate) fn ask(prompt: &str) -> Result<Option<Secret>, Error> {
             Err(error)
         }
     }
+}
+
+/// The same where nobody may be asked, or there is no terminal: then it is a line of standard input.
+pub(crate) fn answer(prompt: &str, may_ask: bool) -> Result<Option<Secret>, Error> {
+    if may_ask && is_there() {
+        return ask(prompt);
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let answer = Secret::new(line).trimmed();
+    Ok((!answer.is_empty()).then_some(answer))
 }
 
 /// Puts the terminal back when the command ends while somebody is asked.

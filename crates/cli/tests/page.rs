@@ -218,6 +218,63 @@ fn nobody_is_waited_for_longer_than_the_user_wants() {
 }
 
 #[test]
+fn codes_headers_of_streams_and_deprecated_calls_are_commands() {
+    let broker = Broker::start();
+    let code_of = broker.run(&["login-code", "samco", "--json"]);
+    assert_eq!(json(&code_of)["code"].as_str().unwrap().len(), 8, "{code_of:?}");
+    let names = |output: &Output| -> Vec<String> {
+        let lines = stdout(output);
+        let name = |line: &str| line.split(':').next().unwrap().to_ascii_lowercase();
+        lines.lines().map(name).collect()
+    };
+    let market = broker.run(&["headers", "angelone", "--stream", "smart-stream"]);
+    for name in ["authorization", "x-api-key", "x-client-code", "x-feed-token"] {
+        assert!(names(&market).contains(&name.to_owned()), "{market:?}");
+    }
+    assert_eq!(
+        names(&broker.run(&["headers", "samco", "--stream", "stream"])),
+        ["x-session-token"]
+    );
+    assert_eq!(
+        code(&broker.run(&["headers", "samco", "--stream", "smart-stream"])),
+        2
+    );
+
+    let environment = [
+        ("SAMCO_USER_ID", broker.secret("samco", "account")),
+        ("SAMCO_PASSWORD", broker.secret("samco", "password")),
+        ("SAMCO_SECRET_API_KEY", broker.secret("samco", "secret_api_key")),
+    ];
+    let legacy = |arguments: &[&str]| {
+        let mut all = vec!["legacy"];
+        all.extend(arguments);
+        preopen(&broker, broker.url(), &all, &environment)
+    };
+    assert!(
+        legacy(&["generate-otp", "--json"])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let inbox = broker.control("GET", "/inbox", "");
+    let otp = inbox["messages"][0]["value"].as_str().unwrap().to_owned();
+    let mut child = legacy(&["generate-secret-key", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{otp}").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+    let private = legacy(&["update-ips", "10.0.0.7", "--json"]).output().unwrap();
+    assert_eq!(
+        (code(&private), error(&private)["field"].as_str()),
+        (2, Some("primary"))
+    );
+    assert_eq!(broker.count("/ip/ipUpdate"), 0);
+}
+
+#[test]
 fn the_deprecated_login_works_when_it_is_asked_for() {
     let broker = Broker::start();
     let environment = [

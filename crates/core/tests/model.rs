@@ -87,18 +87,34 @@ fn warm_delay(seed: u64) -> i64 {
     i64::try_from(delay.as_millis()).unwrap()
 }
 
-fn play(moves: &[Move], seed: u64, keep_warm: bool, smart_api: bool) -> Result<(), TestCaseError> {
+/// What kind of session a story is of.
+#[derive(Clone, Copy, Debug)]
+struct Who {
+    keep_warm: bool,
+    needs_consent: bool,
+    smart_api: bool,
+}
+
+fn play(moves: &[Move], seed: u64, who: Who) -> Result<(), TestCaseError> {
+    let Who {
+        keep_warm,
+        needs_consent,
+        smart_api,
+    } = who;
     let (waits, warm_delay) = JITTER[usize::try_from(seed).unwrap()].clone();
     let account = Account {
         boundary: if smart_api { 0 } else { 8 * 60 },
         longest_life: smart_api.then_some(28 * moves::HOUR),
         keep_warm,
+        needs_consent,
         warm_delay,
         waits,
     };
-    let machine = Machine::new(seed).keeping_warm(keep_warm);
+    let machine = Machine::new(seed)
+        .keeping_warm(keep_warm)
+        .needing_consent(needs_consent);
     let policy = if smart_api { angel_one() } else { samco() };
-    let mut play = Play::new(machine, Reference::new(account), policy);
+    let mut play = Play::new(machine, Reference::new(account), policy, needs_consent);
     for step in moves {
         play.play(step)?;
     }
@@ -110,8 +126,9 @@ proptest! {
 
     #[test]
     fn the_machine_does_what_the_reference_says(
-        moves in stories(), seed in 0..SEEDS, keep_warm in any::<bool>(), smart_api in any::<bool>(),
+        moves in stories(), seed in 0..SEEDS, keep_warm in any::<bool>(), needs_consent in any::<bool>(),
+        smart_api in any::<bool>(),
     ) {
-        play(&moves, seed, keep_warm, smart_api)?;
+        play(&moves, seed, Who { keep_warm, needs_consent, smart_api })?;
     }
 }

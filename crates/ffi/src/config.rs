@@ -55,6 +55,7 @@ pub fn told(credentials: AngelOne, what: impl IntoIterator<Item = (String, Strin
             "mac_address" => Ok(credentials.mac_address(value)),
             "user_type" => Ok(credentials.user_type(value)),
             "source_id" => Ok(credentials.source_id(value)),
+            "state" => Ok(credentials.state(value)),
             _ => Err(Error::invalid_input(&name, "is nothing that SmartAPI is told")),
         })
 }

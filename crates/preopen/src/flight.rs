@@ -282,11 +282,12 @@ async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> 
 /// the broker refuses is not tried again; any other failure says nothing of it.
 async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
     let inner = session.upgrade().ok_or_else(lost)?;
-    let kept = turn
-        .as_ref()
-        .and_then(|turn| turn.renewable(inner.clock.as_ref()));
-    let old = kept.map(|login| login.tokens);
-    let Some(mut old) = old.or_else(|| Some(inner.renewable()?.tokens.clone())) else {
+    let own = inner.renewable();
+    let old = match &turn {
+        Some(turn) => turn.to_renew(own.as_deref(), inner.clock.as_ref()),
+        None => own.map(|record| record.tokens.clone()),
+    };
+    let Some(mut old) = old else {
         return Ok(None);
     };
     let only_way = inner.adapter.consent().is_some();

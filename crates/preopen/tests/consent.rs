@@ -274,6 +274,37 @@ async fn a_refresh_that_failed_on_its_way_is_tried_again_and_one_that_is_refused
 }
 
 #[tokio::test]
+async fn a_program_that_remembers_a_refresh_token_learns_from_the_store_what_became_of_it() {
+    let sandbox = sandbox().await;
+    let store = MemoryStore::new().unwrap();
+    let build = || app(&sandbox).store(store.clone()).build().unwrap();
+    let (first, second) = (build(), build());
+    logged_in(&sandbox, &first).await;
+    assert!(second.token().await.is_ok(), "both remember it");
+    sandbox.switch("oauth_refresh_survives_eight", false).unwrap();
+    sandbox.advance_to("08:00 IST").unwrap();
+    let error = first.token().await.unwrap_err();
+    assert_eq!(reason(&error), Some(LoginReason::RefreshRejected));
+    let refused = sent(&sandbox, TOKEN);
+    for session in [&second, &first, &second] {
+        let error = session.token().await.unwrap_err();
+        assert_eq!(reason(&error), Some(LoginReason::ConsentNeeded));
+    }
+    assert_eq!(sent(&sandbox, TOKEN), refused, "nobody sends it again");
+
+    // Neither after a logout that it did not hear of.
+    sandbox.switch("oauth_refresh_survives_eight", true).unwrap();
+    logged_in(&sandbox, &first).await;
+    assert!(second.token().await.is_ok());
+    first.logout().await.unwrap();
+    sandbox.advance_to("08:00 IST").unwrap();
+    let before = sent(&sandbox, TOKEN);
+    let error = second.token().await.unwrap_err();
+    assert_eq!(reason(&error), Some(LoginReason::ConsentNeeded));
+    assert_eq!(sent(&sandbox, TOKEN), before);
+}
+
+#[tokio::test]
 async fn a_week_is_the_end_of_a_refresh_token() {
     let sandbox = sandbox().await;
     let session = app(&sandbox).build().unwrap();

@@ -8,10 +8,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{QUOTE, SAMCO_LOGIN, samco, sandbox};
+use common::{QUOTE, SAMCO_LOGIN, samco, samco_account, sandbox};
 use preopen::core::wire::BoxFuture;
 use preopen::store::{Claim, Claimed, KeySource, MemoryStore, Store, Value};
-use preopen::{Error, ErrorKind, LoginReason, Phase, Result, SealKey, Session, StoreLoss};
+use preopen::{Error, ErrorKind, LoginReason, Phase, Result, SamcoOAuth, SealKey, Session, StoreLoss};
 use preopen_sandbox::{Broker, Fault, Sandbox};
 
 /// A store that does as it is told: it is not there, loses its claims, or was changed from outside.
@@ -503,4 +503,45 @@ impl Store for Held {
     fn claim<'a>(&'a self, _account: &'a str) -> BoxFuture<'a, Result<Option<Claimed>>> {
         Box::pin(async { Ok(None) })
     }
+}
+
+/// The broker has replaced the pair that the store still has.
+#[tokio::test]
+async fn a_refreshed_pair_that_could_not_be_written_is_renewed_by_the_program_that_has_it() {
+    let sandbox = sandbox().await;
+    let store = Moody::new();
+    let app = SamcoOAuth::new(
+        samco_account(&sandbox).api_key.as_str(),
+        "http://127.0.0.1:8765/callback",
+    );
+    let session = Session::builder(app)
+        .base_url(sandbox.samco_url())
+        .clock(sandbox.clock())
+        .store(store.clone())
+        .build()
+        .unwrap();
+    let start = session.begin_login().await.unwrap();
+    let address = sandbox.consent(start.url(), true, None).unwrap();
+    session.complete_login(&address).await.unwrap();
+    sandbox.advance_to("08:00 IST").unwrap();
+    // What is written before a request is, and what it gave is not.
+    store.set(|mood| mood.gone_after = Some(1));
+    assert_eq!(session.token().await.unwrap().generation(), 2);
+    assert!(store.mood.lock().unwrap().gone, "it was met");
+    store.set(|mood| mood.gone = false);
+    sandbox.advance_to("08:00 IST").unwrap();
+    let token = session.token().await.unwrap();
+    assert_eq!(sandbox.requests(None, Some("/oauth/token")).count, 3);
+    // Told to the store now: any other program goes on with it.
+    let other = SamcoOAuth::new(
+        samco_account(&sandbox).api_key.as_str(),
+        "http://127.0.0.1:8765/callback",
+    );
+    let other = Session::builder(other)
+        .base_url(sandbox.samco_url())
+        .clock(sandbox.clock())
+        .store(store)
+        .build()
+        .unwrap();
+    assert_eq!(other.token().await.unwrap().expose(), token.expose());
 }

@@ -1,5 +1,8 @@
 //! The state machine. It owns no clock, task or lock: the caller feeds it events one at a time and carries
-//! out the effects. Compare-and-set on the generation and on the flight is what keeps late news out.
+//! out the effects. Compare-and-set on the generation and on the flight is what keeps late news out. What is special where
+//! only a person can log in is in `person`.
+
+mod person;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +48,15 @@ enum Told {
     Expired,
 }
 
+/// What never changes about a session.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habits {
+    /// It is renewed after its end without being asked for.
+    warm: bool,
+    /// Only a person can log in.
+    needs_consent: bool,
+}
+
 /// The lifecycle of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -53,15 +65,16 @@ pub struct Machine {
     /// example one that was imported.
     blocked: Option<Error>,
     told: Told,
-    /// What a person was last called for, since the last session was opened.
-    called_for: Option<LoginReason>,
     seed: u64,
-    /// Whether the session is renewed after its end without being asked for.
-    warm: bool,
-    /// Whether only a person can log in.
-    needs_consent: bool,
+    habits: Habits,
+    /// A person was called and has not logged in yet.
+    called: bool,
     /// Nothing is renewed without being asked for until somebody asks: the last login needs a person.
     resting: bool,
+    /// The queued flight is there for what a person consented to, and nobody else waits for it.
+    for_person: bool,
+    /// The session whose refresh token the running flight may use.
+    renewing: Option<u64>,
     generation: u64,
     /// The last session that is known to be dead, of those that are kept in a store.
     dead: Option<Origin>,
@@ -91,16 +104,18 @@ impl Machine {
     /// The same, renewed after each end without being asked for, once somebody asked for the first session.
     #[must_use]
     pub fn keeping_warm(self, warm: bool) -> Self {
-        Self { warm, ..self }
+        let habits = Habits { warm, ..self.habits };
+        Self { habits, ..self }
     }
 
     /// The same, for credentials that only a person can log in with.
     #[must_use]
     pub fn needing_consent(self, needs_consent: bool) -> Self {
-        Self {
+        let habits = Habits {
             needs_consent,
-            ..self
-        }
+            ..self.habits
+        };
+        Self { habits, ..self }
     }
 
     /// One step: the next state, and what is to be done. Pure: equal inputs give equal outputs.
@@ -109,7 +124,7 @@ impl Machine {
         let mut effects = self.notice_time(now);
         effects.extend(match event {
             Event::Needed => vec![self.needed(now)],
-            Event::Granted => vec![self.granted()],
+            Event::Granted => vec![self.granted(now)],
             Event::Opened { flight, login, sent } => self.opened(flight, login, sent, now, policy),
             Event::Failed { flight, error } => self.failed(flight, &error, now),
             Event::Drained { flight } => self.drained(flight, now),
@@ -135,6 +150,7 @@ impl Machine {
             Event::SignedOut => self.signed_out(now),
             Event::Reset => {
                 self.blocked = None;
+                self.called = false;
                 self.resting = false;
                 self.back_off.clear();
                 Vec::new()
@@ -146,6 +162,7 @@ impl Machine {
                 Vec::new()
             }
         });
+        effects.extend(self.calls_a_person(now));
         (self, effects)
     }
 
@@ -166,26 +183,7 @@ impl Machine {
         }
         self.told = told;
         let reason = format!("{verb} at {}", record.expiry.at().to_ist());
-        let mut effects = vec![announce(SessionEvent::of(name, now.wall, record, reason))];
-        if told == Told::Expired {
-            let record = Arc::clone(record);
-            effects.extend(self.calls_a_person(&record, now));
-        }
-        effects
-    }
-
-    /// The session is over, and only a person opens the next one: that is told at once, not when the first order fails.
-    fn calls_a_person(&mut self, record: &Record, now: Now) -> Option<Effect> {
-        let renewable = record.outlives_its_end(now);
-        (self.needs_consent && !renewable).then(|| self.login_needed(&consent_needed(), now))?
-    }
-
-    /// A person is called once for each reason, however many callers find out.
-    fn login_needed(&mut self, error: &Error, now: Now) -> Option<Effect> {
-        let reason = error.context().login_reason;
-        let news = reason.is_none() || self.called_for != reason;
-        self.called_for = reason;
-        news.then(|| because(EventName::LoginNeeded, now, self.generation, error))
+        vec![announce(SessionEvent::of(name, now.wall, record, reason))]
     }
 
     fn needed(&mut self, now: Now) -> Effect {
@@ -198,37 +196,31 @@ impl Machine {
             return Effect::Refuse(error.clone());
         }
         if let Some(flight) = self.flight {
+            self.for_person = false;
             return Effect::Join(flight);
         }
         if let Some(error) = self.back_off.holds(now) {
             return Effect::Refuse(error);
         }
-        self.begin()
-    }
-
-    /// A person has just consented: what was refused before, and any wait, is out of date.
-    fn granted(&mut self) -> Effect {
-        if matches!(self.phase, Phase::Closed) {
-            return Effect::Refuse(closed_error());
-        }
-        if let Some(flight) = self.flight {
-            return Effect::Join(flight);
-        }
-        self.blocked = None;
-        self.back_off.clear();
-        self.begin()
+        self.begin(now)
     }
 
     /// A new login, now or behind the one that drains.
-    fn begin(&mut self) -> Effect {
+    fn begin(&mut self, now: Now) -> Effect {
         self.resting = false;
+        self.for_person = false;
         let flight = self.next_flight();
         self.flight = Some(flight);
         if self.draining.is_empty() {
-            Effect::Start(flight)
+            self.started(flight, now)
         } else {
             Effect::Join(flight)
         }
+    }
+
+    fn started(&mut self, flight: FlightId, now: Now) -> Effect {
+        self.renewing = self.renewable(now).map(|record| record.generation);
+        Effect::Start(flight)
     }
 
     fn next_flight(&mut self) -> FlightId {
@@ -241,7 +233,7 @@ impl Machine {
         match &self.phase {
             Phase::Active(record) if self.told == Told::Nothing => Some(expiring_at(record)),
             Phase::Active(record) if self.told == Told::Expiring => Some(record.expiry.at()),
-            _ => self.warm_at(now),
+            _ => self.warm_at(now).into_iter().chain(self.person_at()).min(),
         }
     }
 
@@ -260,9 +252,10 @@ impl Machine {
             due.max(now.wall.plus(self.back_off.rest(now)))
         };
         // Where only a person logs in, nothing but a refresh token can renew.
-        let renews =
-            |due: &Timestamp| !self.needs_consent || record.renewable_until.is_some_and(|until| *due < until);
-        (self.warm && idle).then(due).filter(renews)
+        let renews = |due: &Timestamp| {
+            !self.habits.needs_consent || record.renewable_until.is_some_and(|until| *due < until)
+        };
+        (self.habits.warm && idle).then(due).filter(renews)
     }
 
     /// Whether an [`Event::Tick`] at `now` starts a login.
@@ -276,7 +269,7 @@ impl Machine {
 
     fn ticked(&mut self, now: Now) -> Vec<Effect> {
         if self.renews_by_itself(now) {
-            vec![self.begin()]
+            vec![self.begin(now)]
         } else {
             Vec::new()
         }
@@ -299,8 +292,14 @@ impl Machine {
                 vec![Effect::Discard(login)]
             };
         }
-        let Some((record, mut effects)) = self.publish(*login, sent.wall, sent, now, policy) else {
-            return self.failed(flight, &dead_on_arrival(), now);
+        let (record, mut effects) = match self.publish(*login, sent.wall, sent, now, policy) {
+            Ok(published) => published,
+            Err(over) => {
+                self.used_up();
+                let mut effects = self.keep_over(over, now);
+                effects.extend(self.failed(flight, &dead_on_arrival(), now));
+                return effects;
+            }
         };
         self.flight = None;
         self.back_off.clear();
@@ -308,8 +307,8 @@ impl Machine {
         effects
     }
 
-    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. `None` when it is over already; it is
-    /// kept then for its refresh token, if that outlives it and there is no session that lives. Its end is told by nobody yet.
+    /// Takes a session that was opened at `issued_at`; both clocks are known at `known`. One that is over already is given
+    /// back, and nothing has changed.
     fn publish(
         &mut self,
         login: Login,
@@ -317,28 +316,25 @@ impl Machine {
         known: Now,
         now: Now,
         policy: &ExpiryPolicy,
-    ) -> Option<(Arc<Record>, Vec<Effect>)> {
+    ) -> Result<(Arc<Record>, Vec<Effect>), Arc<Record>> {
         // All programs of a store call a session by the same number, unless the store was wiped.
         let stored = login.origin.map_or(0, |origin| origin.generation);
         let generation = stored.max(self.generation + 1);
         let record = Record::new(generation, login, issued_at, known, policy);
         let record = Arc::new(record);
         if !record.is_live(now) {
-            if record.outlives_its_end(now) && self.live(now).is_none() {
-                self.phase = Phase::Expired(record);
-            }
-            return None;
+            return Err(record);
         }
         self.generation = record.generation;
+        self.called = false;
         self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
         self.told = Told::Nothing;
-        self.called_for = None;
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
         let mut effects = vec![Effect::Publish(Arc::clone(&record)), announce(renewed)];
         effects.extend(SessionEvent::of_addresses(now.wall, &record).map(announce));
-        Some((record, effects))
+        Ok((record, effects))
     }
 
     /// Takes over what another program opened. A login that is under way goes on, and replaces it when it is done;
@@ -372,7 +368,7 @@ impl Machine {
         // The other program's clock may be ahead of ours: what is here was issued before now, and ends at the boundary
         // after that.
         let issued_at = issued_at.min(now.wall);
-        let Some((record, mut effects)) = self.publish(login, issued_at, now, now, policy) else {
+        let Ok((record, mut effects)) = self.publish(login, issued_at, now, now, policy) else {
             return refuse("is of a session that is over: export a live one");
         };
         if let Some(flight) = self.flight {
@@ -398,12 +394,17 @@ impl Machine {
         let (record, mut effects) = match self.live(now) {
             Some(record) if !is_newer(&login, issued_at, &record) => (record, Vec::new()),
             _ => {
+                let mine = self.renewable(now);
+                let better = mine.is_none_or(|mine| is_newer(&login, issued_at, &mine));
                 // The clock of its host may be ahead of ours.
                 let issued_at = issued_at.min(now.wall);
-                match (self.publish(login, issued_at, now, now, policy), flight) {
-                    (Some(published), _) => published,
-                    (None, Some(flight)) => return self.failed(flight, &dead_on_arrival(), now),
-                    (None, None) => return Vec::new(),
+                match self.publish(login, issued_at, now, now, policy) {
+                    Ok(published) => published,
+                    Err(over) => {
+                        let kept = better.then(|| self.keep_over(over, now));
+                        let failed = flight.map(|flight| self.failed(flight, &dead_on_arrival(), now));
+                        return kept.into_iter().chain(failed).flatten().collect();
+                    }
                 }
             }
         };
@@ -441,7 +442,7 @@ impl Machine {
             return effects;
         }
         if error.kind() == ErrorKind::LoginRequired {
-            effects.extend(self.login_needed(error, now));
+            effects.extend(self.call_a_person(now, error));
         }
         // These need a person: trying on unasked would only repeat them. So does, after a few times, a refusal that
         // nobody knows: it may be of the credentials, and a night of it could lock the account.
@@ -452,29 +453,6 @@ impl Machine {
         };
         effects.push(Effect::Settle(flight, Err(error.clone())));
         effects
-    }
-
-    /// What a failed login says of the session before it: a refused refresh token is not tried again, and a code that was
-    /// used twice has ended every session of the app.
-    fn lost_with(&mut self, error: &Error, now: Now) -> Vec<Effect> {
-        let reason = error.context().login_reason;
-        if reason == Some(LoginReason::CodeReplayed) {
-            let effects = self.ended(now, "the broker revoked it: a login code was used twice", |_| {
-                true
-            });
-            self.phase = Phase::SignedOut;
-            return effects;
-        }
-        let refused = matches!(
-            reason,
-            Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected)
-        );
-        if let (true, Phase::Active(record) | Phase::Expired(record)) = (refused, &mut self.phase) {
-            let mut over = Record::clone(record);
-            over.renewable_until = Some(over.issued_at);
-            *record = Arc::new(over);
-        }
-        Vec::new()
     }
 
     /// A login that is queued behind what ended goes now, if there is still a reason for it.
@@ -491,7 +469,9 @@ impl Machine {
             Some(record) => Ok(record),
             None => match self.blocked.clone().or_else(|| self.back_off.holds(now)) {
                 Some(error) => Err(error),
-                None => return vec![Effect::Start(queued)],
+                // The person's answer comes with a flight of its own.
+                None if self.for_person => Err(consent_needed()),
+                None => return vec![self.started(queued, now)],
             },
         };
         self.flight = None;
@@ -512,7 +492,6 @@ impl Machine {
         if self.told < Told::Expired {
             let expired = SessionEvent::of(EventName::Expired, now.wall, &record, why);
             effects.push(announce(expired));
-            effects.extend(self.calls_a_person(&record, now));
         }
         self.phase = Phase::Expired(record);
         effects
@@ -543,6 +522,7 @@ impl Machine {
         self.phase = Phase::SignedOut;
         self.signed_out = self.generation;
         if !idle {
+            self.called = false;
             let reason = "the account was logged out";
             let event = SessionEvent::new(EventName::SignedOut, now.wall, self.generation, reason);
             effects.push(announce(event));

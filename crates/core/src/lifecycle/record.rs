@@ -10,6 +10,9 @@ use crate::expiry::{Deadline, Expiry, ExpiryPolicy};
 use crate::skew::Skew;
 use crate::static_ip::Addresses;
 
+/// Until when a refresh token renews that the broker has refused: by no clock, however far it is behind.
+pub(super) const NOT_RENEWABLE: Timestamp = Timestamp::from_millis(0);
+
 /// One live session. It never changes after it is published, so a reader can never see fields of two logins.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use preopen_core::error::ErrorKind;
+use preopen_core::error::{ErrorKind, LoginReason};
 use proptest::prelude::*;
 
 pub(crate) const HOUR: i64 = 3_600_000;
@@ -19,7 +19,7 @@ pub(crate) enum Which {
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     Login(Shape),
-    Failure(ErrorKind, Option<Duration>),
+    Failure(ErrorKind, Option<LoginReason>, Option<Duration>),
 }
 
 /// What a login tells beside its token. `told` is an end, from now on.
@@ -29,6 +29,8 @@ pub(crate) struct Shape {
     pub(crate) skew: Option<i64>,
     pub(crate) wrong_address: bool,
     pub(crate) stored: Stored,
+    /// When its refresh token ends, from now on.
+    pub(crate) renewable: Option<i64>,
 }
 
 /// Which session of a store it is, as seen from the one that is here.
@@ -56,6 +58,8 @@ pub(crate) enum Issued {
 #[derive(Clone, Debug)]
 pub(crate) enum Move {
     Need,
+    /// A person logged in at the broker's page.
+    Consent,
     /// `sent_now`: the login waited before it was sent, for example for a new one-time code.
     Answer {
         which: Which,
@@ -140,12 +144,18 @@ fn shape() -> impl Strategy<Value = Shape> {
         2 => (-60_000_i64..60_000).prop_map(Some),
         1 => (-2_000_000_i64..2_000_000).prop_map(Some),
     ];
-    let rest = (prop::bool::weighted(0.1), stored());
-    (told, skew, rest).prop_map(|(told, skew, (wrong_address, stored))| Shape {
+    let renewable = prop_oneof![
+        4 => Just(None),
+        4 => (20 * HOUR..7 * 24 * HOUR).prop_map(Some),
+        1 => (-2000_i64..HOUR).prop_map(Some),
+    ];
+    let rest = (prop::bool::weighted(0.1), stored(), renewable);
+    (told, skew, rest).prop_map(|(told, skew, (wrong_address, stored, renewable))| Shape {
         told,
         skew,
         wrong_address,
         stored,
+        renewable,
     })
 }
 
@@ -154,14 +164,22 @@ fn failure() -> impl Strategy<Value = Reply> {
         4 => Just(ErrorKind::Network),
         2 => Just(ErrorKind::CredentialsRejected),
         1 => Just(ErrorKind::AccountActionRequired),
-        2 => Just(ErrorKind::LoginRequired),
+        4 => Just(ErrorKind::LoginRequired),
         1 => Just(ErrorKind::InvalidInput),
         3 => Just(ErrorKind::RateLimited),
         2 => prop::sample::select(ErrorKind::ALL),
     ];
-    (kind, 1_u64..300).prop_map(|(kind, wait)| {
+    let reason = prop_oneof![
+        2 => Just(None),
+        3 => Just(Some(LoginReason::RefreshRejected)),
+        1 => Just(Some(LoginReason::RefreshExpired)),
+        1 => Just(Some(LoginReason::CodeExpired)),
+        1 => Just(Some(LoginReason::CodeReplayed)),
+    ];
+    (kind, reason, 1_u64..300).prop_map(|(kind, reason, wait)| {
         let wait = (kind == ErrorKind::RateLimited).then(|| Duration::from_secs(wait));
-        Reply::Failure(kind, wait)
+        let reason = reason.filter(|_| kind == ErrorKind::LoginRequired);
+        Reply::Failure(kind, reason, wait)
     })
 }
 
@@ -229,6 +247,7 @@ pub(crate) fn stories() -> impl Strategy<Value = Vec<Move>> {
         14 => time(),
         12 => tick_when_due.prop_map(|(off, asleep)| Move::TickWhenDue { off, asleep }),
         18 => answer(),
+        6 => Just(Move::Consent),
         5 => import(),
         8 => adopt(),
         2 => stored().prop_map(|stored| Move::EndedElsewhere { stored }),

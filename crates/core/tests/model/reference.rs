@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use preopen_core::error::ErrorKind;
+use preopen_core::error::{ErrorKind, LoginReason};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -16,6 +16,8 @@ pub(crate) struct Account {
     pub(crate) boundary: i64,
     pub(crate) longest_life: Option<i64>,
     pub(crate) keep_warm: bool,
+    /// Only a person can log in.
+    pub(crate) needs_consent: bool,
     /// How long after its end, and after the broker's clock, this account is renewed.
     pub(crate) warm_delay: i64,
     /// How long this account waits after its first, second, ... failure in a row.
@@ -38,6 +40,8 @@ pub(crate) struct Given {
     pub(crate) wrong_address: bool,
     /// Epoch and generation in a store.
     pub(crate) origin: Option<(u64, u64)>,
+    /// Until when its refresh token may renew it.
+    pub(crate) renewable_until: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,11 +85,17 @@ struct Session {
     broker_behind: i64,
     refused: bool,
     origin: Option<(u64, u64)>,
+    renewable_until: Option<i64>,
 }
 
 impl Session {
     fn in_time(&self, at: At) -> bool {
         at.wall < self.ends && at.mono < self.ends_mono
+    }
+
+    /// Its refresh token opens a session after this one.
+    fn outlives(&self, at: At) -> bool {
+        self.renewable_until.is_some_and(|until| at.wall < until)
     }
 }
 
@@ -98,6 +108,12 @@ pub(crate) struct Reference {
     closed: bool,
     blocked: Option<ErrorKind>,
     needs_person: bool,
+    /// `login_needed` was told, and there was no session since.
+    person_called: bool,
+    /// The queued login only holds a place for a person's answer.
+    place_held: bool,
+    /// The session that the running login may renew.
+    renewing: Option<u64>,
     told_expiring: bool,
     told_expired: bool,
     logins: usize,
@@ -122,6 +138,9 @@ impl Reference {
             closed: false,
             blocked: None,
             needs_person: false,
+            person_called: false,
+            place_held: false,
+            renewing: None,
             told_expiring: false,
             told_expired: false,
             logins: 0,
@@ -192,6 +211,45 @@ impl Reference {
             broker_behind: (-skew).max(0),
             refused: false,
             origin: given.origin,
+            renewable_until: given.renewable_until,
+        }
+    }
+
+    /// The session whose refresh token a login may use now.
+    fn renewable(&self, at: At) -> Option<u64> {
+        let session = self.session.as_ref().filter(|_| self.live(at).is_none())?;
+        let renews = match session.renewable_until {
+            Some(until) => at.wall < until,
+            None => session.in_time(at),
+        };
+        renews.then_some(session.generation)
+    }
+
+    fn person_at(&self) -> Option<i64> {
+        let session = self.session.as_ref()?;
+        let last = session.renewable_until.unwrap_or(session.ends).max(session.ends);
+        let waits = self.account.needs_consent && !self.person_called && self.wanted.is_none();
+        waits.then_some(last)
+    }
+
+    /// Whether only a person can log in.
+    pub(crate) fn needs_consent(&self) -> bool {
+        self.account.needs_consent
+    }
+
+    fn call_person(&mut self, out: &mut Outcome) {
+        if !self.person_called || !self.account.needs_consent {
+            out.announced.push(("login_needed", self.generation));
+        }
+        self.person_called = true;
+    }
+
+    /// Every event ends with a look whether a person is needed from now on.
+    pub(crate) fn afterwards(&mut self, at: At, out: &mut Outcome) {
+        let over = self.session.as_ref().filter(|_| self.live(at).is_none());
+        let lost = over.is_some_and(|session| !session.outlives(at));
+        if self.account.needs_consent && lost && self.wanted.is_none() {
+            self.call_person(out);
         }
     }
 
@@ -200,7 +258,10 @@ impl Reference {
         let idle = self.wanted.is_none() && self.blocked.is_none() && !self.needs_person;
         let due = session.ends + session.broker_behind + self.account.warm_delay;
         let held_until = at.wall + i64::try_from(self.rest(at).as_millis()).unwrap();
-        (self.account.keep_warm && idle).then_some(due.max(held_until))
+        let due = due.max(held_until);
+        let by_itself = session.renewable_until.is_some_and(|until| due < until);
+        let renews = by_itself || !self.account.needs_consent;
+        (self.account.keep_warm && idle && renews).then_some(due)
     }
 
     pub(crate) fn view(&self, at: At) -> View {
@@ -223,16 +284,12 @@ impl Reference {
             state,
             generation: self.generation,
             readers_see: live,
-            renewable: self
-                .session
-                .as_ref()
-                .filter(|session| session.refused && session.in_time(at))
-                .map(|session| session.generation),
+            renewable: self.renewable(at),
             dead: self.dead,
             wakes_at: match unrefused {
                 Some(session) if !self.told_expiring => Some(session.ends - 15 * MINUTE),
                 Some(session) if !self.told_expired => Some(session.ends),
-                _ => self.warm_at(at),
+                _ => self.warm_at(at).into_iter().chain(self.person_at()).min(),
             },
         }
     }
@@ -256,16 +313,37 @@ impl Reference {
         out
     }
 
-    fn begin(&mut self) -> Answer {
+    fn begin(&mut self, at: At) -> Answer {
         let login = self.logins;
         self.logins += 1;
         self.wanted = Some(login);
         self.needs_person = false;
+        self.place_held = false;
         if self.busy() {
             Answer::Joined(login)
         } else {
+            self.renewing = self.renewable(at);
             Answer::Started(login)
         }
+    }
+
+    /// A person consented.
+    pub(crate) fn granted(&mut self, at: At) -> Outcome {
+        let mut out = self.noticed(at);
+        out.answer = Some(if self.closed {
+            Answer::Refused(ErrorKind::InvalidInput, None)
+        } else if let Some(login) = self.wanted {
+            Answer::Joined(login)
+        } else {
+            self.blocked = None;
+            self.failures = 0;
+            self.hold = None;
+            let answer = self.begin(at);
+            self.renewing = None;
+            self.place_held = self.busy();
+            answer
+        });
+        out
     }
 
     pub(crate) fn needed(&mut self, at: At) -> Outcome {
@@ -278,11 +356,12 @@ impl Reference {
         } else if let Some(kind) = self.blocked {
             Answer::Refused(kind, None)
         } else if let Some(login) = self.wanted {
+            self.place_held = false;
             Answer::Joined(login)
         } else if let Some((_, kind)) = self.hold.filter(|_| !rest.is_zero()) {
             Answer::Refused(kind, Some(rest))
         } else {
-            self.begin()
+            self.begin(at)
         });
         out
     }
@@ -290,6 +369,7 @@ impl Reference {
     fn publish(&mut self, session: Session, wrong_address: bool, out: &mut Outcome) {
         self.generation = session.generation;
         self.needs_person = false;
+        self.person_called = false;
         self.told_expiring = false;
         self.told_expired = false;
         out.published = Some((session.generation, session.token.clone(), session.ends));
@@ -298,6 +378,26 @@ impl Reference {
             out.announced.push(("ip_mismatch", session.generation));
         }
         self.session = Some(session);
+    }
+
+    /// The refresh token that the running login used is worth nothing any more.
+    fn used_up(&mut self) {
+        if let Some(session) = &mut self.session
+            && self.renewing == Some(session.generation)
+        {
+            session.renewable_until = Some(i64::MIN);
+        }
+    }
+
+    fn keep_over(&mut self, session: Session, at: At) {
+        if session.outlives(at) && self.live(at).is_none() {
+            self.generation = session.generation;
+            self.person_called = false;
+            self.session = Some(Session {
+                refused: true,
+                ..session
+            });
+        }
     }
 
     pub(crate) fn opened(&mut self, login: usize, given: &Given, sent: At, at: At) -> Outcome {
@@ -309,8 +409,10 @@ impl Reference {
         }
         let session = self.session(given, sent.wall, sent);
         if !session.in_time(at) {
-            // Over before anybody could use it: as good as a failure.
-            self.fail(login, ErrorKind::Timeout, None, at, &mut out);
+            // Over before anybody could use it: as good as a failure, but for its refresh token.
+            self.used_up();
+            self.keep_over(session, at);
+            self.fail(login, ErrorKind::Timeout, None, None, at, &mut out);
             return out;
         }
         self.wanted = None;
@@ -325,11 +427,12 @@ impl Reference {
         &mut self,
         login: usize,
         kind: ErrorKind,
+        reason: Option<LoginReason>,
         retry_after: Option<Duration>,
         at: At,
     ) -> Outcome {
         let mut out = self.noticed(at);
-        self.fail(login, kind, retry_after, at, &mut out);
+        self.fail(login, kind, reason, retry_after, at, &mut out);
         out
     }
 
@@ -337,6 +440,7 @@ impl Reference {
         &mut self,
         login: usize,
         kind: ErrorKind,
+        reason: Option<LoginReason>,
         retry_after: Option<Duration>,
         at: At,
         out: &mut Outcome,
@@ -362,12 +466,26 @@ impl Reference {
             return;
         }
         self.wanted = None;
+        match (reason, &mut self.session) {
+            // Every session of the app was revoked.
+            (Some(LoginReason::CodeReplayed), Some(session)) => {
+                if !session.refused {
+                    self.dead = session.origin.or(self.dead);
+                    if !self.told_expired {
+                        out.announced.push(("expired", session.generation));
+                    }
+                }
+                self.session = None;
+            }
+            (Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected), _) => self.used_up(),
+            _ => {}
+        }
         if let Some(session) = self.live(at) {
             out.settled = Some((login, Ok(session.generation)));
             return;
         }
         if kind == ErrorKind::LoginRequired {
-            out.announced.push(("login_needed", self.generation));
+            self.call_person(out);
         }
         let unknown_again = kind == ErrorKind::BrokerRejected && self.failures >= 3;
         self.needs_person =
@@ -408,7 +526,9 @@ impl Reference {
         let verdict = match (self.live(at), self.blocked.or(held)) {
             (Some(session), _) => Ok(session.generation),
             (None, Some(kind)) => Err(kind),
+            (None, None) if self.place_held => Err(ErrorKind::LoginRequired),
             (None, None) => {
+                self.renewing = self.renewable(at);
                 out.answer = Some(Answer::Started(queued));
                 return;
             }
@@ -470,8 +590,13 @@ impl Reference {
         } else {
             let session = self.session(given, issued.min(at.wall), at);
             if !session.in_time(at) {
+                // Its refresh token is worth something, unless there is a newer one here.
+                let mine = self.session.as_ref().filter(|_| self.renewable(at).is_some());
+                if mine.is_none_or(better) {
+                    self.keep_over(session, at);
+                }
                 if let Some(login) = login {
-                    self.fail(login, ErrorKind::Timeout, None, at, &mut out);
+                    self.fail(login, ErrorKind::Timeout, None, None, at, &mut out);
                 }
                 return out;
             }
@@ -502,7 +627,7 @@ impl Reference {
     pub(crate) fn ticked(&mut self, at: At) -> Outcome {
         let mut out = self.noticed(at);
         if self.live(at).is_none() && self.warm_at(at).is_some_and(|due| due <= at.wall) {
-            out.answer = Some(self.begin());
+            out.answer = Some(self.begin(at));
         }
         out
     }
@@ -534,8 +659,14 @@ impl Reference {
         if let Some(session) = self.session.as_ref().filter(|session| !session.refused) {
             self.dead = session.origin.or(self.dead);
         }
-        out.signed_out = self.live(at).map(|session| session.generation);
+        let left = |session: &&Session| self.live(at).is_some() || session.outlives(at);
+        out.signed_out = self
+            .session
+            .as_ref()
+            .filter(left)
+            .map(|session| session.generation);
         if self.session.take().is_some() || self.wanted.is_some() {
+            self.person_called = false;
             out.announced.push(("signed_out", self.generation));
         }
         let queued = self.busy();
@@ -551,6 +682,7 @@ impl Reference {
         let out = self.noticed(at);
         self.blocked = None;
         self.needs_person = false;
+        self.person_called = false;
         self.failures = 0;
         self.hold = None;
         out

@@ -1,11 +1,12 @@
 //! Plays a story with the machine and the reference side by side, and checks after every event that they agree, and
 //! what must hold whatever the reference says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use preopen_core::broker::{Login, Tokens};
-use preopen_core::error::{Advice, Error};
+use preopen_core::error::{Advice, Error, ErrorKind, LoginReason};
 use preopen_core::expiry::{Evidence, EvidenceSource, ExpiryPolicy};
 use preopen_core::lifecycle::shared::Origin;
 use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record};
@@ -33,10 +34,23 @@ pub(crate) struct Play {
     refused: bool,
     told: Vec<(&'static str, u64)>,
     tokens: u64,
+    needs_consent: bool,
+    /// The person's answer that waits for the login before it.
+    consents_waiting: usize,
+    /// The logins that carry a person's answer.
+    granted: HashSet<usize>,
+    /// The session whose refresh token each login uses, and those whose refresh token the broker takes no more.
+    renews_with: Vec<(usize, u64)>,
+    used_up: HashSet<u64>,
 }
 
 impl Play {
-    pub(crate) fn new(machine: Machine, reference: Reference, policy: &'static ExpiryPolicy) -> Self {
+    pub(crate) fn new(
+        machine: Machine,
+        reference: Reference,
+        policy: &'static ExpiryPolicy,
+        needs_consent: bool,
+    ) -> Self {
         let start = Timestamp::parse_rfc3339("2026-11-22T12:00:00+05:30").unwrap();
         Self {
             machine,
@@ -53,6 +67,11 @@ impl Play {
             refused: false,
             told: Vec::new(),
             tokens: 0,
+            needs_consent,
+            consents_waiting: 0,
+            granted: HashSet::new(),
+            renews_with: Vec::new(),
+            used_up: HashSet::new(),
         }
     }
 
@@ -68,6 +87,7 @@ impl Play {
             skew: shape.skew,
             wrong_address: shape.wrong_address,
             origin: self.origin(shape.stored),
+            renewable_until: shape.renewable.map(|off| self.now.wall.as_millis() + off),
         }
     }
 
@@ -88,37 +108,55 @@ impl Play {
     }
 
     pub(crate) fn play(&mut self, step: &Move) -> Checked {
+        self.one(step)?;
+        // Whoever waited for the login before tries again, as the session does.
+        while self.consents_waiting > 0 && self.reference.wanted().is_none() {
+            self.consents_waiting -= 1;
+            self.consent()?;
+        }
+        Ok(())
+    }
+
+    /// A person's answer is carried by one login, waits for the one before it, or is refused while nothing was sent.
+    fn consent(&mut self) -> Checked {
+        self.refused &= self.reference.wanted().is_some() || self.reference.is_closed();
+        let expected = self.reference.granted(self.at());
+        let answer = expected.answer.clone();
+        self.step(Event::Granted, expected)?;
+        match answer {
+            Some(Answer::Started(login)) => {
+                prop_assert!(self.granted.insert(login), "two answers in one login");
+            }
+            Some(Answer::Joined(_)) => self.consents_waiting += 1,
+            Some(Answer::Refused(ErrorKind::InvalidInput, None)) => {
+                prop_assert!(self.reference.is_closed(), "a person's answer was lost");
+            }
+            other => prop_assert!(false, "a person's answer was lost: {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, step: &Move) -> Checked {
         let at = self.at();
         match step {
             Move::Need => {
                 let expected = self.reference.needed(at);
-                self.step(Event::Needed, &expected)
+                self.step(Event::Needed, expected)
             }
+            Move::Consent if self.needs_consent => self.consent(),
+            Move::Consent => Ok(()),
             Move::Answer {
                 which,
                 reply,
                 sent_now,
             } => self.answer(*which, reply, *sent_now),
-            Move::Drain { right } => {
-                let login = if *right {
-                    self.reference.leftover()
-                } else {
-                    self.logins.len().checked_sub(1)
-                };
-                let Some(login) = login else { return Ok(()) };
-                if self.reference.leftover() == Some(login) {
-                    self.on_wire = None;
-                }
-                let flight = self.logins[login].0;
-                let expected = self.reference.drained(login, at);
-                self.step(Event::Drained { flight }, &expected)
-            }
+            Move::Drain { right } => self.drain(*right),
             Move::LoggedOut => {
                 let Some(flight) = self.logouts.pop() else {
                     return Ok(());
                 };
                 let expected = self.reference.logged_out(at);
-                self.step(Event::Drained { flight }, &expected)
+                self.step(Event::Drained { flight }, expected)
             }
             Move::Import {
                 issued,
@@ -132,7 +170,7 @@ impl Play {
                 };
                 let expected = self.reference.ended_elsewhere((epoch, generation), at);
                 let origin = Origin { epoch, generation };
-                self.step(Event::EndedElsewhere { origin }, &expected)
+                self.step(Event::EndedElsewhere { origin }, expected)
             }
             Move::Tick => self.tick(),
             Move::TickWhenDue { off, asleep } => {
@@ -145,31 +183,32 @@ impl Play {
             Move::Invalidate { back } => {
                 let generation = self.machine.state(self.now).generation.saturating_sub(*back);
                 let expected = self.reference.invalidated(generation, at);
-                self.step(Event::Invalidated { generation }, &expected)
+                self.step(Event::Invalidated { generation }, expected)
             }
             Move::AddressRefused => {
-                let error = Error::new(preopen_core::ErrorKind::StaticIpMismatch, "address");
+                let error = Error::new(ErrorKind::StaticIpMismatch, "address");
                 let expected = self.reference.address_refused(at);
-                self.step(Event::AddressRefused(error), &expected)
+                self.step(Event::AddressRefused(error), expected)
             }
             Move::SignOut => {
                 let expected = self.reference.signed_out(at);
-                self.step(Event::SignedOut, &expected)
+                self.step(Event::SignedOut, expected)
             }
             Move::Reset => {
                 self.refused = false;
+                self.told.push(("reset", 0));
                 let expected = self.reference.reset(at);
-                self.step(Event::Reset, &expected)
+                self.step(Event::Reset, expected)
             }
             Move::Close => {
                 let expected = self.reference.close(at);
-                self.step(Event::Closed, &expected)
+                self.step(Event::Closed, expected)
             }
             Move::Fork => {
                 self.on_wire = None;
                 self.logouts.clear();
                 let expected = self.reference.forked(at);
-                self.step(Event::Forked, &expected)
+                self.step(Event::Forked, expected)
             }
             Move::Pass(millis) => {
                 self.pass(*millis, false);
@@ -186,6 +225,21 @@ impl Play {
                 self.look()
             }
         }
+    }
+
+    fn drain(&mut self, right: bool) -> Checked {
+        let login = if right {
+            self.reference.leftover()
+        } else {
+            self.logins.len().checked_sub(1)
+        };
+        let Some(login) = login else { return Ok(()) };
+        if self.reference.leftover() == Some(login) {
+            self.on_wire = None;
+        }
+        let flight = self.logins[login].0;
+        let expected = self.reference.drained(login, self.at());
+        self.step(Event::Drained { flight }, expected)
     }
 
     fn pass(&mut self, millis: i64, asleep: bool) {
@@ -213,22 +267,73 @@ impl Play {
             self.on_wire = None;
         }
         let at = self.at();
+        let nothing_to_send =
+            Reply::Failure(ErrorKind::LoginRequired, Some(LoginReason::ConsentNeeded), None);
+        let person = !self.needs_consent || self.granted.contains(&login);
+        let reply = if person || self.renews_with(login).is_some() {
+            reply
+        } else {
+            &nothing_to_send
+        };
         match reply {
             Reply::Login(shape) => {
+                self.use_up(login);
                 let given = self.given(*shape);
                 let sent = if sent_now { self.now } else { began };
                 let expected = self.reference.opened(login, &given, to_at(sent), at);
                 let login = Box::new(to_login(&given));
-                self.step(Event::Opened { flight, login, sent }, &expected)
+                self.step(Event::Opened { flight, login, sent }, expected)
             }
-            Reply::Failure(kind, wait) => {
-                let error = Error::new(*kind, "x").with(|context| context.retry_after = *wait);
+            Reply::Failure(kind, reason, wait) => {
+                let (kind, reason) = (*kind, reason.filter(|reason| self.may_be_told(login, *reason)));
+                let error = Error::new(kind, "x").with(|context| {
+                    context.retry_after = *wait;
+                    context.login_reason = reason;
+                });
+                if matches!(
+                    reason,
+                    Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected)
+                ) {
+                    self.use_up(login);
+                }
+                let live = self.live();
                 let heard = wanted == Some(login) || leftover == Some(login);
                 self.refused |= error.is_terminal_for_login() && heard && !self.reference.is_closed();
-                let expected = self.reference.failed(login, *kind, *wait, at);
-                self.step(Event::Failed { flight, error }, &expected)
+                let expected = self.reference.failed(login, kind, reason, *wait, at);
+                self.step(Event::Failed { flight, error }, expected)?;
+                let kept = reason == Some(LoginReason::CodeReplayed) || live.is_none() || self.live() == live;
+                prop_assert!(kept, "a failed login displaced a live session");
+                Ok(())
             }
         }
+    }
+
+    /// Only a refresh is refused as one, and only a code as used before.
+    fn may_be_told(&self, login: usize, reason: LoginReason) -> bool {
+        match reason {
+            LoginReason::RefreshExpired | LoginReason::RefreshRejected => self.renews_with(login).is_some(),
+            LoginReason::CodeReplayed | LoginReason::CodeExpired => self.granted.contains(&login),
+            _ => true,
+        }
+    }
+
+    fn renews_with(&self, login: usize) -> Option<u64> {
+        let mut uses = self.renews_with.iter().filter(|_| !self.granted.contains(&login));
+        uses.find(|(of, _)| *of == login).map(|(_, session)| *session)
+    }
+
+    /// The refresh token that this login used is worth nothing any more.
+    fn use_up(&mut self, login: usize) {
+        if ![self.reference.wanted(), self.reference.leftover()].contains(&Some(login)) {
+            return;
+        }
+        let used = self.renews_with(login);
+        self.used_up.extend(used);
+    }
+
+    fn live(&self) -> Option<u64> {
+        let seen = self.published.as_ref().filter(|record| record.is_live(self.now));
+        seen.map(|record| record.generation)
     }
 
     fn import(&mut self, issued: Issued, shape: Shape, same_token: bool) -> Checked {
@@ -243,7 +348,7 @@ impl Play {
             login: Box::new(to_login(&given)),
             issued_at: Timestamp::from_millis(issued),
         };
-        self.step(event, &expected)
+        self.step(event, expected)
     }
 
     fn adopt(&mut self, which: Option<Which>, issued: Issued, shape: Shape) -> Checked {
@@ -273,7 +378,7 @@ impl Play {
             login: Box::new(to_login(&given)),
             issued_at: Timestamp::from_millis(issued),
         };
-        self.step(event, &expected)
+        self.step(event, expected)
     }
 
     fn issued(&self, issued: Issued) -> i64 {
@@ -286,7 +391,13 @@ impl Play {
     /// A tick leaves nothing undone: the machine never asks for another one at once.
     fn tick(&mut self) -> Checked {
         let expected = self.reference.ticked(self.at());
-        self.step(Event::Tick, &expected)?;
+        let (began, renewable) = (self.logins.len(), self.machine.renewable(self.now));
+        self.step(Event::Tick, expected)?;
+        prop_assert!(
+            !self.needs_consent || self.logins.len() == began || renewable.is_some(),
+            "time alone logs nobody in"
+        );
+        self.is_a_person_called()?;
         let next = self.machine.wakes_at(self.now);
         prop_assert!(
             next.is_none_or(|next| next > self.now.wall),
@@ -296,22 +407,39 @@ impl Play {
         Ok(())
     }
 
-    fn step(&mut self, event: Event, expected: &Outcome) -> Checked {
+    /// When a session is over, nothing renews it and no login is under way, a person was called.
+    fn is_a_person_called(&mut self) -> Checked {
+        let over = self.machine.state(self.now).name.as_str() == "expired";
+        let waits = self.machine.renewable(self.now).is_none() && self.reference.wanted().is_none();
+        if self.needs_consent && over && waits {
+            let since = self.told.iter().rev();
+            let mut since = since.take_while(|(name, _)| !matches!(*name, "renewed" | "signed_out"));
+            let called = since.any(|(name, _)| *name == "login_needed");
+            prop_assert!(called, "{:?}", self.told);
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, event: Event, mut expected: Outcome) -> Checked {
+        self.reference.afterwards(self.at(), &mut expected);
+        let before = self.machine.state(self.now).generation;
         let (machine, effects) = std::mem::take(&mut self.machine).step(event, self.now, self.policy);
         self.machine = machine;
         let outcome = self.observe(effects)?;
-        prop_assert_eq!(&outcome, expected, "machine and reference, at the last move");
+        if outcome.published.is_none() && self.machine.state(self.now).generation > before {
+            self.told.push(("kept", before + 1));
+        }
+        prop_assert_eq!(outcome, expected, "machine and reference, at the last move");
         self.look()
     }
 
     /// What everybody can see between two events.
     fn look(&mut self) -> Checked {
         let state = self.machine.state(self.now);
-        let seen = self.published.as_ref().filter(|record| record.is_live(self.now));
         let view = View {
             state: state.name.as_str(),
             generation: state.generation,
-            readers_see: seen.map(|record| record.generation),
+            readers_see: self.live(),
             renewable: self.machine.renewable(self.now).map(|record| record.generation),
             dead: self
                 .machine
@@ -352,6 +480,14 @@ impl Play {
                     prop_assert!(self.on_wire.is_none(), "two logins at once");
                     prop_assert!(self.logouts.is_empty(), "a login beside a logout");
                     prop_assert!(!self.refused, "refused credentials were sent again");
+                    prop_assert!(self.logins[login].1.is_none(), "one login twice");
+                    if let Some(record) = self.machine.renewable(self.now) {
+                        prop_assert!(
+                            !self.used_up.contains(&record.generation),
+                            "a refresh token twice"
+                        );
+                        self.renews_with.push((login, record.generation));
+                    }
                     self.on_wire = Some(login);
                     self.logins[login].1 = Some(self.now);
                     out.answer = Some(Answer::Started(login));
@@ -376,6 +512,7 @@ impl Play {
                 }
                 Effect::SignOut(flight, record) => {
                     self.logouts.push(flight);
+                    prop_assert!(out.signed_out.is_none(), "two logouts");
                     out.signed_out = Some(record.generation);
                 }
                 Effect::Discard(login) => {
@@ -392,8 +529,23 @@ impl Play {
         Ok(out)
     }
 
-    /// What the story told as a whole: each end at most once, in order, and nothing of a session after its logout.
+    /// What the story told as a whole: each end at most once, in order, and nothing of a session after its logout; and a
+    /// person is called to the broker's page once for each of them.
     pub(crate) fn end(&self) -> Checked {
+        prop_assert!(
+            self.consents_waiting == 0 || self.reference.wanted().is_some(),
+            "a person's answer waits for nothing"
+        );
+        let mut called = false;
+        for (name, _) in &self.told {
+            let again = called && *name == "login_needed";
+            prop_assert!(!(again && self.reference.needs_consent()), "{:?}", self.told);
+            called = match *name {
+                "login_needed" => true,
+                "renewed" | "signed_out" | "reset" | "kept" => false,
+                _ => called,
+            };
+        }
         let told = |name, generation| {
             let news = self.told.iter().enumerate();
             let places: Vec<usize> = news
@@ -443,6 +595,7 @@ fn to_at(now: Now) -> At {
 
 fn to_login(given: &Given) -> Login {
     let mut login = Login::new(Tokens::new(given.token.as_str()));
+    login.renewable_until = given.renewable_until.map(Timestamp::from_millis);
     login.skew = given.skew.map(Skew::from_millis);
     login.origin = given
         .origin

@@ -4,10 +4,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use preopen_core::broker::Login;
+use preopen_core::broker::Tokens;
 use preopen_core::clock::{Clock, Timestamp};
 use preopen_core::consent::Pending;
 use preopen_core::error::LoginReason;
+use preopen_core::lifecycle::Record;
 use preopen_core::lifecycle::shared::Kept;
 use preopen_core::seal::SealKey;
 use preopen_core::totp::SpentSteps;
@@ -38,10 +39,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// The session whose refresh token may renew it.
-    pub(crate) fn renewable(&self, clock: &dyn Clock) -> Option<Login> {
+    /// The tokens to renew with; `own` is the session that this program remembers.
+    pub(crate) fn to_renew(&self, own: Option<&Record>, clock: &dyn Clock) -> Option<Tokens> {
         let policy = &self.shared.policy.expiry;
-        self.kept.renewable(clock.now(), policy).cloned()
+        self.kept.to_renew(own, clock.now(), policy)
     }
 
     /// The logins that persons began. What is changed is written before anything is sent.

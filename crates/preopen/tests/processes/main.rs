@@ -8,6 +8,7 @@
     reason = "a test, which tells its numbers"
 )]
 
+mod consent;
 mod failpoints;
 mod front;
 mod kills;

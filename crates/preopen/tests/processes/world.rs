@@ -10,13 +10,14 @@ use preopen::core::lifecycle::Identity;
 use preopen::core::lifecycle::shared::{Kept, key_of};
 use preopen::core::target::Target;
 use preopen::store::{FileStore, KeySource, Store};
-use preopen::{AngelOne, Clock, Json, Samco, Timestamp};
+use preopen::{AngelOne, Clock, Json, Samco, SamcoOAuth, Timestamp};
 use preopen_sandbox::{Account, Options, Sandbox};
 use serde_json::json;
 
 use crate::front::Front;
 
 pub(crate) const SAMCO_LOGIN: &str = "/session/token";
+pub(crate) const APP_LOGIN: &str = "/oauth/token";
 pub(crate) const ANGEL_LOGIN: &str = "/rest/auth/angelbroking/user/v1/loginByPassword";
 
 /// The longest that one thing in a program may take here.
@@ -25,6 +26,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broker {
     Samco,
+    /// Samco, by its OAuth flow.
+    App,
     Angel,
 }
 
@@ -63,6 +66,7 @@ impl World {
     pub(crate) fn logins(&self, broker: Broker) -> u64 {
         let path = match broker {
             Broker::Samco => SAMCO_LOGIN,
+            Broker::App => APP_LOGIN,
             Broker::Angel => ANGEL_LOGIN,
         };
         self.sandbox.requests(None, Some(path)).count
@@ -74,6 +78,10 @@ impl World {
             Broker::Samco => {
                 let account = accounts.iter().find_map(Account::as_samco).unwrap();
                 json!({"api_key": account.api_key, "api_secret": account.api_secret})
+            }
+            Broker::App => {
+                let account = accounts.iter().find_map(Account::as_samco).unwrap();
+                json!({"api_key": account.api_key, "redirect_url": "http://127.0.0.1:8765/callback"})
             }
             Broker::Angel => {
                 let account = accounts.iter().find_map(Account::as_angelone).unwrap();
@@ -90,7 +98,11 @@ impl World {
         let real = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let (clock, wall) = (self.sandbox.clock(), self.sandbox.clock().now().wall);
         let told = json!({
-            "broker": if broker == Broker::Samco { "samco" } else { "angelone" },
+            "broker": match broker {
+                Broker::Samco => "samco",
+                Broker::App => "app",
+                Broker::Angel => "angelone",
+            },
             "url": self.front.url,
             "credentials": self.credentials(broker),
             "folder": self.folder(broker),
@@ -98,8 +110,9 @@ impl World {
                 "real_us": u64::try_from(real.as_micros()).unwrap(), "wall_ms": wall.as_millis(), "rate": clock.rate(),
             },
             "timeout_ms": options.timeout_ms,
+            "address": options.address,
             "use": match broker {
-                Broker::Samco => "/quote/getQuote",
+                Broker::Samco | Broker::App => "/quote/getQuote",
                 Broker::Angel => "/rest/secure/angelbroking/user/v1/getProfile",
             },
             "work": work,
@@ -118,6 +131,7 @@ impl World {
         let word = |name: &str| credentials[name].as_str().unwrap().to_owned();
         let adapter: Box<dyn Adapter> = match broker {
             Broker::Samco => Box::new(Samco::new(word("api_key"), word("api_secret"))),
+            Broker::App => Box::new(SamcoOAuth::new(word("api_key"), word("redirect_url"))),
             Broker::Angel => Box::new(AngelOne::new(
                 word("api_key"),
                 word("client_code"),
@@ -144,7 +158,7 @@ impl World {
     /// The newest generation that was published.
     pub(crate) async fn generation(&self, broker: Broker) -> u64 {
         let policy = match broker {
-            Broker::Samco => Samco::new("k", "s").policy(),
+            Broker::Samco | Broker::App => Samco::new("k", "s").policy(),
             Broker::Angel => AngelOne::new("k", "c", "1", "JBSWY3DPEHPK3PXP").policy(),
         };
         let now = self.sandbox.clock().now();
@@ -159,6 +173,8 @@ impl World {
 pub(crate) struct Start<'a> {
     pub(crate) timeout_ms: u64,
     pub(crate) failpoint: Option<&'a str>,
+    /// What a person's browser ended on.
+    pub(crate) address: Option<&'a str>,
 }
 
 impl Default for Start<'_> {
@@ -166,6 +182,7 @@ impl Default for Start<'_> {
         Self {
             timeout_ms: 5_000,
             failpoint: None,
+            address: None,
         }
     }
 }

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use preopen::store::FileStore;
-use preopen::{AngelOne, Json, Phase, Result, Samco, Session, SessionBuilder, Timestamp, VirtualClock};
+use preopen::{
+    AngelOne, Json, LoginReason, Phase, Result, Samco, SamcoOAuth, Session, SessionBuilder, Timestamp,
+    VirtualClock,
+};
 use serde_json::json;
 
 fn main() {
@@ -57,6 +60,15 @@ async fn work(told: &Json) {
                 .send()
                 .await
                 .map(|_| json!({})),
+            // A person's login at the broker's page: the test is the browser.
+            "begin" => session
+                .begin_login()
+                .await
+                .map(|start| json!({"page": start.url()})),
+            "complete" => {
+                let address = told["address"].as_str().unwrap();
+                session.complete_login(address).await.map(|()| json!({}))
+            }
             "logout" => session.logout().await.map(|_| json!({})),
             // Stays alive with its session until the input ends.
             "stay" => {
@@ -67,8 +79,11 @@ async fn work(told: &Json) {
         };
         let mut done = done.unwrap_or_else(|error| {
             let phase = error.context().phase.map(Phase::as_str);
+            let reason = error.context().login_reason.map(LoginReason::as_str);
             let text = error.to_string();
-            json!({"error": error.kind().as_str(), "phase": phase, "text": text})
+            json!({
+                "error": error.kind().as_str(), "phase": phase, "reason": reason, "field": error.field(), "text": text,
+            })
         });
         if let Some(newer) = done["generation"].as_u64() {
             generation = newer;
@@ -90,6 +105,7 @@ fn builder(told: &Json) -> SessionBuilder {
     let word = |name: &str| told["credentials"][name].as_str().unwrap().to_owned();
     match told["broker"].as_str().unwrap() {
         "samco" => Session::builder(Samco::new(word("api_key"), word("api_secret"))),
+        "app" => Session::builder(SamcoOAuth::new(word("api_key"), word("redirect_url"))),
         _ => Session::builder(AngelOne::new(
             word("api_key"),
             word("client_code"),

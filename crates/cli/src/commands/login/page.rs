@@ -1,6 +1,6 @@
 //! A login at the broker's page: the browser of this machine and a listener, or an address that a person pastes.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -62,24 +62,14 @@ fn show(start: &LoginStart) {
 }
 
 fn pasted(may_ask: bool) -> Result<Secret> {
-    let nothing = || {
+    let prompt = "Then paste the address that the browser ended on (it is not shown): ";
+    let answer = terminal::answer(prompt, may_ask);
+    let answer =
+        answer.map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))?;
+    answer.ok_or_else(|| {
         Error::invalid_input(
             "url",
             "is empty: paste the whole address that the browser ended on",
         )
-    };
-    if may_ask && terminal::is_there() {
-        let prompt = "Then paste the address that the browser ended on (it is not shown): ";
-        let answer = terminal::ask(prompt)
-            .map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))?;
-        return answer.ok_or_else(nothing);
-    }
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    read.map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))?;
-    let address = Secret::new(line);
-    if address.expose().trim().is_empty() {
-        return Err(nothing());
-    }
-    Ok(address)
+    })
 }

@@ -141,6 +141,7 @@ pub struct AngelOne {
     pin: SecretSource,
     totp: TotpSource,
     about: Arc<requests::About>,
+    state: Option<String>,
 }
 
 /// Where one-time codes come from: made from the authenticator's secret, or typed by somebody who is asked.
@@ -165,20 +166,29 @@ impl<T: Into<SecretSource>> From<T> for TotpSource {
 }
 
 impl AngelOne {
-    /// Credentials from `ANGELONE_API_KEY`, `ANGELONE_CLIENT_CODE`, `ANGELONE_PIN` and `ANGELONE_TOTP_SECRET`.
-    /// Errors: `InvalidInput` with the variable that is missing.
+    /// Credentials from `ANGELONE_API_KEY`, `ANGELONE_CLIENT_CODE`, `ANGELONE_PIN` and `ANGELONE_TOTP_SECRET`, and from those of
+    /// [`AngelOne::told_by`]. Errors: `InvalidInput` with the variable that is missing.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
     /// Credentials from variables of the same names that `look_up` finds. Errors: `InvalidInput`.
     pub fn from_lookup(look_up: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        Ok(Self::new(
+        let account = Self::new(
             variable("ANGELONE_API_KEY", &look_up)?,
             variable("ANGELONE_CLIENT_CODE", &look_up)?.expose(),
             variable("ANGELONE_PIN", &look_up)?,
             variable("ANGELONE_TOTP_SECRET", &look_up)?,
-        ))
+        );
+        Ok(account.told_by(look_up))
+    }
+
+    /// What `ANGELONE_LOCAL_IP`, `ANGELONE_PUBLIC_IP` and `ANGELONE_MAC_ADDRESS` say, if they are set, for the headers of
+    /// these names.
+    #[must_use]
+    pub fn told_by(self, look_up: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| look_up(name).filter(|value| !value.trim().is_empty());
+        self.tells(|about| about.learn(set))
     }
 
     /// Credentials of one client. They are checked when a session is built; a secret that is asked for is checked when
@@ -195,7 +205,16 @@ impl AngelOne {
             pin: pin.into().trimmed(),
             totp: totp.into(),
             about: Arc::default(),
+            state: None,
         }
+    }
+
+    /// A text of your own that is sent with the login (`state`, documented): the broker echoes it, and a reply that echoes
+    /// another one is refused as `MalformedResponse`. 1 to 128 visible ASCII characters.
+    #[must_use]
+    pub fn state(mut self, state: impl Into<String>) -> Self {
+        self.state = Some(state.into());
+        self
     }
 
     tells_about!();
@@ -230,6 +249,14 @@ impl Adapter for AngelOne {
             ));
         }
         self.about.validate()?;
+        if let Some(state) = &self.state
+            && !(1..=128).contains(&state.len()) | !state.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(Error::invalid_input(
+                "state",
+                "must be 1 to 128 visible ASCII characters",
+            ));
+        }
         self.totp_secret().map_or(Ok(()), |secret| secret.validate())
     }
 
@@ -282,11 +309,12 @@ impl Adapter for AngelOne {
 
     fn login(&self, code: Option<OneTimeCode>) -> Request {
         let pin = self.pin.or_empty();
-        requests::login(&self.api_key, &self.about, &self.client_code, &pin, code)
+        let state = self.state.as_deref();
+        requests::login(&self.api_key, &self.about, &self.client_code, &pin, code, state)
     }
 
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-        let mut login = replies::login(endpoint, raw)?;
+        let mut login = replies::login(endpoint, raw, self.state.as_deref())?;
         login.profile.account_id = Some(self.client_code.clone());
         Ok(login)
     }

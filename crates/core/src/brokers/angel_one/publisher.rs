@@ -124,7 +124,7 @@ impl Adapter for AngelOnePublisher {
     }
 
     fn read_login(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-        replies::login(endpoint, raw)
+        replies::login(endpoint, raw, None)
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

@@ -18,8 +18,15 @@ pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which addres
     order shows whether this host is registered: compare its public IPv4 address, which its provider or router tells, \
     with those of the app in the SmartAPI portal";
 
-pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
+/// Reads the reply to a login or a refresh. `state` is what was sent with it: the broker echoes it (documented), and a reply
+/// with another one belongs to another login.
+pub(super) fn login(endpoint: &Endpoint, raw: &RawReply, state: Option<&str>) -> Result<Login> {
     let data = success(endpoint, raw)?.remove("data");
+    let echo = text(&data, "state").filter(|_| state.is_some());
+    if echo.is_some_and(|echo| Some(echo) != state) {
+        let what = "the reply echoes another state than was sent: it belongs to another login";
+        return Err(envelope::unknown_shape(endpoint, raw, what).with(|context| context.body = None));
+    }
     let Some(access) = token(&data, "jwtToken") else {
         return Err(envelope::unknown_shape(
             endpoint,

@@ -25,15 +25,18 @@ pub(super) fn login(
     client_code: &str,
     pin: &Secret,
     code: Option<OneTimeCode>,
+    state: Option<&str>,
 ) -> Request {
     let code = code.map_or_else(|| Secret::new(""), OneTimeCode::spend);
+    let mut fields = vec![
+        ("clientcode", client_code),
+        ("password", pin.expose()),
+        ("totp", code.expose()),
+    ];
+    fields.extend(state.map(|state| ("state", state)));
     Request::new(endpoint(Method::Post, LOGIN))
         .headers(common_headers(api_key, about))
-        .json_texts(&[
-            ("clientcode", client_code),
-            ("password", pin.expose()),
-            ("totp", code.expose()),
-        ])
+        .json_texts(&fields)
 }
 
 /// Renews within the day (documented; staff say that the next day needs a login). The documents' sample sends the
@@ -120,6 +123,19 @@ impl Default for About {
 }
 
 impl About {
+    /// Takes in the variables that are set.
+    pub(super) fn learn(&mut self, set: impl Fn(&str) -> Option<String>) {
+        for (name, field) in [
+            ("ANGELONE_LOCAL_IP", &mut self.local_ip),
+            ("ANGELONE_PUBLIC_IP", &mut self.public_ip),
+            ("ANGELONE_MAC_ADDRESS", &mut self.mac_address),
+        ] {
+            if let Some(value) = set(name) {
+                value.trim().clone_into(field);
+            }
+        }
+    }
+
     /// Errors: `InvalidInput` with the field.
     pub(super) fn validate(&self) -> Result<()> {
         for (field, address) in [("local_ip", &self.local_ip), ("public_ip", &self.public_ip)] {

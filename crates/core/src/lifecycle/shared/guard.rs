@@ -242,6 +242,11 @@ impl Guard {
         })
     }
 
+    /// Whether this session was published here, or came before one that was.
+    pub(super) fn knows(&self, origin: Origin) -> bool {
+        origin.epoch == self.epoch && origin.generation <= self.generation
+    }
+
     pub(super) fn has_ended(&self, origin: Origin) -> bool {
         origin.epoch == self.epoch && origin.generation <= self.ended
     }

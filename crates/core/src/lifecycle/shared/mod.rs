@@ -7,10 +7,11 @@ mod sealed;
 mod state;
 mod told;
 
-use crate::broker::Login;
+use crate::broker::{Login, Tokens};
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::ExpiryPolicy;
+use crate::lifecycle::record::{NOT_RENEWABLE, Record};
 use crate::secret::Secret;
 
 pub use guard::Guard;
@@ -107,10 +108,24 @@ impl Kept {
         renewable.then_some(&session.login)
     }
 
+    /// The tokens to renew with at `now`, when this program remembers the session `own`: those that are kept, unless `own`
+    /// could not be told to the store and is newer. Of what the store knows, or of what came before, the store says what is
+    /// left: another program may have used it up, or ended it.
+    pub fn to_renew(&self, own: Option<&Record>, now: Now, policy: &ExpiryPolicy) -> Option<Tokens> {
+        let known = |record: &&Record| record.origin.is_some_and(|origin| self.guard.knows(origin));
+        let own = own.filter(|record| !known(record));
+        let kept = self.renewable(now, policy).zip(self.session.as_ref());
+        let older = |record: &&Record| kept.is_none_or(|(_, kept)| kept.issued_at < record.issued_at);
+        match own.filter(older) {
+            Some(record) => Some(record.tokens.clone()),
+            None => kept.map(|(login, _)| login.tokens.clone()),
+        }
+    }
+
     /// The broker does not renew the session that is kept any more: no program tries again.
     pub fn not_renewable(&mut self) {
         if let Some(session) = &mut self.session {
-            session.login.renewable_until = Some(session.issued_at);
+            session.login.renewable_until = Some(NOT_RENEWABLE);
         }
     }
 
