@@ -308,6 +308,7 @@ fn a_person_is_called_when_the_refresh_token_ends_unused() {
             now = until(now, at.max(now.wall));
             if let Some(flight) = run.tick(now) {
                 logins += 1;
+                assert!(logins < 5000, "a login a minute, and not for ever");
                 run.fail(flight, down(), now);
             }
         }
@@ -332,6 +333,7 @@ fn t5_time_alone_renews_with_a_refresh_token_and_never_without() {
             if let Some(flight) = run.tick(now) {
                 assert!(renews(&run, now).is_some(), "nobody is there to log in");
                 done += 1;
+                assert!(done < 20, "one a day");
                 // The next pair does not live longer than the first.
                 run.finish(flight, renewable(&format!("token {done}"), WEEK), now, now);
             }
