@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// The properties of this part of the plan, with how many each letter has.
-const PROPERTIES: [(&str, u32); 6] = [("T", 6), ("S", 10), ("F", 9), ("P", 10), ("H", 8), ("X", 5)];
+const PROPERTIES: [(&str, u32); 6] = [("T", 6), ("S", 10), ("F", 9), ("P", 10), ("H", 8), ("X", 7)];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
