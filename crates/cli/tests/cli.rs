@@ -100,12 +100,21 @@ fn the_sandbox_keeps_its_contract() {
             "api_key",
             "api_secret",
             "primary_ip",
-            "secondary_ip"
+            "secondary_ip",
+            "redirect_url",
+            "secret_api_key"
         ]
     );
     assert_eq!(
         fields(broker.account("angelone")),
-        ["broker", "client_code", "pin", "totp_secret", "api_key"]
+        [
+            "broker",
+            "client_code",
+            "pin",
+            "totp_secret",
+            "api_key",
+            "redirect_url"
+        ]
     );
 }
 

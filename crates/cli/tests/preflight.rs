@@ -99,7 +99,7 @@ fn preflight_tells_other_trouble_by_its_exit_code() {
     broker.control(
         "POST",
         "/faults",
-        &format!(r#"{{"broker": "samco", "path": "{WHOAMI}", "status": 503, "times": 1}}"#),
+        &format!(r#"{{"broker": "samco", "path": "{WHOAMI}", "status": 503, "times": 3}}"#),
     );
     let output = broker.run(&probe);
     assert_eq!(

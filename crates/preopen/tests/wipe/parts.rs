@@ -107,15 +107,20 @@ fn x2_credentials_and_requests_are_wiped() {
     }
     nothing("from variables", || {
         let value = |name: &str| {
-            let text = if name.ends_with("CLIENT_CODE") {
-                "C1"
-            } else {
-                SESSION
+            let text = match name {
+                "ANGELONE_CLIENT_CODE" | "SAMCO_USER_ID" => "C1",
+                "SAMCO_REDIRECT_URL" | "ANGELONE_REDIRECT_URL" => "https://app.example/callback",
+                _ if name.ends_with("_IP") || name.ends_with("_ADDRESS") => return None,
+                _ => SESSION,
             };
             unwatched(|| Some(format!(" {text}\n")))
         };
         drop(preopen::Samco::from_lookup(value).unwrap());
         drop(preopen::AngelOne::from_lookup(value).unwrap());
+        drop(preopen::SamcoOAuth::from_lookup(value).unwrap());
+        drop(preopen::AngelOnePublisher::from_lookup(value).unwrap());
+        #[allow(deprecated, reason = "its secrets are wiped like all others")]
+        drop(preopen::SamcoLegacy::from_lookup(value).unwrap());
     });
     nothing("wrong TOTP secrets", || {
         for text in [
