@@ -257,6 +257,10 @@ async fn publish(
         give_up(turn, before, timeout).await;
         return Ok(Some(Landed::Opened { login, sent }));
     }
+    // A person consented to it, or the refresh token before it is dead: nobody can open it once more.
+    let only_one = session
+        .upgrade()
+        .is_some_and(|inner| inner.adapter.consent().is_some());
     let stored = Box::new(
         turn.kept
             .opened(Login::clone(&login), sent.wall, random(), credentials),
@@ -269,25 +273,26 @@ async fn publish(
         Ok(false) => {
             turn.lost = true;
             give_up(turn, before, timeout).await;
-            // A person consented to it, or the refresh token before it is dead: nobody can open it once more.
-            let only_one = session
-                .upgrade()
-                .is_some_and(|inner| inner.adapter.consent().is_some());
             if !only_one {
                 return Ok(None);
             }
             let login = keep_anyway(shared, login, sent, credentials, timeout).await;
             Ok(Some(Landed::Opened { login, sent }))
         }
-        // The session is there, but nobody else can be told: it serves this program.
         Err(_) => {
             turn.claim.release().await;
+            let login = if only_one {
+                keep_anyway(shared, login, sent, credentials, timeout).await
+            } else {
+                // The session is there, but nobody else can be told: it serves this program.
+                login
+            };
             Ok(Some(Landed::Opened { login, sent }))
         }
     }
 }
 
-/// Writes a session that cannot be opened again under another claim, since the first one was lost. Gives it with its
+/// Writes a session that cannot be opened again under another claim, since the first one was lost or the write failed. Gives it with its
 /// origin, or, when the store cannot be had, as it is: it serves this program.
 async fn keep_anyway(
     shared: &Shared,
