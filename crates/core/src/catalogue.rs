@@ -166,7 +166,7 @@ impl Verdict {
 
     /// Whether a person must do something before the next login can succeed.
     pub(crate) const fn is_terminal(self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Account(_))
+        matches!(self, Self::Credentials(_) | Self::Account(_) | Self::Login(_))
     }
 }
 

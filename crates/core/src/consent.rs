@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::broker::{Login, fingerprint};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind, LoginReason, Result, safe_text};
+use crate::error::{Error, ErrorKind, LoginReason, Redactor, Result, safe_text};
 use crate::seal::random;
 use crate::secret::{Secret, Text};
 use crate::target::Target;
@@ -23,6 +23,9 @@ pub const LOGIN_LASTS: Duration = Duration::from_mins(15);
 
 /// The longest address that is read.
 pub const LONGEST_URL: usize = 16 * 1024;
+
+/// More parameters than any answer has.
+const MOST_FIELDS: usize = 32;
 
 /// How many logins may be under way at once; the oldest is forgotten.
 const MOST_PENDING: usize = 64;
@@ -61,7 +64,12 @@ pub enum Granted {
         request: Box<Request>,
     },
     /// The tokens themselves.
-    Tokens(Box<Login>),
+    Tokens {
+        /// What the address holds.
+        login: Box<Login>,
+        /// When they were issued, as they say themselves.
+        issued_at: Option<Timestamp>,
+    },
 }
 
 /// The error of credentials that cannot log in without a person.
@@ -116,7 +124,15 @@ impl Redirect {
                 ));
             }
         }
+        if query.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(bad(
+                "was broken on its way, by a space or a line's end: paste it in one piece",
+            ));
+        }
         let mut fields: Vec<(String, Secret)> = Vec::new();
+        if query.split('&').count() > MOST_FIELDS {
+            return Err(bad("has more parameters than the broker's answer"));
+        }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decoded(name), decoded(value)) else {
@@ -136,15 +152,18 @@ impl Redirect {
         (!value.is_empty()).then_some(value)
     }
 
-    /// What the page says when nobody consented: `error` names why, and `text` is the parameter that explains it.
+    /// What the page says when nobody consented: `error` names why, and `text` is the parameter that explains it. Whatever
+    /// else the address holds is removed from its words.
     pub fn refusal(&self, text: &str) -> Option<Error> {
         let error = self.get("error")?;
-        let why = self.get(text).unwrap_or(error);
+        let redactor = Redactor::new(self.secrets());
+        let mut why = self.get(text).unwrap_or(error).expose().to_owned();
+        redactor.clean(&mut why);
         let message = match error.expose() {
             "access_denied" => "the login was cancelled at the broker's page: begin it again",
             _ => "the broker's page refused the login",
         };
-        let why = safe_text(why.expose());
+        let why = safe_text(&why);
         Some(
             Error::new(ErrorKind::LoginRequired, format!("{message} ({why})")).with(|context| {
                 context.login_reason = Some(LoginReason::ConsentDenied);
@@ -176,6 +195,7 @@ fn decoded(part: &str) -> Option<Secret> {
     let mut rest = part.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let coded = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        let coded = coded.filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let coded = coded.and_then(|two| u8::from_str_radix(two, 16).ok());
         let (byte, next) = match (first, coded) {
             (b'%', Some(byte)) => (byte, after.get(2..).unwrap_or_default()),
@@ -212,7 +232,11 @@ pub(crate) fn check_redirect_url(text: &str, loopback: bool) -> Result<()> {
     let Ok(url) = Url::parse(text) else {
         return bad("is not a URL: give the one that is registered with the broker");
     };
-    if url.fragment().is_some() || url.query().is_some() || !url.username().is_empty() {
+    if url.fragment().is_some()
+        || url.query().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return bad("must not hold a query, a fragment or a user name");
     }
     let local = match url.host() {
@@ -234,6 +258,13 @@ pub(crate) fn check_redirect_url(text: &str, loopback: bool) -> Result<()> {
         }
         _ if loopback => bad("must be https, or http://127.0.0.1 with a port"),
         _ => bad("must be https and a public host: the broker refuses localhost and bare addresses"),
+    }
+}
+
+impl Begun {
+    fn at(&self) -> Timestamp {
+        let lasts = i64::try_from(LOGIN_LASTS.as_millis()).unwrap_or_default();
+        Timestamp::from_millis(self.until).plus_millis(-lasts)
     }
 }
 
@@ -267,13 +298,19 @@ impl Pending {
         Ok((state, until))
     }
 
-    /// Ends the login that `state` belongs to: it is used once. Errors: `InvalidInput` (`state`).
-    pub fn take(&mut self, state: Option<&Secret>, trusts_missing: bool, now: Timestamp) -> Result<()> {
+    /// Ends the login that `state` belongs to: it is used once. Gives when it was begun. Errors: `InvalidInput` (`state`).
+    pub fn take(
+        &mut self,
+        state: Option<&Secret>,
+        trusts_missing: bool,
+        now: Timestamp,
+    ) -> Result<Timestamp> {
         self.forget_old(now);
         let Some(state) = state else {
-            if trusts_missing && self.0.len() == 1 {
-                self.0.clear();
-                return Ok(());
+            if let (true, [_]) = (trusts_missing, self.0.as_slice())
+                && let Some(begun) = self.0.pop()
+            {
+                return Ok(begun.at());
             }
             return Err(Error::invalid_input(
                 "state",
@@ -281,16 +318,21 @@ impl Pending {
             ));
         };
         let given = Secret::new(digest(state));
-        let before = self.0.len();
+        let mut found = None;
         // All of them are compared, each in constant time.
-        self.0.retain(|begun| Secret::new(begun.state.as_str()) != given);
-        if self.0.len() == before {
-            return Err(Error::invalid_input(
+        self.0.retain(|begun| {
+            let other = Secret::new(begun.state.as_str()) != given;
+            if !other {
+                found = Some(begun.at());
+            }
+            other
+        });
+        found.ok_or_else(|| {
+            Error::invalid_input(
                 "state",
                 "belongs to no login that was begun here, or to one that was completed or is too old: begin it again",
-            ));
-        }
-        Ok(())
+            )
+        })
     }
 
     /// Whether a login is under way that `state` belongs to.
@@ -337,7 +379,7 @@ mod tests {
         assert_eq!(until, now().plus(LOGIN_LASTS));
         assert!(pending.knows(&state, now()));
         let wrong = Secret::new("x".repeat(state.expose().len()));
-        let field = |result: crate::Result<()>| result.unwrap_err().field().map(str::to_owned);
+        let field = |result: crate::Result<Timestamp>| result.unwrap_err().field().map(str::to_owned);
         assert_eq!(
             field(pending.take(Some(&wrong), true, now())).as_deref(),
             Some("state")
@@ -346,7 +388,7 @@ mod tests {
             pending.knows(&state, now()),
             "a foreign answer does not end the wait"
         );
-        pending.take(Some(&state), false, now()).unwrap();
+        assert_eq!(pending.take(Some(&state), false, now()).unwrap(), now());
         assert_eq!(
             field(pending.take(Some(&state), true, now())).as_deref(),
             Some("state")
@@ -410,6 +452,7 @@ mod tests {
             assert!(!format!("{redirect:?}").contains("c+1"));
         }
         let long = format!("/callback?code={}", "x".repeat(20_000));
+        let many = format!("/callback?a&{}", "x=1&".repeat(40));
         for text in [
             "",
             "mailto:x",
@@ -417,7 +460,9 @@ mod tests {
             "https://app.example/other?code=1",
             "/callback/?code=1",
             "/callback?code=1&code=2",
+            "/callback?code=1\n23",
             &long,
+            &many,
         ] {
             let error = Redirect::parse(text, registered).unwrap_err();
             assert_eq!(error.field(), Some("url"), "{text}");
@@ -435,6 +480,13 @@ mod tests {
         assert_eq!(error.context().broker_code.as_deref(), Some("access_denied"));
         assert!(error.message().contains("User cancelled"), "{error}");
         assert!(refusal("/c?code=1&state=s").is_none());
+        let short = refusal("/c?error=access_denied&errorMessage=a+login+by+a&state=s&x=a").unwrap();
+        assert!(
+            short
+                .message()
+                .starts_with("the login was cancelled at the broker's page"),
+            "{short}"
+        );
     }
 
     #[test]
@@ -471,6 +523,7 @@ mod tests {
             ("a%2Bb+c", Some("a+b c")),
             ("100%", Some("100%")),
             ("%zz%4", Some("%zz%4")),
+            ("%+5", Some("% 5")),
             ("%2525", Some("%25")),
             ("%C3%A9\u{e9}", Some("\u{e9}\u{e9}")),
             ("%ff", None),

@@ -233,11 +233,19 @@ fn into_error(verdict: Verdict, advice: &str, raw: &RawReply, refusal: &Refusal<
     };
     let mut text = Text::default();
     text.push(refusal.text);
-    if text.is_empty() {
-        for (at, problem) in refusal.validation_errors.iter().enumerate() {
-            text.push(if at == 0 { "" } else { "; " });
-            text.push(problem);
-        }
+    let told = |problem: &&str| !refusal.text.contains(*problem);
+    for (at, problem) in refusal
+        .validation_errors
+        .iter()
+        .filter(|problem| told(problem))
+        .enumerate()
+    {
+        text.push(match (at, refusal.text.is_empty()) {
+            (0, true) => "",
+            (0, false) => ": ",
+            _ => "; ",
+        });
+        text.push(problem);
     }
     if text.is_empty() {
         text.push("no reason given");
@@ -472,7 +480,8 @@ mod tests {
         for (text, problems, ending) in [
             ("", &["no quantity", "no price"][..], "no quantity; no price"),
             ("", &["no quantity"], "no quantity"),
-            ("wrong", &["no quantity"], "wrong"),
+            ("wrong", &["no quantity"], "no quantity"),
+            ("no quantity given", &["no quantity"], "no quantity given"),
             ("", &[], "no reason given"),
         ] {
             let message = told(text, problems);

@@ -201,6 +201,15 @@ impl Deadline {
 /// The `exp` claim of a JSON Web Token, read without verifying it. `None` for anything that is not a JWT
 /// with a numeric `exp`: tokens of these brokers are opaque by rule.
 pub fn jwt_expiry(token: &str) -> Option<Timestamp> {
+    jwt_time(token, "exp")
+}
+
+/// The `iat` claim, likewise.
+pub fn jwt_issued(token: &str) -> Option<Timestamp> {
+    jwt_time(token, "iat")
+}
+
+fn jwt_time(token: &str, claim: &str) -> Option<Timestamp> {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let mut parts = token.split('.');
@@ -208,7 +217,7 @@ pub fn jwt_expiry(token: &str) -> Option<Timestamp> {
     parts.next()?;
     let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-    let seconds = claims.get("exp")?.as_i64()?;
+    let seconds = claims.get(claim)?.as_i64()?;
     (seconds > 0).then(|| Timestamp::from_seconds(seconds))
 }
 

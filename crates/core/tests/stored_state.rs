@@ -20,7 +20,7 @@ use common::{down, ist, later, login, noon, refused, samco, until};
 const MINE: &str = "digest of my credentials";
 
 fn state(kept: &Kept, now: Now) -> SessionState {
-    kept.state(Some(MINE), now, samco())
+    kept.state(Some(MINE), false, now, samco())
 }
 
 fn log_in(kept: &mut Kept, token: &str, now: Now) {
@@ -87,12 +87,12 @@ fn f4_refused_credentials_block_whoever_has_them_or_may_have_them() {
     let mut kept = Kept::default();
     fail(&mut kept, &refused(), noon());
     for mine in [Some(MINE), None] {
-        let found = kept.state(mine, noon(), samco());
+        let found = kept.state(mine, false, noon(), samco());
         assert_eq!(found.name, StateName::Blocked);
         assert_eq!(found.blocked_by.unwrap().kind(), ErrorKind::CredentialsRejected);
         assert_eq!(found.reason, "no");
     }
-    let other = kept.state(Some("corrected"), noon(), samco());
+    let other = kept.state(Some("corrected"), false, noon(), samco());
     assert_eq!(
         (other.name, other.blocked_by.is_none()),
         (StateName::SignedOut, true)

@@ -66,6 +66,7 @@ impl Session {
     }
 
     async fn account_call(&self, call: AccountCall, secrets: Vec<Secret>) -> Result<Reply> {
+        self.inner.check_open()?;
         let inner = std::sync::Arc::clone(&self.inner);
         let request = match inner.adapter.account_call(&call) {
             Some(request) => request.map_err(|error| inner.named(error))?,

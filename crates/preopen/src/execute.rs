@@ -60,6 +60,13 @@ impl Session {
                 .spend(inner.pace.slot(inner, &request.endpoint, patience))
                 .await
                 .map_err(|error| inner.explain(error, &request.endpoint, &inner.redactor(&[])))?;
+            // It may have ended, or been replaced, logged out or closed, while the call waited for its turn.
+            let Some(record) = inner.live() else {
+                drop(slot);
+                inner.signed_out_of(&record)?;
+                continue;
+            };
+            inner.check_url(&request, &record)?;
             let sent = rest
                 .spend(inner.exchange(&request, &record, rest.0.max(LEAST)))
                 .await;
@@ -83,6 +90,8 @@ impl Session {
                     return Err(error.with_advice(Advice::After(Duration::from_secs(1))));
                 }
                 ErrorKind::SessionExpired => {
+                    // Whoever logged out meanwhile does not want another login for this.
+                    inner.signed_out_of(&record)?;
                     let generation = record.generation;
                     drop(inner.apply(Event::Invalidated { generation }));
                     if again {
@@ -92,7 +101,7 @@ impl Session {
                     self.renew_behind();
                 }
                 ErrorKind::StaticIpMismatch => {
-                    let error = inner.with_addresses(error, &record).await;
+                    let error = inner.with_addresses(error, &record, rest.0.max(LEAST)).await;
                     inner.address_refused(&error);
                     return Err(error);
                 }
@@ -129,6 +138,13 @@ impl Session {
 const SHORTEST_IN_A_URL: usize = 8;
 
 impl Inner {
+    fn signed_out_of(&self, record: &Record) -> Result<()> {
+        self.state
+            .machine()
+            .signed_out_of(record.generation)
+            .map_or(Ok(()), Err)
+    }
+
     /// Refuses a call whose URL would hold a secret of the session: URLs end in the logs of every server on the way.
     fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
         let known = self.adapter.secrets().into_iter().chain(record.tokens.all());

@@ -291,7 +291,8 @@ async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Re
         return Ok(None);
     };
     let only_way = inner.adapter.consent().is_some();
-    // The boundary may come while it is under way: the token that it gave renews once more.
+    // The boundary may come while it is under way: the token that it gave renews once more, now or, if that fails, later.
+    let mut over = None;
     for last in [false, true] {
         let Some(request) = inner.adapter.refresh(&old) else {
             return Ok(None);
@@ -305,8 +306,10 @@ async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Re
                 if !dead || (last && only_way) {
                     return Ok(Some((login, sent)));
                 }
-                old = login.tokens;
+                old = login.tokens.clone();
+                over = Some((login, sent));
             }
+            Err(_) if only_way && over.is_some() => return Ok(over),
             Err(error) if only_way || error.kind() == ErrorKind::RateLimited => return Err(error),
             Err(error) if error.context().phase == Some(Phase::Connect) => return Err(error),
             Err(_) => return Ok(None),
@@ -410,6 +413,7 @@ pub(crate) async fn exchange(
         }
         Err(error) => {
             let skew = skew(error.context().server_time);
+            let error = inner.with_registered(error);
             Err(inner
                 .explain(error, &endpoint, &redactor(secrets))
                 .suspecting_clock(skew))

@@ -247,7 +247,14 @@ impl Session {
         let who = match self.whoami().await {
             Ok(who) => who,
             Err(error) => {
-                checks.push(Check::of_error("broker", CheckStatus::Fail, &error));
+                // A limit says nothing against an order.
+                let limited = error.kind() == ErrorKind::RateLimited;
+                let status = if limited {
+                    CheckStatus::Unknown
+                } else {
+                    CheckStatus::Fail
+                };
+                checks.push(Check::of_error("broker", status, &error));
                 checks.push(Check::unchecked("static_ip"));
                 return None;
             }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use preopen_core::Error;
 use preopen_core::lifecycle::Record;
 pub use preopen_core::static_ip::{
     Addresses, Answer, Change, Edit, Entry, Family, NetworkPath, NotPublic, Proxy, Rule, Slot, Verdict,
     WhoAmI, Window, check_public, may_change, public_ipv4,
 };
+use preopen_core::{Error, ErrorKind};
 
 use crate::session::Inner;
 
@@ -16,8 +16,33 @@ const REGISTERED_NOW: &str = "the broker says that this address is registered: i
                               again, else look whether some requests leave through a proxy or by another address";
 
 impl Inner {
-    /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort.
-    pub(crate) async fn with_addresses(&self, error: Error, record: &Record) -> Error {
+    /// Names the registered addresses in the refusal of a login or a refresh, as far as the session before told them.
+    pub(crate) fn with_registered(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::StaticIpMismatch || error.context().primary_ip.is_some() {
+            return error;
+        }
+        let record = self.state.published().or_else(|| self.renewable());
+        let told = record.and_then(|record| record.addresses.clone());
+        let error = match told {
+            Some(told) => {
+                let registered = Addresses::new(None, told.primary.as_deref(), told.secondary.as_deref());
+                let text = format!(
+                    " (registered: primary {}, secondary {})",
+                    registered.primary.as_deref().unwrap_or("none"),
+                    registered.secondary.as_deref().unwrap_or("none")
+                );
+                add(error, &text).with_addresses(&registered)
+            }
+            None => error,
+        };
+        add(
+            error,
+            "; the broker's dashboard tells which address it sees from there",
+        )
+    }
+
+    /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort and for `patience` at most.
+    pub(crate) async fn with_addresses(&self, error: Error, record: &Record, patience: Duration) -> Error {
         let Some(whoami) = self.adapter.whoami() else {
             let nothing = preopen_core::envelope::Reply::new(serde_json::Value::Null, 200);
             return match self.adapter.read_whoami(&nothing) {
@@ -25,7 +50,7 @@ impl Inner {
                 Err(_) => error,
             };
         };
-        let patience = self.timeout.min(Duration::from_secs(2));
+        let patience = patience.min(Duration::from_secs(2));
         let asked = self.exchange(&whoami, record, patience).await;
         if let Some(who) = asked.ok().and_then(|reply| self.adapter.read_whoami(&reply).ok()) {
             let more = match who.verdict {

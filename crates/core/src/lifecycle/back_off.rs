@@ -37,6 +37,11 @@ impl BackOff {
         self.failures
     }
 
+    /// The last failure, if nothing has succeeded since.
+    pub(super) fn last(&self) -> Option<&Error> {
+        self.held.as_ref().map(|(_, error)| error)
+    }
+
     /// How long no login may be tried from `now` on.
     pub(super) fn rest(&self, now: Now) -> Duration {
         let until = self.held.as_ref().map(|(until, _)| *until);

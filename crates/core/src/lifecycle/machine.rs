@@ -4,6 +4,8 @@
 
 mod person;
 
+pub(super) use person::A_PERSON;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -430,6 +432,9 @@ impl Machine {
             self.blocked = Some(error.clone().with_message(again));
             effects.push(because(EventName::Blocked, now, self.generation, error));
         }
+        if error.kind() == ErrorKind::StaticIpMismatch && self.back_off.failures() == 0 {
+            effects.push(because(EventName::IpMismatch, now, self.generation, error));
+        }
         self.back_off.failed(error, now);
         if !wanted {
             return effects;
@@ -613,18 +618,25 @@ impl Machine {
             Phase::Active(record) if live => SessionState::active(record),
             Phase::Closed => state(StateName::Closed, "the session is closed: make a new one"),
             _ if self.flight.is_some() => state(StateName::Opening, "a login is running"),
-            Phase::SignedOut => state(StateName::SignedOut, "the next call logs in"),
+            Phase::SignedOut => state(StateName::SignedOut, &self.next_step(None, now)),
             Phase::Active(record) => SessionState {
                 issued_at: Some(record.issued_at),
                 expiry: Some(record.expiry.clone()),
                 ..state(
                     StateName::Expired,
-                    &format!("ended at {}; the next call logs in", record.expiry.at().to_ist()),
+                    &format!(
+                        "ended at {}; {}",
+                        record.expiry.at().to_ist(),
+                        self.next_step(Some(record), now)
+                    ),
                 )
             },
-            Phase::Expired(_) => state(
+            Phase::Expired(record) => state(
                 StateName::Expired,
-                "the broker ended the session; the next call logs in",
+                &format!(
+                    "the broker ended the session; {}",
+                    self.next_step(Some(record), now)
+                ),
             ),
         }
     }

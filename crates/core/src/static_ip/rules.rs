@@ -323,16 +323,15 @@ impl Registered {
         found.map(|(app, _)| app.as_str())
     }
 
-    /// A deletion counts; so does an address that no app of the account has. That a first registration counts too is
+    /// A deletion counts, also of an address that the history does not know: it may have been registered before that began. So
+    /// does an address that no app of the account has. That a first registration counts too is
     /// inferred: it sets the time of the last update in the reply of Samco's old endpoint.
     fn counts(&self, edit: &Edit) -> bool {
         if edit.deactivated {
             return false;
         }
-        let (before, after) = (self.before(edit), self.after(edit));
-        let deleted = |before: Option<_>, after: Option<_>| before.is_some() && after.is_none();
-        deleted(before.primary, after.primary)
-            || deleted(before.secondary, after.secondary)
+        let after = self.after(edit);
+        [edit.primary, edit.secondary].contains(&Entry::Delete)
             || after.addresses().any(|address| self.app_with(address).is_none())
     }
 

@@ -335,9 +335,6 @@ impl Reference {
         } else if let Some(login) = self.wanted {
             Answer::Joined(login)
         } else {
-            self.blocked = None;
-            self.failures = 0;
-            self.hold = None;
             let answer = self.begin(at);
             self.renewing = None;
             self.place_held = self.busy();
@@ -457,6 +454,9 @@ impl Reference {
             }
             ErrorKind::LoginRequired | ErrorKind::InvalidInput => {}
             _ => {
+                if kind == ErrorKind::StaticIpMismatch && self.failures == 0 {
+                    out.announced.push(("ip_mismatch", self.generation));
+                }
                 let wait = self.account.waits[self.failures].max(retry_after.unwrap_or_default());
                 self.failures += 1;
                 self.hold = Some((at.mono + wait, kind));

@@ -5,12 +5,13 @@ mod receiver;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use preopen_core::broker::Login;
+use preopen_core::broker::{Login, ProfileSource};
 use preopen_core::clock::{Now, Timestamp};
 use preopen_core::consent::{Consent, Granted, Pending, Redirect};
 use preopen_core::error::Redactor;
-use preopen_core::lifecycle::FlightId;
+use preopen_core::lifecycle::{Event, FlightId, Record, StateName};
 use preopen_core::wire::Request;
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 use tokio::time::Instant;
@@ -87,6 +88,18 @@ impl Session {
     }
 }
 
+impl Inner {
+    /// Errors: `InvalidInput` (`session`) once it is closed.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        let state = self.state.machine().state(self.clock.now());
+        if state.name == StateName::Closed {
+            let closed = Error::invalid_input("session", "is closed: make a new one");
+            return Err(self.named(closed));
+        }
+        Ok(())
+    }
+}
+
 fn consent_of(inner: &Inner) -> Result<&dyn Consent> {
     inner.adapter.consent().ok_or_else(|| {
         inner.named(Error::invalid_input(
@@ -98,6 +111,7 @@ fn consent_of(inner: &Inner) -> Result<&dyn Consent> {
 
 async fn begin(inner: &Arc<Inner>) -> Result<LoginStart> {
     let consent = consent_of(inner)?;
+    inner.check_open()?;
     let noted = match &inner.shared {
         Some(shared) => match shared.begin(inner.clock.as_ref(), inner.timeout).await {
             Err(error) if is_lost(inner, &error) => note(inner),
@@ -138,11 +152,8 @@ fn change<T>(inner: &Inner, what: impl Fn(&mut Pending) -> Result<T>) -> Result<
 }
 
 /// Whether `pending` has a login that an answer with this state may belong to.
-pub(crate) fn knows(pending: &Pending, state: Option<&Secret>, now: Timestamp) -> bool {
-    match state {
-        Some(state) => pending.knows(state, now),
-        None => !pending.is_empty(),
-    }
+pub(crate) fn knows(pending: &Pending, state: Option<&Secret>, trusts: bool, now: Timestamp) -> bool {
+    pending.clone().take(state, trusts, now).is_ok()
 }
 
 async fn complete(inner: &Arc<Inner>, redirect: Redirect) -> Result<()> {
@@ -154,9 +165,12 @@ async fn complete(inner: &Arc<Inner>, redirect: Redirect) -> Result<()> {
         let policy = &inner.adapter.policy().expiry;
         match inner.state.grant(inner.clock.now(), policy) {
             Next::Use(outcome) => return outcome.map(drop),
-            Next::Start(flight, _) => {
+            Next::Start(flight, result) => {
                 let outcome = flight::start_granted(inner, flight, redirect);
-                return outcome.await.unwrap_or_else(|_| Err(lost()));
+                outcome.await.unwrap_or_else(|_| Err(lost()))?;
+                // Logged out, closed or over before it was here: the flight's own result says so.
+                let settled = result.borrow().clone();
+                return settled.unwrap_or_else(|| Err(lost())).map(drop);
             }
             Next::Wait(mut result) => drop(result.wait_for(Option::is_some).await),
         }
@@ -174,20 +188,26 @@ async fn complete(inner: &Arc<Inner>, redirect: Redirect) -> Result<()> {
 /// again.
 async fn check_state(inner: &Inner, redirect: &Redirect) -> Result<()> {
     let state = redirect.get("state");
-    let now = inner.clock.now().wall;
-    let known = match &inner.shared {
-        Some(shared) => match shared.knows(state, inner.clock.as_ref()).await {
-            Ok(true) => return Ok(()),
-            Err(error) if !is_lost(inner, &error) => return Err(error),
-            _ => knows(&inner.pending.load(), state, now),
-        },
-        None => knows(&inner.pending.load(), state, now),
-    };
-    if known {
+    if is_begun(inner, state).await? {
         return Ok(());
     }
     // Taken from none: that is the error of a state that nobody knows.
-    Pending::default().take(state, false, now)
+    let now = inner.clock.now().wall;
+    Pending::default().take(state, false, now).map(drop)
+}
+
+/// Whether an answer with this state may complete a login. Errors: as for `begin`.
+async fn is_begun(inner: &Inner, state: Option<&Secret>) -> Result<bool> {
+    let now = inner.clock.now().wall;
+    let trusts = consent_of(inner)?.trusts_missing_state();
+    if let Some(shared) = &inner.shared {
+        match shared.knows(state, trusts, inner.clock.as_ref()).await {
+            Ok(true) => return Ok(true),
+            Err(error) if !is_lost(inner, &error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(knows(&inner.pending.load(), state, trusts, now))
 }
 
 /// The login that a person consented to. Its state is used up before anything is sent, in the store if there is one.
@@ -207,15 +227,29 @@ pub(crate) async fn granted(
         Some(turn) => here(turn.pending()).or_else(|error| change(&inner, here).map_err(|_| error)),
         None => change(&inner, here),
     };
-    taken.map_err(|error| inner.named(error))?;
+    let begun_at = taken.map_err(|error| inner.named(error))?;
+    // A person has just consented: what was refused before, and any wait, is out of date.
+    drop(inner.apply(Event::Reset));
     let hide = |error: Error| {
-        let known = inner.adapter.secrets().into_iter().chain(redirect.secrets());
-        inner.named(error).redacted(&Redactor::new(known))
+        inner
+            .named(error)
+            .redacted(&Redactor::new(inner.adapter.secrets()))
     };
     match consent.granted(redirect).map_err(hide)? {
-        Granted::Tokens(mut login) => {
-            login.sent_at(now.wall);
-            Ok((*login, now))
+        Granted::Tokens { mut login, issued_at } => {
+            // Somewhere between the beginning and now: the earlier it was, the earlier it ends.
+            let issued_at = issued_at
+                .unwrap_or(begun_at)
+                .clamp(begun_at.min(now.wall), now.wall);
+            login.sent_at(issued_at);
+            let passed = now.wall.since(issued_at);
+            let sent = Now {
+                wall: issued_at,
+                monotonic: now.monotonic.saturating_sub(passed),
+            };
+            let timeout = inner.begins(turn).await?;
+            belongs(&inner, &login, timeout).await?;
+            Ok((*login, sent))
         }
         Granted::Code { code, request } => {
             let mut again = true;
@@ -242,6 +276,29 @@ pub(crate) async fn granted(
             }
         }
     }
+}
+
+/// Whoever logged in at the page must be the account that the credentials name: orders would go to another one. Errors:
+/// `InvalidInput` (`client_code`), and those of a call, since tokens that cannot be tried are not kept.
+async fn belongs(inner: &Inner, login: &Login, timeout: Duration) -> Result<()> {
+    let (ProfileSource::Call(request), Some(mine)) = (inner.adapter.profile(), &login.profile.account_id)
+    else {
+        return Ok(());
+    };
+    let now = inner.clock.now();
+    let policy = &inner.adapter.policy().expiry;
+    let record = Record::new(0, login.clone(), now.wall, now, policy);
+    let reply = inner.exchange(&request, &record, timeout).await;
+    let reply = reply.map_err(|failed| about_the_code(failed.error))?;
+    let theirs = inner.adapter.read_profile(&reply).account_id;
+    if theirs.is_some_and(|theirs| !theirs.eq_ignore_ascii_case(mine)) {
+        return Err(inner.named(Error::invalid_input(
+            "client_code",
+            "is not that of the person who logged in at the broker's page: nothing was kept. Begin the login again, \
+             with the right account",
+        )));
+    }
+    Ok(())
 }
 
 /// A code that may have been used is not sent again.

@@ -23,15 +23,18 @@ use preopen_core::consent::{LONGEST_URL, Redirect};
 use preopen_core::error::{Cause, Phase};
 use preopen_core::{Error, ErrorKind, Result, Secret};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use url::{Host, Url};
 
-use super::{LoginStart, begin, consent_of};
+use super::{LoginStart, begin, consent_of, is_begun};
+use crate::flight::lost;
 use crate::runtime::anywhere;
 use crate::session::Session;
 
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
+/// How often to look whether somebody else has completed the login.
+const LOOK: Duration = Duration::from_secs(1);
 /// How many requests may be under way.
 const AT_ONCE: usize = 64;
 
@@ -147,11 +150,13 @@ async fn receive(session: &Session, options: &LoginOptions) -> Result<()> {
         answered: AtomicBool::new(false),
         outcome: Mutex::default(),
         told,
+        done: watch::Sender::new(false),
     });
     let waited = tokio::time::timeout(options.timeout, async {
         tokio::select! {
             () = serve(&listener, &receiver) => None,
             outcome = outcome.recv() => outcome,
+            () = elsewhere(session, &receiver) => Some(Ok(())),
         }
     });
     match waited.await {
@@ -166,6 +171,18 @@ async fn receive(session: &Session, options: &LoginOptions) -> Result<()> {
             )
             .with(|context| context.phase = Some(Phase::Login)),
         )),
+    }
+}
+
+/// Ends when another program, or another call, has completed this login: then nobody comes here.
+async fn elsewhere(session: &Session, receiver: &Receiver) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let answered = receiver.answered.load(Ordering::Relaxed);
+        let begun = is_begun(&session.inner, Some(&receiver.state)).await;
+        if !answered && matches!(begun, Ok(false)) && session.token().await.is_ok() {
+            return;
+        }
     }
 }
 
@@ -222,6 +239,8 @@ struct Receiver {
     /// What became of the login, until it is told.
     outcome: Mutex<Option<Result<()>>>,
     told: mpsc::Sender<Result<()>>,
+    /// Set when the outcome is there.
+    done: watch::Sender<bool>,
 }
 
 /// Answers until it is dropped.
@@ -242,9 +261,10 @@ async fn serve(listener: &TcpListener, receiver: &Arc<Receiver>) {
 }
 
 async fn answer_on(stream: TcpStream, receiver: &Arc<Receiver>) {
+    let mine = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let receiver = Arc::clone(receiver);
-        async move { Ok::<_, Infallible>(receiver.answer(&request).await) }
+        let (receiver, mine) = (Arc::clone(receiver), &mine);
+        async move { Ok::<_, Infallible>(receiver.answer(&request, mine).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -254,7 +274,11 @@ async fn answer_on(stream: TcpStream, receiver: &Arc<Receiver>) {
         .serve_connection(TokioIo::new(stream), service);
     // Whoever broke it off knows.
     drop(served.await);
-    // Only now has the browser its page.
+    if !mine.load(Ordering::Relaxed) {
+        return;
+    }
+    // Only now has the browser its page, or it broke off: the login goes on.
+    drop(receiver.done.subscribe().wait_for(|done| *done).await);
     let done = receiver.outcome().take();
     if let Some(outcome) = done {
         let _ = receiver.told.send(outcome).await;
@@ -266,7 +290,11 @@ impl Receiver {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(
+        self: &Arc<Self>,
+        request: &Request<Incoming>,
+        mine: &AtomicBool,
+    ) -> Response<Full<Bytes>> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let host = hosts.next().map(HeaderValue::as_bytes);
         if host != Some(self.place.authority.as_bytes()) || hosts.next().is_some() {
@@ -292,16 +320,23 @@ impl Receiver {
         if self.answered.swap(true, Ordering::Relaxed) {
             return page(StatusCode::CONFLICT, "This login was answered already.");
         }
-        let outcome = self.session.complete_login(address).await;
-        let shown = match &outcome {
+        mine.store(true, Ordering::Relaxed);
+        // A browser that breaks off must not end it.
+        let (receiver, address) = (Arc::clone(self), Secret::new(address));
+        let login = tokio::spawn(async move {
+            let outcome = receiver.session.complete_login(address.expose()).await;
+            *receiver.outcome() = Some(outcome.clone());
+            receiver.done.send_replace(true);
+            outcome
+        });
+        let outcome = login.await.unwrap_or_else(|_| Err(lost()));
+        match &outcome {
             Ok(()) => page(StatusCode::OK, "You are logged in. You may close this window."),
             Err(error) => {
                 let text = format!("The login failed: {}", error.message());
                 page(StatusCode::BAD_REQUEST, &text)
             }
-        };
-        *self.outcome() = Some(outcome);
-        shown
+        }
     }
 }
 

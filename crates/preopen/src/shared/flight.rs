@@ -226,7 +226,8 @@ async fn take_turn(
         Err(error) => {
             // A login that was given up because of a logout says nothing of the broker.
             if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {
-                turn.failed(&error, &credentials, seed, clock.as_ref()).await;
+                turn.failed(&error, &credentials, seed, clock.as_ref(), grant.is_none())
+                    .await;
             }
             turn.sent &= may_have_logged_in(&error);
             give_up(turn, before, timeout).await;

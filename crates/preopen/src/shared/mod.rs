@@ -194,12 +194,17 @@ impl Shared {
 
     /// What the store holds, for a person; nothing is made in a store without this account. `credentials` as in
     /// [`Kept::state`].
-    async fn look(&self, credentials: Option<&str>, clock: &dyn Clock) -> Result<SessionState> {
+    async fn look(
+        &self,
+        credentials: Option<&str>,
+        needs_person: bool,
+        clock: &dyn Clock,
+    ) -> Result<SessionState> {
         let kept = match self.store.read(&self.account).await? {
             Some(value) => self.open(Some(&value)).await?.0,
             None => Kept::default(),
         };
-        Ok(kept.state(credentials, clock.now(), &self.policy.expiry))
+        Ok(kept.state(credentials, needs_person, clock.now(), &self.policy.expiry))
     }
 
     /// Whether the store was looked at lately for a session that is in use; and now, in milliseconds, and the last look.
@@ -271,11 +276,16 @@ impl Shared {
     }
 
     /// Whether a login was begun that `state` belongs to. Errors: as for `begin`.
-    pub(crate) async fn knows(&self, state: Option<&Secret>, clock: &dyn Clock) -> Result<bool> {
+    pub(crate) async fn knows(
+        &self,
+        state: Option<&Secret>,
+        trusts: bool,
+        clock: &dyn Clock,
+    ) -> Result<bool> {
         let value = self.store.read(&self.account).await?;
         let (mut kept, ..) = self.open(value.as_ref()).await?;
         let pending = kept.guard.pending();
-        Ok(consent::knows(pending, state, clock.now().wall))
+        Ok(consent::knows(pending, state, trusts, clock.now().wall))
     }
 
     /// What to do while the store cannot be used.
@@ -388,9 +398,12 @@ pub(crate) async fn look(inner: &Inner) -> Option<Result<SessionState>> {
     let shared = inner.shared.clone()?;
     let adapter = &inner.adapter;
     let credentials = adapter.questions().is_empty().then(|| digest(adapter.as_ref()));
+    let needs_person = adapter.consent().is_some();
     let clock = Arc::clone(&inner.clock);
     let looked = anywhere(async move {
-        let state = shared.look(credentials.as_deref(), clock.as_ref()).await;
+        let state = shared
+            .look(credentials.as_deref(), needs_person, clock.as_ref())
+            .await;
         state.map_err(|error| shared.name(error))
     });
     Some(looked.await)

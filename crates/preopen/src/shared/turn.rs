@@ -134,12 +134,19 @@ impl Turn<'_> {
     }
 
     /// A broker's answer that holds for every program: a failed login. Best effort; it is noticed when the claim is lost.
-    pub(super) async fn failed(&mut self, error: &Error, credentials: &str, seed: u64, clock: &dyn Clock) {
+    pub(super) async fn failed(
+        &mut self,
+        error: &Error,
+        credentials: &str,
+        seed: u64,
+        clock: &dyn Clock,
+        renewing: bool,
+    ) {
         self.is_over(clock);
         self.kept.guard.failed(error, credentials, seed, clock.now());
         let written = match error.context().login_reason {
             // No program tries this refresh token again.
-            Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected) => {
+            Some(LoginReason::RefreshExpired | LoginReason::RefreshRejected) if renewing => {
                 self.kept.not_renewable();
                 self.write().await
             }

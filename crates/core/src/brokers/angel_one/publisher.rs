@@ -11,7 +11,7 @@ use crate::broker::{
 use crate::consent::{Consent, Granted, Redirect, check_redirect_url, page_url};
 use crate::envelope::{self, Reply};
 use crate::error::{Error, ErrorKind, Result};
-use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::expiry::{Evidence, EvidenceSource, jwt_expiry, jwt_issued};
 use crate::secret::Secret;
 use crate::static_ip::WhoAmI;
 use crate::target::{Environment, Target};
@@ -165,6 +165,7 @@ impl Consent for AngelOnePublisher {
                 "the address holds no usable auth_token: begin the login again",
             ));
         };
+        let issued_at = jwt_issued(access.expose());
         let evidence = jwt_expiry(access.expose()).map(|at| Evidence {
             source: EvidenceSource::JwtExpiry,
             at,
@@ -172,7 +173,10 @@ impl Consent for AngelOnePublisher {
         let mut login = Login::new(Tokens::new(access).with("feed", token("feed_token")));
         login.evidence.extend(evidence);
         login.profile.account_id = Some(self.client_code.clone());
-        Ok(Granted::Tokens(Box::new(login)))
+        Ok(Granted::Tokens {
+            login: Box::new(login),
+            issued_at,
+        })
     }
 }
 
@@ -205,7 +209,7 @@ mod tests {
     fn the_address_holds_the_tokens() {
         let granted =
             |text: &str| app().granted(&Redirect::parse(text, app().redirect_url.as_deref()).unwrap());
-        let Granted::Tokens(login) =
+        let Granted::Tokens { login, .. } =
             granted("/callback?auth_token=Bearer+j-1&feed_token=f-1&state=s").unwrap()
         else {
             panic!("tokens")

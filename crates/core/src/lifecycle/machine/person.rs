@@ -9,8 +9,11 @@ use crate::consent::consent_needed;
 use crate::error::{Error, LoginReason};
 use crate::lifecycle::record::{NOT_RENEWABLE, Record};
 
+/// What a state says of a session that only a person can open again.
+pub(in crate::lifecycle) const A_PERSON: &str = "a person must log in at the broker's page";
+
 impl Machine {
-    /// A person has just consented: what was refused before, and any wait, is out of date.
+    /// A person may have consented. What was refused before, and any wait, is lifted once that is certain: by a `Reset`.
     pub(super) fn granted(&mut self, now: Now) -> Effect {
         if matches!(self.phase, Phase::Closed) {
             return Effect::Refuse(closed_error());
@@ -18,8 +21,6 @@ impl Machine {
         if let Some(flight) = self.flight {
             return Effect::Join(flight);
         }
-        self.blocked = None;
-        self.back_off.clear();
         let effect = self.begin(now);
         // It exchanges a code and uses no refresh token.
         self.renewing = None;
@@ -45,6 +46,20 @@ impl Machine {
     pub(super) fn call_a_person(&mut self, now: Now, why: &Error) -> Option<Effect> {
         let first = !std::mem::replace(&mut self.called, true) || !self.habits.needs_consent;
         first.then(|| because(EventName::LoginNeeded, now, self.generation, why))
+    }
+
+    /// What becomes of a session that is over, for a person.
+    pub(super) fn next_step(&self, over: Option<&Record>, now: Now) -> String {
+        if self.habits.needs_consent && over.is_none_or(|record| !record.is_renewable(now)) {
+            return A_PERSON.to_owned();
+        }
+        match self.back_off.last() {
+            Some(error) => format!(
+                "the last login failed, and the next call tries again: {}",
+                error.message()
+            ),
+            None => "the next call logs in".to_owned(),
+        }
     }
 
     /// When a person is called, if nobody renews the session that is over before: its refresh token ends then.

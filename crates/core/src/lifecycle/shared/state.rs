@@ -6,12 +6,20 @@ use super::guard::Obstacle;
 use super::{Asker, Kept};
 use crate::clock::Now;
 use crate::expiry::ExpiryPolicy;
+use crate::lifecycle::machine::A_PERSON;
 use crate::lifecycle::record::{Record, SessionState, StateName};
 
 impl Kept {
     /// The state at `now` for whoever has the credentials with this digest; `None` for credentials that are not
     /// complete, which may well be those that the broker refused.
-    pub fn state(&self, credentials: Option<&str>, now: Now, policy: &ExpiryPolicy) -> SessionState {
+    /// With `needs_person` nobody else can log in.
+    pub fn state(
+        &self,
+        credentials: Option<&str>,
+        needs_person: bool,
+        now: Now,
+        policy: &ExpiryPolicy,
+    ) -> SessionState {
         let record = self.session.as_ref().map(|session| {
             let issued_at = session.issued_at.min(now.wall);
             let generation = session.origin.generation;
@@ -49,6 +57,9 @@ impl Kept {
             reason: String::new(),
         };
         match self.guard.obstacle(credentials, now) {
+            None if needs_person && self.renewable(now, policy).is_none() => {
+                reason = format!("{reason}; {A_PERSON}");
+            }
             None => reason.push_str("; the next call logs in"),
             Some(Obstacle::Blocked(error)) => {
                 state.name = StateName::Blocked;
