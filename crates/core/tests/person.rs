@@ -103,11 +103,17 @@ fn f8_a_consent_lifts_a_block_and_a_wait() {
     run.fail(flight, action, noon());
     assert_eq!(run.name(noon()), StateName::Blocked);
     for _ in 0..5 {
+        // Not before it is certain that a person consented: anybody can send an answer.
         let flight = grant(&mut run, noon());
+        assert_eq!(run.name(noon()), StateName::Blocked);
+        run.step(Event::Reset, noon());
         assert_eq!(run.name(noon()), StateName::Opening);
-        run.fail(flight, down(), noon());
+        let action = Error::new(ErrorKind::AccountActionRequired, "use the app first");
+        run.fail(flight, action, noon());
     }
-    consent(&mut run, login("token"), noon());
+    let flight = grant(&mut run, noon());
+    run.step(Event::Reset, noon());
+    run.finish(flight, login("token"), noon(), noon());
     assert_eq!(run.name(noon()), StateName::Active);
 }
 

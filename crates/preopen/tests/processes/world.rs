@@ -164,7 +164,7 @@ impl World {
         let now = self.sandbox.clock().now();
         self.kept(broker)
             .await
-            .state(None, now, &policy.expiry)
+            .state(None, false, now, &policy.expiry)
             .generation
     }
 }
