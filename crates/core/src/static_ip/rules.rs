@@ -323,15 +323,18 @@ impl Registered {
         found.map(|(app, _)| app.as_str())
     }
 
-    /// A deletion counts, also of an address that the history does not know: it may have been registered before that began. So
+    /// A deletion counts, also for an app that the history does not know: it may be older than that. So
     /// does an address that no app of the account has. That a first registration counts too is
     /// inferred: it sets the time of the last update in the reply of Samco's old endpoint.
     fn counts(&self, edit: &Edit) -> bool {
         if edit.deactivated {
             return false;
         }
-        let after = self.after(edit);
-        [edit.primary, edit.secondary].contains(&Entry::Delete)
+        let (before, after) = (self.before(edit), self.after(edit));
+        let known = self.0.contains_key(&edit.app);
+        let deleted = |entry, before: Option<_>| entry == Entry::Delete && (before.is_some() || !known);
+        deleted(edit.primary, before.primary)
+            || deleted(edit.secondary, before.secondary)
             || after.addresses().any(|address| self.app_with(address).is_none())
     }
 
