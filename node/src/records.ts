@@ -106,6 +106,11 @@ export interface SessionState {
   /** All evidence. */
   readonly expiryEvidence: readonly ExpiryEvidence[];
   /**
+   * Until when a refresh token opens the next session without a person, where that outlives the session (`samcoOAuth`: seven
+   * days, documented).
+   */
+  readonly renewableUntil: Date | undefined;
+  /**
    * Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its reply told. Only
    * what is certain counts, so that clocks within about a second of each other differ by 0; at most 900 either way.
    */
@@ -229,6 +234,7 @@ export function toState(text: string): SessionState {
     expiresAt: date(raw["expires_at_ms"]),
     expirySource: optional<string>(raw["expiry_source"]),
     expiryEvidence: evidence.map(({ source, at_ms }) => ({ source, at: new Date(at_ms) })),
+    renewableUntil: date(raw["renewable_until_ms"]),
     clockSkew: optional<number>(raw["clock_skew"]),
     blockedBy: error(raw["blocked_by"]),
     reason: raw["reason"] as string,

@@ -195,6 +195,7 @@ class SessionState(_Value):
         "issued_at",
         "name",
         "reason",
+        "renewable_until",
     )
 
     #: ``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"``; ``"blocked"`` until `reset()`;
@@ -210,6 +211,9 @@ class SessionState(_Value):
     expiry_source: Optional[str]
     #: All evidence for `expires_at`.
     expiry_evidence: list[ExpiryEvidence]
+    #: Until when a refresh token opens the next session without a person, where that outlives the session
+    #: (`SamcoOAuth`: seven days, documented): aware, in UTC.
+    renewable_until: Optional[datetime]
     #: Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its
     #: reply told; the network's delay is taken out, so that 0.0 means no difference that can be seen.
     clock_skew: Optional[float]
@@ -292,6 +296,7 @@ def read_state(info: dict[str, Any]) -> SessionState:
     info["expiry_evidence"] = evidence
     info["issued_at"] = _time(info.pop("issued_at_ms"))
     info["expires_at"] = _time(info.pop("expires_at_ms"))
+    info["renewable_until"] = _time(info.pop("renewable_until_ms"))
     info["blocked_by"] = _error(info["blocked_by"])
     return SessionState(**info)
 

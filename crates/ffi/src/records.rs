@@ -226,6 +226,8 @@ pub struct StateInfo {
     /// The source of the evidence that decides.
     pub expiry_source: Option<&'static str>,
     pub expiry_evidence: Vec<EvidenceInfo>,
+    /// Milliseconds since the Unix epoch.
+    pub renewable_until_ms: Option<i64>,
     /// Seconds that the broker's clock was ahead of this machine's at the login, where its reply told.
     pub clock_skew: Option<f64>,
     pub blocked_by: Option<ErrorInfo>,
@@ -248,6 +250,7 @@ impl From<SessionState> for StateInfo {
                 };
                 expiry.evidence().iter().map(info).collect()
             }),
+            renewable_until_ms: state.renewable_until.map(Timestamp::as_millis),
             clock_skew: state.clock_skew.map(skew_seconds),
             blocked_by: state.blocked_by.map(ErrorInfo::from),
             reason: state.reason,

@@ -257,7 +257,7 @@ impl Story {
                 let skew = state.clock_skew.map(|skew| skew.as_millis() / 1000);
                 return Ok(json!({
                     "name": state.name.as_str(), "generation": state.generation, "expiry_source": source,
-                    "clock_skew": skew,
+                    "clock_skew": skew, "renewable_until": state.renewable_until.map(Timestamp::to_rfc3339),
                 }));
             }
             "call" => return self.call(step).await,

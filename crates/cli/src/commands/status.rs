@@ -131,6 +131,7 @@ impl Found {
                     "expires_at": expiry.map(|expiry| expiry.at().to_rfc3339()),
                     "expiry_evidence": expiry.map(|expiry| expiry.decisive().source.as_str()),
                     "evidence": evidence,
+                    "renewable_until": state.renewable_until.map(Timestamp::to_rfc3339),
                     "reason": state.reason,
                     "blocked_by": state.blocked_by.as_ref().map(error_json),
                 })
@@ -156,6 +157,12 @@ fn tell_state(state: &SessionState) {
         line(&format!(
             "issued      {} (login {login} of this store)",
             issued_at.to_ist()
+        ));
+    }
+    if let Some(until) = state.renewable_until {
+        line(&format!(
+            "consent     until {}: no person is needed before",
+            until.to_ist()
         ));
     }
     for evidence in state.expiry.iter().flat_map(Expiry::evidence) {

@@ -603,6 +603,7 @@ impl Machine {
             generation: self.generation,
             issued_at: None,
             expiry: None,
+            renewable_until: None,
             clock_skew: None,
             blocked_by: None,
             reason: reason.to_owned(),
@@ -620,6 +621,7 @@ impl Machine {
             _ if self.flight.is_some() => state(StateName::Opening, "a login is running"),
             Phase::SignedOut => state(StateName::SignedOut, &self.next_step(None, now)),
             Phase::Active(record) => SessionState {
+                renewable_until: record.outlives(now),
                 issued_at: Some(record.issued_at),
                 expiry: Some(record.expiry.clone()),
                 ..state(
@@ -631,13 +633,16 @@ impl Machine {
                     ),
                 )
             },
-            Phase::Expired(record) => state(
-                StateName::Expired,
-                &format!(
-                    "the broker ended the session; {}",
-                    self.next_step(Some(record), now)
-                ),
-            ),
+            Phase::Expired(record) => SessionState {
+                renewable_until: record.outlives(now),
+                ..state(
+                    StateName::Expired,
+                    &format!(
+                        "the broker ended the session; {}",
+                        self.next_step(Some(record), now)
+                    ),
+                )
+            },
         }
     }
 }

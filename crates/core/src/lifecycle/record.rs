@@ -79,7 +79,12 @@ impl Record {
 
     /// Whether its refresh token opens a session after this one is over.
     pub fn outlives_its_end(&self, now: Now) -> bool {
-        self.renewable_until.is_some_and(|until| now.wall < until)
+        self.outlives(now).is_some()
+    }
+
+    /// Until when it does.
+    pub(super) fn outlives(&self, now: Now) -> Option<Timestamp> {
+        self.renewable_until.filter(|until| now.wall < *until)
     }
 }
 
@@ -127,6 +132,8 @@ pub struct SessionState {
     pub issued_at: Option<Timestamp>,
     /// When the session ends, while there is one, with all evidence.
     pub expiry: Option<Expiry>,
+    /// Until when a refresh token opens the next session without a person, where that outlives the session.
+    pub renewable_until: Option<Timestamp>,
     /// How far the broker's clock was from this machine's at the login, while there is a session and it told.
     pub clock_skew: Option<Skew>,
     /// Why the session is blocked.
@@ -143,6 +150,7 @@ impl SessionState {
             generation: record.generation,
             issued_at: Some(record.issued_at),
             expiry: Some(record.expiry.clone()),
+            renewable_until: record.renewable_until.filter(|until| *until > record.issued_at),
             clock_skew: record.skew,
             blocked_by: None,
             reason: format!("ends at {} ({})", decisive.at.to_ist(), decisive.source.as_str()),

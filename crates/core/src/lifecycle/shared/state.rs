@@ -52,6 +52,7 @@ impl Kept {
             generation: self.guard.generation(),
             issued_at: record.as_ref().map(|record| record.issued_at),
             expiry: record.as_ref().map(|record| record.expiry.clone()),
+            renewable_until: record.as_ref().and_then(|record| record.outlives(now)),
             clock_skew: None,
             blocked_by: None,
             reason: String::new(),
