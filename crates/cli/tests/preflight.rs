@@ -63,6 +63,37 @@ fn preflight_is_a_readiness_probe() {
         (4, &false.into()),
         "it cannot be known"
     );
+    let shown = stdout(&broker.run(&["preflight", "angelone"]));
+    assert!(
+        shown.contains("is unknown until the first order") && !shown.contains("can place orders"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_strict_probe_names_everything_that_stopped_it() {
+    let broker = Broker::start();
+    broker.advance("07:30 IST");
+    let strict = |which: &str| {
+        let mut command = broker.command(&["preflight", which, "--strict"]);
+        let command = command.env("PREOPEN_SANDBOX_TOKEN", broker.control_token());
+        let output = command.output().unwrap();
+        (code(&output), stdout(&output))
+    };
+    let last = |shown: &str| shown.lines().last().unwrap_or_default().to_owned();
+    let (ended, shown) = strict("samco");
+    assert_eq!(ended, 6, "{shown}");
+    assert_eq!(last(&shown), "not ready  samco: session_end (--strict)");
+    leave_by(&broker, "198.51.100.7");
+    let (ended, shown) = strict("samco");
+    assert_eq!(ended, 4, "{shown}");
+    assert_eq!(
+        last(&shown),
+        "not ready  samco: static_ip; with --strict also session_end"
+    );
+    broker.control("PATCH", "/switches", r#"{"server_clock_skew": 90}"#);
+    let (_, shown) = strict("angelone");
+    assert_eq!(last(&shown), "not ready  angelone: static_ip, clock (--strict)");
 }
 
 #[test]
@@ -318,4 +349,45 @@ fn static_ip_answers_for_a_history() {
         .output()
         .unwrap();
     assert_eq!(code(&output), 0, "the first registration: {output:?}");
+}
+
+#[test]
+fn doctor_warns_of_an_entry_that_is_blocked_or_over() {
+    let broker = Broker::start();
+    let wrong = broker
+        .command(&["doctor", "samco", "--json"])
+        .env("SAMCO_API_SECRET", "CANARY-secret")
+        .output()
+        .unwrap();
+    let found = json(&wrong);
+    let stored = check(&found["accounts"][0], "stored");
+    assert_eq!(stored["status"], "warn", "{stored}");
+    assert!(
+        stored["message"].as_str().unwrap().starts_with("blocked: "),
+        "{stored}"
+    );
+    assert!(
+        stored["fix"]
+            .as_str()
+            .unwrap()
+            .starts_with("correct SAMCO_API_SECRET"),
+        "{stored}"
+    );
+
+    broker.run(&["login", "angelone"]);
+    broker.advance("00:00 IST");
+    let late = broker
+        .command(&["doctor", "angelone", "--json"])
+        .env("PREOPEN_SANDBOX_TOKEN", broker.control_token())
+        .env_remove("ANGELONE_PIN")
+        .output()
+        .unwrap();
+    let found = json(&late);
+    let stored = check(&found["accounts"][0], "stored");
+    assert_eq!(stored["status"], "warn", "{found}");
+    assert!(
+        stored["message"].as_str().unwrap().starts_with("expired: "),
+        "{stored}"
+    );
+    assert_eq!(stored["fix"], "`preopen login angelone`");
 }
