@@ -57,6 +57,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    arguments.options.admit(arguments.broker)?;
     let prepared = arguments.options.prepare().await?;
     let broker = only(arguments.broker, &prepared)?;
     prepared.asking.keep();
