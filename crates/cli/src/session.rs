@@ -215,6 +215,11 @@ impl Prepared {
         Ok(builder)
     }
 
+    /// Refuses options that this broker does not have, where it was not known before. Errors: `InvalidInput`.
+    pub(crate) fn admit(&self, broker: Broker) -> Result<()> {
+        self.options.admit(Some(broker))
+    }
+
     /// Whether standard input was the credentials'.
     pub(crate) fn has_read_stdin(&self) -> bool {
         self.options.reads_stdin()

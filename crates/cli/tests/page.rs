@@ -272,6 +272,13 @@ fn an_option_that_would_do_nothing_is_refused() {
         assert_eq!((code(&refused), &told["field"]), (2, &json!(field)), "{told}");
         assert!(told["message"].as_str().unwrap().contains(why), "{told}");
     }
+    let mut of_one = broker.command(&["run", "--publisher", "--json", "--", "true"]);
+    let of_one = of_one.env_remove("ANGELONE_API_KEY").output().unwrap();
+    assert_eq!(
+        (code(&of_one), &error(&of_one)["field"]),
+        (2, &json!("publisher")),
+        "{of_one:?}"
+    );
     // Where both are looked at, each broker's options are meant for it.
     assert_eq!(code(&broker.run(&["status", "--oauth", "--publisher"])), 6);
     assert_eq!(broker.all(), 0);
@@ -281,34 +288,51 @@ fn an_option_that_would_do_nothing_is_refused() {
 fn credentials_and_address_do_not_share_standard_input() {
     let broker = Broker::start();
     let redirect = registered(&broker);
-    let mut child = preopen(
-        &broker,
-        broker.url(),
-        &["login", "samco", "--paste", "--env-file", "-", "--json"],
-        &[],
-    )
-    .stdin(Stdio::piped())
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .unwrap();
+    let run = |arguments: &[&str], credentials: &str| {
+        let mut child = preopen(&broker, broker.url(), arguments, &[])
+            .args(["--env-file", "-", "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(credentials.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let refused = |output: &Output| {
+        // Nothing but the error is there: no page was shown.
+        let told = error(output);
+        assert_eq!((code(output), &told["field"]), (2, &json!("paste")), "{told}");
+        assert!(
+            told["message"].as_str().unwrap().contains("--env-file -"),
+            "{told}"
+        );
+    };
     let key = broker.secret("samco", "api_key");
-    writeln!(
-        child.stdin.take().unwrap(),
-        "SAMCO_API_KEY={key}\nSAMCO_REDIRECT_URL={redirect}"
-    )
-    .unwrap();
-    let refused = child.wait_with_output().unwrap();
-    let told = error(&refused);
-    assert_eq!(
-        (code(&refused), &told["field"]),
-        (2, &json!("paste")),
-        "no page: {told}"
+    let samco = format!("SAMCO_API_KEY={key}\nSAMCO_REDIRECT_URL={redirect}\n");
+    refused(&run(&["login", "samco", "--paste"], &samco));
+    let (key, client) = (
+        broker.secret("angelone", "api_key"),
+        broker.secret("angelone", "client_code"),
     );
-    assert!(
-        told["message"].as_str().unwrap().contains("--env-file -"),
-        "{told}"
-    );
+    let angelone = format!("ANGELONE_API_KEY={key}\nANGELONE_CLIENT_CODE={client}\n");
+    refused(&run(&["login", "angelone", "--publisher"], &angelone));
+
+    // Refused whether or not there is a session, so that it does not work on some days only.
+    let mut child = oauth(&broker, &["login", "samco", "--no-browser"], &redirect)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let page = shown(&mut child);
+    assert_eq!(get(&consent(&broker, &page)), 200);
+    assert!(child.wait_with_output().unwrap().status.success());
+    refused(&run(&["login", "samco", "--paste"], &samco));
 }
 
 #[test]
