@@ -48,6 +48,25 @@ impl Ways {
     pub(crate) fn legacy(self) -> Self {
         Self { legacy: true, ..self }
     }
+
+    /// Whether the deprecated login was asked for.
+    pub(crate) fn is_legacy(self) -> bool {
+        self.legacy
+    }
+
+    /// A login of the other broker would be passed over in silence. Errors: `InvalidInput`.
+    pub(crate) fn check(self, broker: Broker) -> Result<()> {
+        let (option, problem) = match broker {
+            Broker::Samco if self.publisher => ("publisher", "is a login of angelone: samco has --oauth"),
+            Broker::Angelone if self.oauth => ("oauth", "is a login of samco: angelone has --publisher"),
+            Broker::Angelone if self.legacy => (
+                "legacy",
+                "is a login of samco; angelone has none that is deprecated",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid_input(option, problem))
+    }
 }
 
 /// How an account logs in.
@@ -127,10 +146,16 @@ impl Asking {
 }
 
 fn missing(variable: &str) -> Error {
-    Error::invalid_input(
-        variable,
-        "is not set, and the login that is needed cannot ask for it here: export it, or name a file with --env-file",
-    )
+    let instead = if variable == SAMCO_API_SECRET {
+        "; with SAMCO_REDIRECT_URL in its place, a person logs in at Samco's page (OAuth): preopen login samco"
+    } else {
+        ""
+    };
+    let problem = format!(
+        "is not set, and the login that is needed cannot ask for it here: export it, or name a file with \
+         --env-file{instead}"
+    );
+    Error::invalid_input(variable, &problem)
 }
 
 /// Variables by their names.
@@ -170,6 +195,16 @@ impl Values {
             _ if page => Way::Page,
             _ => Way::Direct,
         }
+    }
+
+    /// Host and port of the redirect URL, where a login on this machine listens.
+    pub(crate) fn redirect_authority(&self, broker: Broker) -> Option<String> {
+        let url = self.get(match broker {
+            Broker::Samco => SAMCO_REDIRECT_URL,
+            Broker::Angelone => ANGELONE_REDIRECT_URL,
+        })?;
+        let (_, rest) = url.expose().trim().split_once("://")?;
+        rest.split('/').next().map(str::to_owned)
     }
 
     /// The first variable that the account's name lacks.

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use preopen::{Advice, Error, ErrorKind, Json, LoginReason};
@@ -25,6 +26,8 @@ pub(crate) const EXIT_LOGIN_NEEDED: u8 = 6;
 pub(crate) enum Failure {
     /// A Preopen error.
     Broker(Error),
+    /// The same of a call that no login helps.
+    Sessionless(Error),
     /// A command that `run` could not start, and the exit code that shells have for it.
     Command(String, u8),
     /// Anything else, for example a taken port.
@@ -43,8 +46,12 @@ pub(crate) struct Output {
     json: bool,
 }
 
+/// The same for those who have no `Output` at hand.
+static FOR_A_SCRIPT: AtomicBool = AtomicBool::new(false);
+
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
+        FOR_A_SCRIPT.store(json, Ordering::Relaxed);
         Self { json }
     }
 
@@ -56,7 +63,9 @@ impl Output {
     pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
         let mut stderr = anstream::stderr().lock();
         let (text, code) = match failure {
-            Failure::Broker(error) => (error.to_string(), exit_code(error.kind())),
+            Failure::Broker(error) | Failure::Sessionless(error) => {
+                (error.to_string(), exit_code(error.kind()))
+            }
             Failure::Command(text, code) => (text.clone(), *code),
             Failure::Other(text) => (text.clone(), 5),
         };
@@ -95,6 +104,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr, "{DIM}{text}{DIM:#}");
 }
 
+/// The same, and nothing where a script reads.
+pub(crate) fn advise(text: &str) {
+    if !FOR_A_SCRIPT.load(Ordering::Relaxed) {
+        note(text);
+    }
+}
+
 /// One line on standard output; a closed pipe is not a reason to fail.
 pub(crate) fn line(text: &str) {
     let mut stdout = anstream::stdout().lock();
@@ -113,11 +129,20 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
     }
 }
 
+/// The library speaks of its own calls; on a terminal they are commands.
 fn hint(error: &Error) -> Option<String> {
-    if let (Some(LoginReason::ConsentNeeded), Some(broker)) =
-        (error.context().login_reason, error.context().broker)
-    {
-        return Some(format!("Run: preopen login {broker}"));
+    let context = error.context();
+    if let Some(broker) = context.broker {
+        let needs_person = matches!(
+            context.login_reason,
+            Some(LoginReason::ConsentNeeded | LoginReason::ConsentDenied | LoginReason::RefreshExpired)
+        );
+        if needs_person {
+            return Some(format!("Run: preopen login {broker}"));
+        }
+        if error.is_terminal_for_login() {
+            return Some(format!("Fix it, then run: preopen login {broker}"));
+        }
     }
     match error.advice() {
         Advice::After(wait) => Some(format!("Worth another try after {} s.", wait.as_secs_f64())),
@@ -130,7 +155,7 @@ fn failure_json(failure: &Failure) -> Json {
     match failure {
         Failure::Command(text, _) => json!({"code": "command", "message": text}),
         Failure::Other(text) => json!({"code": "internal", "message": text}),
-        Failure::Broker(error) => error_json(error),
+        Failure::Broker(error) | Failure::Sessionless(error) => error_json(error),
     }
 }
 

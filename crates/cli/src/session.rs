@@ -11,6 +11,7 @@ use preopen::store::Store;
 use preopen::{Clock, Error, IpVersion, Result, Session, SessionBuilder, StoreLoss};
 
 use crate::credentials::{Asking, Values, Way, Ways};
+use crate::output::advise;
 use crate::sandbox_clock;
 
 /// The variable that names the store.
@@ -48,6 +49,7 @@ pub(crate) struct SessionArguments {
 impl SessionArguments {
     /// The broker, and everything for its session.
     pub(crate) async fn prepare(self) -> Result<(Broker, Prepared)> {
+        self.options.admit(Some(self.broker))?;
         Ok((self.broker, self.options.prepare().await?))
     }
 
@@ -108,6 +110,23 @@ impl SessionOptions {
     pub(crate) fn legacy(mut self) -> Self {
         self.ways = self.ways.legacy();
         self
+    }
+
+    /// Options that this broker does not have are refused before anything is read, and a deprecated one is told. Without a
+    /// broker, those of all are looked at. Errors: `InvalidInput`.
+    pub(crate) fn admit(&self, broker: Option<Broker>) -> Result<()> {
+        broker.map_or(Ok(()), |broker| self.ways.check(broker))?;
+        if self.ways.is_legacy() {
+            advise(
+                "--legacy is deprecated, and Samco will remove this login: use an API secret, or --oauth.",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the credentials come from standard input.
+    fn reads_stdin(&self) -> bool {
+        self.env_file.as_ref().is_some_and(|file| file.as_os_str() == "-")
     }
 
     /// Reads what the options name.
@@ -194,6 +213,16 @@ impl Prepared {
             builder = builder.clock(Arc::clone(clock));
         }
         Ok(builder)
+    }
+
+    /// Refuses options that this broker does not have, where it was not known before. Errors: `InvalidInput`.
+    pub(crate) fn admit(&self, broker: Broker) -> Result<()> {
+        self.options.admit(Some(broker))
+    }
+
+    /// Whether standard input was the credentials'.
+    pub(crate) fn has_read_stdin(&self) -> bool {
+        self.options.reads_stdin()
     }
 
     /// The brokers whose account the credentials name.

@@ -1,9 +1,13 @@
 //! Asks a person on the terminal, without showing what is typed, even when standard input and output are pipes. However
 //! the command ends meanwhile, the terminal is left as it was.
 
-use std::io::{BufRead as _, Error, ErrorKind};
+use std::io::{BufRead as _, Error, ErrorKind, Read as _};
 
 use preopen::Secret;
+
+/// The longest line of standard input that is read: an address of 16 KiB and its end. What is longer is cut, and so still
+/// too long for whoever reads it.
+const LONGEST_LINE: usize = 16 * 1024 + 1;
 
 /// Whether there is a terminal to ask on.
 pub(crate) fn is_there() -> bool {
@@ -32,13 +36,22 @@ pub(crate) fn ask(prompt: &str) -> Result<Option<Secret>, Error> {
     }
 }
 
+/// Whether [`answer`] asks a person, and does not read standard input.
+pub(crate) fn asks(may_ask: bool) -> bool {
+    may_ask && is_there()
+}
+
 /// The same where nobody may be asked, or there is no terminal: then it is a line of standard input.
 pub(crate) fn answer(prompt: &str, may_ask: bool) -> Result<Option<Secret>, Error> {
-    if may_ask && is_there() {
+    if asks(may_ask) {
         return ask(prompt);
     }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
+    // Of its final size at once: a text that grows leaves copies behind.
+    let mut line = String::with_capacity(LONGEST_LINE);
+    std::io::stdin()
+        .lock()
+        .take(LONGEST_LINE as u64)
+        .read_line(&mut line)?;
     let answer = Secret::new(line).trimmed();
     Ok((!answer.is_empty()).then_some(answer))
 }

@@ -324,3 +324,38 @@ fn the_sandbox_ends_at_once_when_it_is_told_to() {
     assert!(child.wait().unwrap().success());
     assert!(asked.elapsed() < Duration::from_secs(2));
 }
+
+#[test]
+fn the_sandbox_prints_what_selects_each_login() {
+    let mut child = Command::new(PREOPEN)
+        .args(["sandbox", "--exit-with-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut shown = Vec::new();
+    for line in lines {
+        shown.push(line.unwrap());
+        if shown.last().unwrap().starts_with("Then, in another terminal") {
+            break;
+        }
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    let starting = |with: &str| shown.iter().find(|line| line.trim_start().starts_with(with));
+    for (comment, word) in [
+        ("# export SAMCO_REDIRECT_URL=http", "--oauth"),
+        ("# export SAMCO_USER_ID=", "--legacy"),
+        ("# export ANGELONE_REDIRECT_URL=http", "--publisher"),
+    ] {
+        let line = starting(comment).unwrap_or_else(|| panic!("{comment}: {shown:?}"));
+        assert!(line.contains(word), "{line}");
+    }
+    let control = shown
+        .iter()
+        .find_map(|line| line.split_once("x-sandbox-token: "))
+        .unwrap();
+    let token = starting("export PREOPEN_SANDBOX_TOKEN=").unwrap();
+    assert!(token.ends_with(control.1), "{token}");
+}

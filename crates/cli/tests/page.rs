@@ -49,11 +49,21 @@ fn oauth(broker: &Broker, arguments: &[&str], redirect: &str) -> Command {
 
 /// The page that a command shows on standard error.
 fn shown(child: &mut Child) -> String {
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    lines
-        .map(Result::unwrap)
-        .find(|line| line.starts_with("http"))
-        .unwrap()
+    shown_with(child).1
+}
+
+/// What it shows before the page, and the page.
+fn shown_with(child: &mut Child) -> (String, String) {
+    let mut before = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("http") {
+            return (before, line);
+        }
+        before.push_str(&line);
+        before.push('\n');
+    }
+    panic!("no page: {before}");
 }
 
 /// Where the browser of a person who consents ends.
@@ -86,8 +96,17 @@ fn a_listener_receives_the_answer_and_every_command_uses_the_session() {
     .stderr(Stdio::piped())
     .spawn()
     .unwrap();
-    let page = shown(&mut child);
+    let (before, page) = shown_with(&mut child);
     assert!(page.contains("/app/oauth/authorize?api_key="), "{page}");
+    let place = authority(&redirect);
+    let port = place.rsplit_once(':').unwrap().1;
+    for words in [
+        format!("on {place}, for 300 s"),
+        "--paste".to_owned(),
+        format!("ssh -L {port}:127.0.0.1:{port} "),
+    ] {
+        assert!(before.contains(&words), "{words}: {before}");
+    }
     assert_eq!(get(&consent(&broker, &page)), 200);
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success(), "{done:?}");
@@ -211,10 +230,153 @@ fn nobody_is_waited_for_longer_than_the_user_wants() {
     let late = oauth(&broker, &arguments, &redirect).output().unwrap();
     assert_eq!(code(&late), 5);
     assert!(stderr(&late).contains("nobody completed the login"), "{late:?}");
-    let never = oauth(&broker, &["login", "samco", "--wait", "0"], &redirect)
-        .output()
+    for wait in ["0", "-1", "nan", "1e300", "86401"] {
+        let wait = format!("--wait={wait}");
+        let never = oauth(&broker, &["login", "samco", &wait], &redirect)
+            .output()
+            .unwrap();
+        assert_eq!(code(&never), 2, "{never:?}");
+        assert!(
+            stderr(&never).contains("wait must be a number of seconds above 0 and up to 86400"),
+            "{never:?}"
+        );
+    }
+}
+
+#[test]
+fn an_option_that_would_do_nothing_is_refused() {
+    let broker = Broker::start();
+    for (arguments, field, why) in [
+        (
+            ["login", "samco", "--publisher"],
+            "publisher",
+            "samco has --oauth",
+        ),
+        (
+            ["token", "samco", "--publisher"],
+            "publisher",
+            "samco has --oauth",
+        ),
+        (
+            ["login", "angelone", "--oauth"],
+            "oauth",
+            "angelone has --publisher",
+        ),
+        (["doctor", "angelone", "--legacy"], "legacy", "a login of samco"),
+        (["login", "samco", "--paste"], "paste", "add --oauth"),
+        (["login", "samco", "--no-browser"], "no-browser", "add --oauth"),
+        (["login", "angelone", "--wait=5"], "wait", "add --publisher"),
+    ] {
+        let refused = broker.run(&[&arguments[..], &["--json"]].concat());
+        let told = error(&refused);
+        assert_eq!((code(&refused), &told["field"]), (2, &json!(field)), "{told}");
+        assert!(told["message"].as_str().unwrap().contains(why), "{told}");
+    }
+    let mut of_one = broker.command(&["run", "--publisher", "--json", "--", "true"]);
+    let of_one = of_one.env_remove("ANGELONE_API_KEY").output().unwrap();
+    assert_eq!(
+        (code(&of_one), &error(&of_one)["field"]),
+        (2, &json!("publisher")),
+        "{of_one:?}"
+    );
+    // Where both are looked at, each broker's options are meant for it.
+    assert_eq!(code(&broker.run(&["status", "--oauth", "--publisher"])), 6);
+    assert_eq!(broker.all(), 0);
+}
+
+#[test]
+fn credentials_and_address_do_not_share_standard_input() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let run = |arguments: &[&str], credentials: &str| {
+        let mut child = preopen(&broker, broker.url(), arguments, &[])
+            .args(["--env-file", "-", "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(credentials.as_bytes())
+            .unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let refused = |output: &Output| {
+        // Nothing but the error is there: no page was shown.
+        let told = error(output);
+        assert_eq!((code(output), &told["field"]), (2, &json!("paste")), "{told}");
+        assert!(
+            told["message"].as_str().unwrap().contains("--env-file -"),
+            "{told}"
+        );
+    };
+    let key = broker.secret("samco", "api_key");
+    let samco = format!("SAMCO_API_KEY={key}\nSAMCO_REDIRECT_URL={redirect}\n");
+    refused(&run(&["login", "samco", "--paste"], &samco));
+    let (key, client) = (
+        broker.secret("angelone", "api_key"),
+        broker.secret("angelone", "client_code"),
+    );
+    let angelone = format!("ANGELONE_API_KEY={key}\nANGELONE_CLIENT_CODE={client}\n");
+    refused(&run(&["login", "angelone", "--publisher"], &angelone));
+
+    // Refused whether or not there is a session, so that it does not work on some days only.
+    let mut child = oauth(&broker, &["login", "samco", "--no-browser"], &redirect)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert_eq!(code(&never), 2);
+    let page = shown(&mut child);
+    assert_eq!(get(&consent(&broker, &page)), 200);
+    assert!(child.wait_with_output().unwrap().status.success());
+    refused(&run(&["login", "samco", "--paste"], &samco));
+}
+
+#[test]
+fn no_more_than_an_address_is_read() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let mut child = oauth(&broker, &["login", "samco", "--paste"], &redirect)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It must come to an end although this line has none.
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&vec![b'x'; 17 * 1024]).unwrap();
+    stdin.flush().unwrap();
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    assert!(told.contains("url is longer than 16 KiB"), "{told}");
+    drop(stdin);
+}
+
+#[test]
+fn a_refusal_at_the_page_names_the_command() {
+    let broker = Broker::start();
+    let redirect = registered(&broker);
+    let mut child = oauth(&broker, &["login", "samco", "--paste"], &redirect)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let page = lines
+        .by_ref()
+        .map(Result::unwrap)
+        .find(|line| line.starts_with("http"))
+        .unwrap();
+    let body = json!({"url": page, "decision": "cancel"}).to_string();
+    let answer = broker.control("POST", "/consent", &body);
+    let address = answer["redirect_to"].as_str().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{address}").unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(6), "{rest:?}");
+    assert_eq!(rest.last().unwrap(), "Run: preopen login samco", "{rest:?}");
 }
 
 #[test]
@@ -289,11 +451,19 @@ fn the_deprecated_login_works_when_it_is_asked_for() {
     };
     let done = run(&["login", "samco", "--legacy", "--json"]);
     assert!(done.status.success(), "{done:?}");
+    assert!(done.stderr.is_empty(), "{done:?}");
     assert_eq!(
         (broker.count("/accessToken/token"), broker.count("/login")),
         (1, 1)
     );
-    assert!(run(&["token", "samco", "--legacy"]).status.success());
+    let token = run(&["token", "samco", "--legacy"]);
+    assert!(token.status.success());
+    assert_eq!(
+        stderr(&token).matches("--legacy is deprecated").count(),
+        1,
+        "{token:?}"
+    );
+    assert_eq!(stderr(&token).lines().count(), 1, "{token:?}");
     assert_eq!(broker.count("/login"), 1);
     assert_eq!(code(&run(&["token", "samco"])), 2, "not without being asked for");
 }

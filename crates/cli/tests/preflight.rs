@@ -63,6 +63,37 @@ fn preflight_is_a_readiness_probe() {
         (4, &false.into()),
         "it cannot be known"
     );
+    let shown = stdout(&broker.run(&["preflight", "angelone"]));
+    assert!(
+        shown.contains("is unknown until the first order") && !shown.contains("can place orders"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_strict_probe_names_everything_that_stopped_it() {
+    let broker = Broker::start();
+    broker.advance("07:30 IST");
+    let strict = |which: &str| {
+        let mut command = broker.command(&["preflight", which, "--strict"]);
+        let command = command.env("PREOPEN_SANDBOX_TOKEN", broker.control_token());
+        let output = command.output().unwrap();
+        (code(&output), stdout(&output))
+    };
+    let last = |shown: &str| shown.lines().last().unwrap_or_default().to_owned();
+    let (ended, shown) = strict("samco");
+    assert_eq!(ended, 6, "{shown}");
+    assert_eq!(last(&shown), "not ready  samco: session_end (--strict)");
+    leave_by(&broker, "198.51.100.7");
+    let (ended, shown) = strict("samco");
+    assert_eq!(ended, 4, "{shown}");
+    assert_eq!(
+        last(&shown),
+        "not ready  samco: static_ip; with --strict also session_end"
+    );
+    broker.control("PATCH", "/switches", r#"{"server_clock_skew": 90}"#);
+    let (_, shown) = strict("angelone");
+    assert_eq!(last(&shown), "not ready  angelone: static_ip, clock (--strict)");
 }
 
 #[test]
@@ -318,4 +349,130 @@ fn static_ip_answers_for_a_history() {
         .output()
         .unwrap();
     assert_eq!(code(&output), 0, "the first registration: {output:?}");
+}
+
+#[test]
+fn doctor_warns_of_an_entry_that_is_blocked_or_over() {
+    let broker = Broker::start();
+    let wrong = broker
+        .command(&["doctor", "samco", "--json"])
+        .env("SAMCO_API_SECRET", "CANARY-secret")
+        .output()
+        .unwrap();
+    let found = json(&wrong);
+    let stored = check(&found["accounts"][0], "stored");
+    assert_eq!(stored["status"], "warn", "{stored}");
+    assert!(
+        stored["message"].as_str().unwrap().starts_with("blocked: "),
+        "{stored}"
+    );
+    assert!(
+        stored["fix"]
+            .as_str()
+            .unwrap()
+            .starts_with("correct SAMCO_API_SECRET"),
+        "{stored}"
+    );
+
+    broker.run(&["login", "angelone"]);
+    broker.advance("00:00 IST");
+    let late = broker
+        .command(&["doctor", "angelone", "--json"])
+        .env("PREOPEN_SANDBOX_TOKEN", broker.control_token())
+        .env_remove("ANGELONE_PIN")
+        .output()
+        .unwrap();
+    let found = json(&late);
+    let stored = check(&found["accounts"][0], "stored");
+    assert_eq!(stored["status"], "warn", "{found}");
+    assert!(
+        stored["message"].as_str().unwrap().starts_with("expired: "),
+        "{stored}"
+    );
+    assert_eq!(stored["fix"], "`preopen login angelone`");
+}
+
+#[test]
+fn a_login_warns_of_an_address_from_which_orders_will_be_refused() {
+    let broker = Broker::start();
+    let login = |arguments: &[&str]| broker.run(&[&["login", "samco"], arguments].concat());
+    let told = json(&login(&["--json"]));
+    assert_eq!(told["static_ip"]["verdict"], "match", "{told}");
+    assert_eq!(broker.count(WHOAMI), 1);
+    let told = json(&login(&["--json"]));
+    assert!(
+        told["static_ip"].is_null(),
+        "a live session costs no call: {told}"
+    );
+    assert_eq!(broker.count(WHOAMI), 1);
+
+    leave_by(&broker, "198.51.100.7");
+    let told = login(&["--force", "--json"]);
+    let seen = &json(&told)["static_ip"];
+    assert_eq!(code(&told), 0, "the login is done: {told:?}");
+    assert_eq!(
+        (&seen["verdict"], &seen["source_ip"]),
+        (&"mismatch".into(), &"198.51.100.7".into()),
+        "{seen}"
+    );
+    let registered = seen["primary_ip"].as_str().unwrap();
+    let shown = stdout(&login(&["--force"]));
+    let warning = shown.lines().find(|line| line.starts_with("warning")).unwrap();
+    assert!(
+        warning.contains("the broker sees 198.51.100.7, registered are ") && warning.contains(registered),
+        "{warning}"
+    );
+
+    // Nobody's login fails because the address is not told.
+    broker.control(
+        "POST",
+        "/faults",
+        &format!(r#"{{"broker": "samco", "path": "{WHOAMI}", "status": 400, "times": 3}}"#),
+    );
+    let told = login(&["--force", "--json"]);
+    assert_eq!(
+        (code(&told), &json(&told)["static_ip"]),
+        (0, &Value::Null),
+        "{told:?}"
+    );
+    let told = json(&broker.run(&["login", "angelone", "--json"]));
+    assert!(told["static_ip"].is_null(), "{told}");
+}
+
+#[test]
+fn advice_is_in_the_words_of_commands() {
+    let broker = Broker::start();
+    let with_wrong = || {
+        let mut command = broker.command(&["token", "samco"]);
+        let command = command.env("SAMCO_API_SECRET", "CANARY-secret");
+        stderr(&command.output().unwrap())
+    };
+    with_wrong();
+    let shown = with_wrong();
+    assert!(shown.contains("it was refused before"), "{shown}");
+    assert_eq!(
+        shown.lines().last(),
+        Some("Fix it, then run: preopen login samco"),
+        "{shown}"
+    );
+    let sessionless = broker
+        .command(&["legacy", "register-ips", "8.8.8.8"])
+        .env("SAMCO_USER_ID", broker.secret("samco", "account"))
+        .env("SAMCO_PASSWORD", "p")
+        .env("SAMCO_SECRET_API_KEY", "k")
+        .output()
+        .unwrap();
+    assert_eq!(code(&sessionless), 3, "{sessionless:?}");
+    assert!(!stderr(&sessionless).contains("preopen login"), "{sessionless:?}");
+    let missing = broker
+        .command(&["token", "samco"])
+        .env_remove("SAMCO_API_SECRET")
+        .env("PREOPEN_STORE", "memory")
+        .output()
+        .unwrap();
+    assert!(
+        stderr(&missing)
+            .contains("with SAMCO_REDIRECT_URL in its place, a person logs in at Samco's page (OAuth)"),
+        "{missing:?}"
+    );
 }

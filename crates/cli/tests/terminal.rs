@@ -244,3 +244,47 @@ fn ctrl_c_reaches_a_running_command_once() {
     assert_eq!(shown.matches("counted").count(), 1, "{shown}");
     assert_eq!(code, 5, "{shown}");
 }
+
+#[test]
+fn a_wrong_address_is_asked_for_again_as_long_as_the_login_can_be_completed() {
+    let broker = Broker::start();
+    let script = r#"export SAMCO_REDIRECT_URL="$REDIRECT"; "$PREOPEN" login samco --paste --base-url "$URL""#;
+    let script = script.replace("$REDIRECT", &broker.secret("samco", "redirect_url"));
+    let prompt = "Then paste the address";
+    let asked = |terminal: &Terminal, times: usize| {
+        eventually("the prompt", || {
+            (terminal.shown().matches(prompt).count() == times).then_some(())
+        });
+    };
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], &script);
+    asked(&terminal, 1);
+    terminal.type_in("not the address\n");
+    asked(&terminal, 2);
+    terminal.type_in("\n");
+    asked(&terminal, 3);
+    let shown = terminal.shown();
+    let page = shown
+        .lines()
+        .find(|line| line.starts_with("http"))
+        .unwrap()
+        .trim();
+    let body = format!(r#"{{"url": "{page}", "decision": "approve"}}"#);
+    let answer = broker.control("POST", "/consent", &body);
+    terminal.type_in(&format!("{}\n", answer["redirect_to"].as_str().unwrap()));
+    let (code, shown) = terminal.end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(
+        shown.contains("logged in") && shown.contains("url is empty"),
+        "{shown}"
+    );
+
+    let script = script.replace("login samco", "login samco --force");
+    let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], &script);
+    for times in 1..=3 {
+        asked(&terminal, times);
+        terminal.type_in("?code=x&state=y\n");
+    }
+    let (code, shown) = terminal.end();
+    assert_eq!((code, shown.matches(prompt).count()), (2, 3), "{shown}");
+    assert_eq!(broker.count("/oauth/token"), 1);
+}

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use preopen::static_ip::{NotPublic, public_ipv4};
-use preopen::{Check, CheckStatus, Json, Preflight, Session};
+use preopen::{Check, CheckStatus, Json, Preflight, Session, StateName};
 use serde_json::json;
 
 use crate::commands::preflight::{check_json, exit_of, for_a_terminal, tell, tell_check, to_json};
+use crate::commands::status;
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
 use crate::session::{Broker, Prepared, SessionOptions};
 
@@ -33,6 +34,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    arguments.options.admit(arguments.broker)?;
     let prepared = arguments.options.prepare().await?;
     let brokers = match arguments.broker {
         Some(broker) => vec![broker],
@@ -43,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     for broker in brokers {
         let session = prepared.session(broker)?;
         let mut found = for_a_terminal(session.preflight().await, broker);
-        found.checks.push(stored(&session).await);
+        found.checks.push(stored(&session, broker).await);
         found.checks.extend(session.lock_check().await);
         found.checks.push(own.nat(&found));
         found.checks.push(proxy(&session));
@@ -66,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
                 "{BOLD}{}{BOLD:#} {DIM}({environment}){DIM:#}",
                 found.broker
             ));
-            tell(found);
+            tell(found, false);
         }
     }
     let worst = accounts
@@ -111,11 +113,22 @@ async fn machine(prepared: &Prepared, own: &Egress, nobody: bool) -> Vec<Check> 
 }
 
 /// What the store holds for the account.
-async fn stored(session: &Session) -> Check {
+async fn stored(session: &Session, broker: Broker) -> Check {
     match session.stored_state().await {
         Ok(state) => {
             let message = format!("{}: {}", state.name.as_str(), state.reason);
-            Check::new("stored", CheckStatus::Pass, message)
+            let fix = match (&state.blocked_by, state.name) {
+                (Some(error), _) => status::fix(broker, error),
+                (None, StateName::Blocked | StateName::Expired) => {
+                    Some(format!("`preopen login {}`", broker.as_str()))
+                }
+                _ => return Check::new("stored", CheckStatus::Pass, message),
+            };
+            let found = Check::new("stored", CheckStatus::Warn, message);
+            match fix {
+                Some(fix) => found.with_fix(fix),
+                None => found,
+            }
         }
         Err(error) => Check::new("stored", CheckStatus::Warn, error.message()),
     }

@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     if !output.is_json() {
         note("Samco will remove this call.");
     }
-    let reply = call(arguments.call).await?;
+    let reply = call(arguments.call).await.map_err(Failure::Sessionless)?;
     if output.is_json() {
         json_line(&json!({"message": reply.message, "data": reply.data}));
     } else {

@@ -1,16 +1,20 @@
 //! `preopen login BROKER`: sees to it that the store holds a live session, and tells whose it is, until when, and where.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
-use preopen::{StateName, Timestamp};
+use preopen::{Addresses, Session, StateName, Timestamp, Verdict, WhoAmI};
 use serde_json::json;
 
 use crate::credentials::Way;
-use crate::output::{BOLD, Failure, GOOD, Output, json_line, line};
+use crate::output::{BAD, BOLD, Failure, GOOD, Output, json_line, line};
 use crate::session::SessionArguments;
 
 mod page;
+
+/// How long a login that is done waits to hear which address the broker sees.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -26,29 +30,26 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let (broker, prepared) = arguments.session.prepare().await?;
+    let way = prepared.way(broker);
+    arguments.page.check(broker, way)?;
     let session = prepared.session(broker)?;
     // What cannot be read is replaced, and what to do without a store is the login's business.
     let before = session.stored_state().await.ok();
     let live = before.is_some_and(|state| state.name == StateName::Active);
     // Whatever blocks this account, a person asks for one attempt.
     session.reset();
-    let mut token = if prepared.way(broker) == Way::Page {
-        page::log_in(
-            &session,
-            &arguments.page,
-            arguments.force,
-            prepared.asking.may_ask(),
-        )
-        .await?
+    let mut token = if way == Way::Page {
+        page::log_in(&session, &arguments.page, arguments.force, &prepared, broker).await?
     } else {
         session.token().await?
     };
-    if arguments.force && live && prepared.way(broker) != Way::Page {
+    if arguments.force && live && way != Way::Page {
         session.invalidate(token.generation());
         token = session.token().await?;
     }
     let fresh = arguments.force || !live;
     let profile = session.profile().await.unwrap_or_default();
+    let seen = if fresh { static_ip(&session).await } else { None };
     let until = token.expires_at();
     if output.is_json() {
         json_line(&json!({
@@ -60,6 +61,12 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
             "generation": token.generation(),
             "expires_at": Timestamp::to_rfc3339(until),
             "store": session.store(),
+            "static_ip": seen.as_ref().map(|who| json!({
+                "verdict": who.verdict.as_str(),
+                "source_ip": who.addresses.source,
+                "primary_ip": who.addresses.primary,
+                "secondary_ip": who.addresses.secondary,
+            })),
         }));
     } else {
         let did = if fresh {
@@ -75,6 +82,39 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         }
         line(&format!("until      {}", until.to_ist()));
         line(&format!("stored in  {}", prepared.store()));
+        if let Some(warning) = seen.as_ref().and_then(warning) {
+            line(&format!("{BAD}warning{BAD:#}    {warning}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which address the broker sees, where it tells: nobody should learn at 09:15 that orders from here are refused. The login
+/// is done whatever comes of this, and does not wait for it for long.
+async fn static_ip(session: &Session) -> Option<WhoAmI> {
+    let asked = tokio::time::timeout(PATIENCE, session.whoami()).await;
+    asked.ok()?.ok().filter(|who| who.verdict != Verdict::Unsupported)
+}
+
+fn warning(who: &WhoAmI) -> Option<String> {
+    let text = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
+    let Addresses {
+        source,
+        primary,
+        secondary,
+        ..
+    } = &who.addresses;
+    let seen = format!(
+        "orders from this host will be refused: the broker sees {}",
+        text(source)
+    );
+    match who.verdict {
+        Verdict::Mismatch => Some(format!(
+            "{seen}, registered are {} (primary) and {} (secondary)",
+            text(primary),
+            text(secondary)
+        )),
+        Verdict::Unregistered => Some(format!("{seen}, and no address is registered")),
+        _ => None,
+    }
 }

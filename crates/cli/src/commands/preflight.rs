@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         told["strict"] = arguments.strict.into();
         json_line(&told);
     } else {
-        tell(&preflight);
+        tell(&preflight, arguments.strict);
     }
     Ok(ExitCode::from(exit_of(&preflight)))
 }
@@ -97,13 +97,42 @@ pub(crate) fn check_json(check: &Check) -> Json {
     })
 }
 
-pub(crate) fn tell(preflight: &Preflight) {
+pub(crate) fn tell(preflight: &Preflight, strict: bool) {
     preflight.checks.iter().for_each(tell_check);
     let broker = preflight.broker;
-    line(&match preflight.obstacle() {
-        None => format!("{GOOD}ready{GOOD:#}    this host can place orders at {broker} now"),
-        Some(check) => format!("{BAD}not ready{BAD:#}  {broker}: {BOLD}{}{BOLD:#}", check.name),
+    line(&if preflight.ready {
+        let ip_unknown = preflight
+            .check("static_ip")
+            .is_some_and(|check| check.status == CheckStatus::Unknown);
+        // Nobody must take "nothing is wrong" for "orders are accepted".
+        let what = if ip_unknown {
+            format!(
+                "nothing was found against orders at {broker}; whether this host's address is registered is unknown until \
+                 the first order"
+            )
+        } else {
+            format!("this host can place orders at {broker} now")
+        };
+        format!("{GOOD}ready{GOOD:#}    {what}")
+    } else {
+        let stopped = stopped_by(preflight, strict);
+        format!("{BAD}not ready{BAD:#}  {broker}: {BOLD}{stopped}{BOLD:#}")
     });
+}
+
+/// Every check that stands in the way, those that only `--strict` minds last.
+fn stopped_by(preflight: &Preflight, strict: bool) -> String {
+    let named = |stops: &dyn Fn(CheckStatus) -> bool| {
+        let checks = preflight.checks.iter().filter(|check| stops(check.status));
+        checks.map(|check| check.name).collect::<Vec<_>>().join(", ")
+    };
+    let failed = named(&|status| status == CheckStatus::Fail);
+    let minded = named(&|status| strict && !matches!(status, CheckStatus::Pass | CheckStatus::Fail));
+    match (failed.is_empty(), minded.is_empty()) {
+        (_, true) => failed,
+        (true, false) => format!("{minded} (--strict)"),
+        (false, false) => format!("{failed}; with --strict also {minded}"),
+    }
 }
 
 pub(crate) fn tell_check(check: &Check) {

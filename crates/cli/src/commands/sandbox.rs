@@ -8,6 +8,7 @@ use preopen_sandbox::{Account, Options, Sandbox, StartError};
 use tokio::io::AsyncReadExt as _;
 
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
+use crate::sandbox_clock;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -68,14 +69,39 @@ fn describe(sandbox: &Sandbox) {
                 "  export SAMCO_API_KEY={} SAMCO_API_SECRET={}",
                 samco.api_key, samco.api_secret
             ));
+            page_line(
+                "SAMCO_REDIRECT_URL",
+                &samco.redirect_url,
+                "SAMCO_API_SECRET",
+                "--oauth",
+            );
+            line(&format!(
+                "  {DIM}# export SAMCO_USER_ID={} SAMCO_PASSWORD={} SAMCO_SECRET_API_KEY={}   # --legacy: the deprecated \
+                 login{DIM:#}",
+                samco.account, samco.password, samco.secret_api_key
+            ));
         }
         if let Some(angel) = account.as_angelone() {
             line(&format!(
                 "  export ANGELONE_API_KEY={} ANGELONE_CLIENT_CODE={} ANGELONE_PIN={} ANGELONE_TOTP_SECRET={}",
                 angel.api_key, angel.client_code, angel.pin, angel.totp_secret
             ));
+            page_line(
+                "ANGELONE_REDIRECT_URL",
+                &angel.redirect_url,
+                "ANGELONE_PIN",
+                "--publisher",
+            );
         }
     }
+    line(&format!(
+        "\n{DIM}So that commands follow this broker's clock, which the control API moves:{DIM:#}"
+    ));
+    line(&format!(
+        "  export {}={}",
+        sandbox_clock::VARIABLE,
+        sandbox.control_token()
+    ));
     let samco = sandbox
         .accounts()
         .iter()
@@ -84,6 +110,16 @@ fn describe(sandbox: &Sandbox) {
         line(&format!(
             "\nThen, in another terminal: preopen whoami samco --base-url {}",
             sandbox.samco_url()
+        ));
+    }
+}
+
+/// The variable that selects a login at the broker's page: a comment, since that login needs a person.
+fn page_line(variable: &str, url: &str, secret: &str, option: &str) {
+    if !url.is_empty() {
+        line(&format!(
+            "  {DIM}# export {variable}={url}   # {option}, or this without {secret}: a person logs in at the broker's \
+             page{DIM:#}"
         ));
     }
 }

@@ -32,6 +32,7 @@ struct Found {
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
+    arguments.options.admit(arguments.broker)?;
     let prepared = arguments.options.prepare().await?;
     let brokers = match arguments.broker {
         Some(broker) => vec![broker],

@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use preopen::{Error, ErrorKind, LoginOptions, LoginStart, Result, Secret, Session, Token};
 
+use crate::credentials::Way;
+use crate::output::note;
+use crate::session::{Broker, Prepared};
 use crate::terminal;
 
 #[derive(Clone, Debug, Args)]
@@ -17,59 +20,144 @@ pub(super) struct Options {
     /// Without a terminal it is read from standard input.
     #[arg(long)]
     paste: bool,
-    /// How long to wait for the person, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
-    wait: f64,
+    /// How long to listen for the person, in seconds, at most a day [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<f64>,
+}
+
+/// How long to listen, unless the user says otherwise.
+const WAIT: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// How often a person is asked for the address.
+const TRIES: usize = 3;
+
+impl Options {
+    /// Whoever gives an option of a page expects one. Errors: `InvalidInput`.
+    pub(super) fn check(&self, broker: Broker, way: Way) -> Result<()> {
+        let given = [
+            ("paste", self.paste),
+            ("no-browser", self.no_browser),
+            ("wait", self.wait.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given);
+        let (Some((option, _)), true) = (given, way != Way::Page) else {
+            return Ok(());
+        };
+        let page = match broker {
+            Broker::Samco => "--oauth",
+            Broker::Angelone => "--publisher",
+        };
+        let problem = format!(
+            "is for a login at the broker's page, and these credentials need none: add {page} for it"
+        );
+        Err(Error::invalid_input(option, &problem))
+    }
+
+    fn timeout(&self) -> Result<Duration> {
+        let wait = self.wait.map_or(Ok(WAIT), Duration::try_from_secs_f64);
+        wait.ok()
+            .filter(|wait| !wait.is_zero() && *wait <= LONGEST_WAIT)
+            .ok_or_else(|| {
+                Error::invalid_input(
+                    "wait",
+                    "must be a number of seconds above 0 and up to 86400, a day",
+                )
+            })
+    }
 }
 
 /// The session, or its refresh, if there is one; otherwise a person logs in.
-pub(super) async fn log_in(session: &Session, options: &Options, anew: bool, may_ask: bool) -> Result<Token> {
+pub(super) async fn log_in(
+    session: &Session,
+    options: &Options,
+    anew: bool,
+    prepared: &Prepared,
+    broker: Broker,
+) -> Result<Token> {
+    let timeout = options.timeout()?;
+    let may_ask = prepared.asking.may_ask();
+    // The address would come from where the credentials came from.
+    let silent = prepared.has_read_stdin() && !terminal::asks(may_ask);
+    if options.paste && silent {
+        return Err(no_more_input());
+    }
     if !anew {
         match session.token().await {
             Err(error) if error.kind() == ErrorKind::LoginRequired => {}
             other => return other,
         }
     }
-    let timeout = Duration::try_from_secs_f64(options.wait)
-        .ok()
-        .filter(|wait| !wait.is_zero())
-        .ok_or_else(|| Error::invalid_input("wait", "must be a positive number of seconds"))?;
     // Where no listener can be, a person brings the address.
     if !options.paste && session.receives_logins() {
+        let place = prepared.values.redirect_authority(broker);
+        let how = place.map(|place| listens(&place, timeout)).unwrap_or_default();
         let listening = LoginOptions::new()
             .open_browser(!options.no_browser)
             .timeout(timeout)
-            .show(show);
+            .show(move |start| show(start, &how));
         session.login(listening).await?;
         return session.token().await;
     }
+    if silent {
+        return Err(no_more_input());
+    }
     let start = session.begin_login().await?;
-    show(&start);
-    let address = pasted(may_ask)?;
-    session.complete_login(address.expose()).await?;
-    session.token().await
+    show(&start, "");
+    let mut tries = if terminal::asks(may_ask) { TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let completed = match pasted(may_ask)? {
+            Some(address) => session.complete_login(address.expose()).await,
+            None => Err(Error::invalid_input(
+                "url",
+                "is empty: paste the whole address that the browser ended on",
+            )),
+        };
+        match completed {
+            // Nothing was sent, and the login that was begun can still be completed.
+            Err(error) if tries > 0 && is_of_the_paste(&error) => note(&error.to_string()),
+            Err(error) => return Err(error),
+            Ok(()) => return session.token().await,
+        }
+    }
+}
+
+fn no_more_input() -> Error {
+    Error::invalid_input(
+        "paste",
+        "reads the address from standard input, which --env-file - has read for the credentials: name a file, or use a \
+         terminal",
+    )
+}
+
+fn is_of_the_paste(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidInput && matches!(error.field(), Some("url" | "state"))
+}
+
+/// Where the answer is waited for, and what to do when the browser is not on this machine.
+fn listens(place: &str, timeout: Duration) -> String {
+    let (_, port) = place.rsplit_once(':').unwrap_or_default();
+    let wait = timeout.as_secs_f64();
+    format!(
+        "Its answer is waited for on {place}, for {wait} s. For a browser on another machine use --paste, or first run \
+         there: ssh -L {port}:127.0.0.1:{port} THIS-HOST\n"
+    )
 }
 
 /// On standard error: what is on standard output is for scripts.
-fn show(start: &LoginStart) {
+fn show(start: &LoginStart, more: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = writeln!(
         stderr,
-        "Log in at this page, until {}. It is for you alone: whoever has it can complete the login.\n\n{}\n",
+        "{more}Log in at this page, until {}. It is for you alone: whoever has it can complete the login.\n\n{}\n",
         start.expires_at.to_ist(),
         start.url()
     );
 }
 
-fn pasted(may_ask: bool) -> Result<Secret> {
+fn pasted(may_ask: bool) -> Result<Option<Secret>> {
     let prompt = "Then paste the address that the browser ended on (it is not shown): ";
     let answer = terminal::answer(prompt, may_ask);
-    let answer =
-        answer.map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))?;
-    answer.ok_or_else(|| {
-        Error::invalid_input(
-            "url",
-            "is empty: paste the whole address that the browser ended on",
-        )
-    })
+    answer.map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))
 }

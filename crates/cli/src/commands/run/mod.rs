@@ -59,6 +59,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let prepared = arguments.options.prepare().await?;
     let broker = only(arguments.broker, &prepared)?;
+    prepared.admit(broker)?;
     prepared.asking.keep();
     let session = prepared.builder(broker)?.keep_warm(true).build()?;
     session.token().await?;
