@@ -6,48 +6,15 @@ mod common;
 
 use std::time::Duration;
 
-use common::{QUOTE, angel_account, samco_account, sandbox};
+use common::{
+    REVOKE, TOKEN, angel_account, app, consent, logged_in, publisher, quote, samco_account, sandbox, sent,
+};
 use preopen::store::MemoryStore;
 use preopen::{
-    AngelOnePublisher, Ask, Clock as _, Error, ErrorKind, EventName, LoginReason, SamcoLoginCode, SamcoOAuth,
-    Session, SessionBuilder, StateName,
+    AngelOnePublisher, Ask, Clock as _, Error, ErrorKind, EventName, LoginReason, SamcoLoginCode, Session,
+    StateName,
 };
-use preopen_sandbox::{Broker, Fault, Reset, Sandbox, Stall};
-
-const TOKEN: &str = "/oauth/token";
-const REVOKE: &str = "/oauth/revoke";
-const REDIRECT: &str = "http://127.0.0.1:8765/callback";
-
-fn app(sandbox: &Sandbox) -> SessionBuilder {
-    let account = samco_account(sandbox);
-    Session::builder(SamcoOAuth::new(account.api_key.as_str(), REDIRECT))
-        .base_url(sandbox.samco_url())
-        .clock(sandbox.clock())
-}
-
-fn publisher(sandbox: &Sandbox) -> SessionBuilder {
-    let account = angel_account(sandbox);
-    let app = AngelOnePublisher::new(account.api_key.as_str(), account.client_code.as_str());
-    Session::builder(app)
-        .base_url(sandbox.angelone_url())
-        .clock(sandbox.clock())
-}
-
-fn sent(sandbox: &Sandbox, path: &str) -> u64 {
-    sandbox.requests(None, Some(path)).count
-}
-
-/// A person consents; gives the address that the browser ends on.
-async fn consent(sandbox: &Sandbox, session: &Session) -> String {
-    let start = session.begin_login().await.unwrap();
-    assert!(!format!("{start:?}").contains("state"), "{start:?}");
-    sandbox.consent(start.url(), true, None).unwrap()
-}
-
-async fn logged_in(sandbox: &Sandbox, session: &Session) {
-    let address = consent(sandbox, session).await;
-    session.complete_login(&address).await.unwrap();
-}
+use preopen_sandbox::{Broker, Fault, Reset, Stall};
 
 fn reason(error: &Error) -> Option<LoginReason> {
     assert_eq!(error.kind(), ErrorKind::LoginRequired, "{error}");
@@ -63,13 +30,7 @@ async fn a_person_logs_in_once_and_the_session_goes_on_for_days() {
     assert_eq!(sent(&sandbox, TOKEN), 0, "nothing is sent without a person");
 
     logged_in(&sandbox, &session).await;
-    session
-        .get(QUOTE)
-        .query("symbolName", "INFY")
-        .query("exchange", "NSE")
-        .send()
-        .await
-        .unwrap();
+    quote(&session).await.unwrap();
     let first = session.token().await.unwrap();
     assert_eq!(first.generation(), 1);
     assert!(first.expires_at() <= sandbox.clock().now().wall.plus(Duration::from_hours(24)));

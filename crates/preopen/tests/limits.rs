@@ -6,8 +6,8 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{QUOTE, samco, samco_with, sandbox};
-use preopen::{Advice, Error, ErrorKind, RateLimits, Session};
+use common::{QUOTE, quote, samco, samco_account, samco_with, sandbox};
+use preopen::{Advice, Error, ErrorKind, RateLimits, Samco, Session};
 use preopen_sandbox::{Account, Broker, Fault, Sandbox};
 
 fn reads(sandbox: &Sandbox) -> u64 {
@@ -15,11 +15,7 @@ fn reads(sandbox: &Sandbox) -> u64 {
 }
 
 async fn read(session: &Session) -> preopen::Result<()> {
-    let call = session
-        .get(QUOTE)
-        .query("symbolName", "INFY")
-        .query("exchange", "NSE");
-    call.send().await.map(drop)
+    quote(session).await.map(drop)
 }
 
 fn limited(sandbox: &Sandbox, limits: RateLimits) -> Session {
@@ -72,6 +68,21 @@ async fn s9_the_sessions_of_an_account_count_together_and_others_apart() {
     // The same account elsewhere is another one.
     let elsewhere = common::sandbox().await;
     read(&limited(&elsewhere, hourly(3))).await.unwrap();
+}
+
+#[tokio::test]
+async fn s9_sessions_that_were_given_no_clock_count_together_too() {
+    let sandbox = sandbox().await;
+    let account = samco_account(&sandbox);
+    let build = || {
+        let credentials = Samco::new(account.api_key.as_str(), account.api_secret.as_str());
+        let builder = Session::builder(credentials).base_url(sandbox.samco_url());
+        builder.rate_limits(hourly(1)).build().unwrap()
+    };
+    let (one, two) = (build(), build());
+    read(&one).await.unwrap();
+    assert_not_sent(&read(&two).await.unwrap_err());
+    assert_eq!(reads(&sandbox), 1);
 }
 
 #[tokio::test]

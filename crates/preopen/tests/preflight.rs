@@ -7,9 +7,11 @@ mod common;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use common::{QUOTE, SAMCO_LOGIN, angel, samco, samco_account, samco_with};
+use common::{QUOTE, SAMCO_LOGIN, angel, quote, samco, samco_account, samco_with};
 use preopen::store::FileStore;
-use preopen::{CheckStatus, ErrorKind, EventName, IpVersion, Preflight, Slot, Timestamp, Verdict};
+use preopen::{
+    CheckStatus, ErrorKind, EventName, IpVersion, Preflight, RateLimits, Slot, Timestamp, Verdict,
+};
 use preopen_sandbox::{Broker, Fault, Options, Sandbox, SourceIp};
 
 /// At ten o'clock: before 08:00 a session ends before the market does, which is a finding of its own.
@@ -208,13 +210,18 @@ async fn a_refused_token_is_renewed_before_the_answer() {
     assert_eq!(session.state().generation, 2);
     // Nothing is left to do for the first order.
     let began = std::time::Instant::now();
-    session
-        .get(QUOTE)
-        .query("symbolName", "INFY")
-        .query("exchange", "NSE")
-        .send()
-        .await
-        .unwrap();
+    quote(&session).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(sandbox.requests(Some(Broker::Samco), Some(SAMCO_LOGIN)).count, 2);
+}
+
+#[tokio::test]
+async fn a_limit_of_ones_own_says_nothing_against_an_order() {
+    let sandbox = sandbox().await;
+    let limits = RateLimits::new().per_hour("other", 1);
+    let session = samco(&sandbox).rate_limits(limits).build().unwrap();
+    quote(&session).await.unwrap();
+    let found = session.preflight().await;
+    assert!(found.ready, "{found:?}");
+    assert_eq!(status(&found, "broker"), CheckStatus::Unknown);
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ANGEL_LOGIN, QUOTE, SAMCO_LOGIN, angel, samco, samco_account, samco_with, sandbox};
+use common::{ANGEL_LOGIN, SAMCO_LOGIN, angel, quote, samco, samco_account, samco_with, sandbox};
 use preopen::store::{FileStore, MemoryStore};
 use preopen::{ErrorKind, Result, SealKey, Session};
 use preopen_sandbox::{Broker, Fault, Sandbox};
@@ -35,15 +35,6 @@ async fn ask_all(sessions: &[Session]) -> Vec<Result<preopen::Token>> {
         answers.push(answer.await.unwrap());
     }
     answers
-}
-
-async fn quote(session: &Session) -> Result<preopen::Reply> {
-    session
-        .get(QUOTE)
-        .query("symbolName", "INFY")
-        .query("exchange", "NSE")
-        .send()
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
