@@ -70,8 +70,8 @@ async def run(work: _native.Work, callbacks: Optional[Callbacks] = None) -> Any:
 
 
 async def while_shown(shown: Awaitable[object], outcome: Awaitable[Any]) -> None:
-    """Awaits the outcome of a login and, beside it, what shows its page. What that raises ends the wait; it is
-    cancelled when it is not over before the outcome is known."""
+    """Awaits the outcome of a login and, beside it, what shows its page. What that raises ends the wait; it
+    is cancelled when it is not over before the outcome is known."""
     shows, ends = asyncio.ensure_future(shown), asyncio.ensure_future(outcome)
     try:
         await asyncio.wait((shows, ends), return_when=asyncio.FIRST_COMPLETED)
