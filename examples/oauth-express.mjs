@@ -38,7 +38,14 @@ export function createApp(session) {
     // The code leaves the address bar.
     reply.redirect(303, "/");
   });
-  app.get("/", (request, reply) => {
+  app.get("/", async (request, reply) => {
+    try {
+      // Looks into the store, where another pod may have left a newer session. What this pod knows by itself may be old.
+      await session.token();
+    } catch (error) {
+      if (!(error instanceof LoginRequiredError)) throw error;
+      return reply.json({ session: "nobody is logged in" });
+    }
     const { name, generation, expiresAt } = session.state();
     reply.json({ session: name, generation, expiresAt });
   });

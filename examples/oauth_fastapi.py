@@ -51,6 +51,12 @@ def create_app(session):
 
     @app.get("/")
     async def status():
+        try:
+            # Looks into the store, where another pod may have left a newer session. What this pod knows by
+            # itself may be old.
+            await session.token()
+        except preopen.LoginRequiredError:
+            return {"session": "nobody is logged in"}
         state = session.state()
         return {"session": state.name, "generation": state.generation, "expires_at": state.expires_at}
 

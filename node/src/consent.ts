@@ -106,14 +106,15 @@ export async function settleLogin(
   };
   signal?.addEventListener("abort", abort, { once: true });
   const shown = async (): Promise<void> => {
-    if (show !== undefined) {
-      const start = unwrap(await login.started());
-      if (start !== null) await show(LoginStart.of(start));
-    }
-    unwrap(await login.outcome());
+    if (show === undefined) return;
+    const start = unwrap(await login.started());
+    if (start !== null) await show(LoginStart.of(start));
   };
+  const over = async (): Promise<void> => unwrap(await login.outcome());
+  // Nothing ends before it is over, but by what `show` throws: the outcome is not kept waiting by it.
+  const failed = new Promise<never>((_, fail) => void shown().catch(fail));
   try {
-    await Promise.race([shown(), aborted]);
+    await Promise.race([failed, over(), aborted]);
   } finally {
     signal?.removeEventListener("abort", abort);
     login.close();

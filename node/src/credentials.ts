@@ -72,14 +72,8 @@ export interface SamcoCredentials {
 /** Credentials of SmartAPI's direct login, with exactly one source of one-time codes: `totpSecret` or `totp`. */
 export type AngelOneCredentials = AngelOneAccess & (TotpFromSecret | TotpFromCallback);
 
-/** What SmartAPI's direct login needs beside a one-time code. */
-export interface AngelOneAccess {
-  /** The app's API key. */
-  readonly apiKey: string;
-  /** The client code, for example `A123456`. */
-  readonly clientCode: string;
-  /** The account's PIN, not the web password, or a function that gives it when a login needs it. */
-  readonly pin: string | SecretCallback;
+/** What a program may say in the five headers that SmartAPI's documents want with every call. */
+export interface AngelOneHeaders {
   /**
    * What the header `X-ClientLocalIP` says: this machine's address in its own network. `127.0.0.1` by default: nothing is
    * looked up, and the broker does not check it (observed).
@@ -93,6 +87,16 @@ export interface AngelOneAccess {
   readonly userType?: string | undefined;
   /** What the header `X-SourceID` says: `WEB` by default, the documented value. */
   readonly sourceId?: string | undefined;
+}
+
+/** What SmartAPI's direct login needs beside a one-time code. */
+export interface AngelOneAccess extends AngelOneHeaders {
+  /** The app's API key. */
+  readonly apiKey: string;
+  /** The client code, for example `A123456`. */
+  readonly clientCode: string;
+  /** The account's PIN, not the web password, or a function that gives it when a login needs it. */
+  readonly pin: string | SecretCallback;
   /**
    * A text of your own (1 to 128 visible ASCII characters) that is sent with the login; the broker echoes it (documented), and
    * a reply with another one is a `MalformedResponseError`.
@@ -151,12 +155,9 @@ export const angelOne: CredentialsFactory<AngelOneCredentials> = Object.assign(
   (values: AngelOneCredentials): Credentials => {
     const typed = typeof values === "object" && values !== null && values.totp !== undefined;
     const code = typed ? { totpSecret: absent, totp: callback("must be a function that gives the six-digit code") } : { totpSecret: secret, totp: absent };
-    const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code, ...ABOUT });
+    const read = checked(values, { apiKey: text, clientCode: text, pin: secret, ...code, ...HEADERS, state: optionalText });
     const totp = (typed ? read.totp : read.totpSecret) as NativeSource;
-    const told = Object.entries(TOLD).flatMap(([name, known]) => {
-      const value = read[name as keyof typeof TOLD];
-      return value === undefined ? [] : [known, value];
-    });
+    const told = [...toldHeaders(read), ...(read.state === undefined ? [] : ["state", read.state])];
     return make("angelone", native().NativeCredentials.angelOne(read.apiKey, read.clientCode, read.pin, totp, typed, told));
   },
   {
@@ -204,8 +205,6 @@ const absent: Read<undefined> = (field, value) => {
   return undefined;
 };
 
-const optional: Read<string | undefined> = (field, value) => (value === undefined ? undefined : text(field, value));
-
 /** What SmartAPI's headers tell of a machine, by Rust's names. */
 const TOLD = {
   localIp: "local_ip",
@@ -213,10 +212,24 @@ const TOLD = {
   macAddress: "mac_address",
   userType: "user_type",
   sourceId: "source_id",
-  state: "state",
-} as const;
+} as const satisfies Record<keyof AngelOneHeaders, string>;
 
-const ABOUT = { localIp: optional, publicIp: optional, macAddress: optional, userType: optional, sourceId: optional, state: optional };
+/** How {@link AngelOneHeaders} are read. */
+export const HEADERS = {
+  localIp: optionalText,
+  publicIp: optionalText,
+  macAddress: optionalText,
+  userType: optionalText,
+  sourceId: optionalText,
+} as const satisfies Record<keyof AngelOneHeaders, Read<string | undefined>>;
+
+/** Those that were given, as the addon wants them: names and values in turn. */
+export function toldHeaders(read: AngelOneHeaders): string[] {
+  return Object.entries(TOLD).flatMap(([name, known]) => {
+    const value = read[name as keyof AngelOneHeaders];
+    return value === undefined ? [] : [known, value];
+  });
+}
 
 export function checked<R extends Readonly<Record<string, Read<unknown>>>>(
   values: object,

@@ -7,6 +7,7 @@ export type { SamcoLegacyCalls } from "./consent.js";
 export { Credentials, angelOne, samco } from "./credentials.js";
 export type {
   AngelOneAccess,
+  AngelOneHeaders,
   AngelOneCredentials,
   BrokerName,
   CredentialsFactory,

@@ -1,7 +1,7 @@
 // Credentials of the further ways to log in: OAuth, the deprecated login, login codes, the publisher login.
 
-import { callback, checked, credentialsOf, flag, optionalText, secret, text, variable } from "./credentials.js";
-import type { Credentials, CredentialsFactory, SecretCallback } from "./credentials.js";
+import { HEADERS, callback, checked, credentialsOf, flag, optionalText, secret, text, toldHeaders, variable } from "./credentials.js";
+import type { AngelOneHeaders, Credentials, CredentialsFactory, SecretCallback } from "./credentials.js";
 import { native } from "./native.js";
 
 /** Credentials of Samco's OAuth login. */
@@ -39,7 +39,7 @@ export interface SamcoLoginCodeCredentials {
 }
 
 /** Credentials of SmartAPI's publisher login. */
-export interface AngelOnePublisherCredentials {
+export interface AngelOnePublisherCredentials extends AngelOneHeaders {
   /** The API key of an app of that kind. */
   readonly apiKey: string;
   /** The client code, for example `A123456`. */
@@ -123,9 +123,10 @@ export function samcoLoginCode(values: SamcoLoginCodeCredentials): Credentials {
  */
 export const angelOnePublisher: CredentialsFactory<AngelOnePublisherCredentials> = Object.assign(
   (values: AngelOnePublisherCredentials): Credentials => {
-    const read = checked(values, { apiKey: text, clientCode: text, redirectUrl: optionalText, trustMissingState: flag });
+    const read = checked(values, { apiKey: text, clientCode: text, redirectUrl: optionalText, trustMissingState: flag, ...HEADERS });
     const { apiKey, clientCode, redirectUrl, trustMissingState } = read;
-    const made = native().NativeCredentials.angelOnePublisher(apiKey, clientCode, redirectUrl, trustMissingState ?? false);
+    const told = toldHeaders(read);
+    const made = native().NativeCredentials.angelOnePublisher(apiKey, clientCode, redirectUrl, trustMissingState ?? false, told);
     return credentialsOf("angelone", made);
   },
   {

@@ -208,7 +208,7 @@ export interface Native {
     samcoOauth(apiKey: string, redirectUrl: string): NativeCredentials;
     samcoLegacy(userId: string, password: NativeSource, secretApiKey: NativeSource, yearOfBirth?: string): NativeCredentials;
     samcoLoginCode(account: string, code: NativeSource): NativeCredentials;
-    angelOnePublisher(apiKey: string, clientCode: string, redirectUrl: string | undefined, trustMissingState: boolean): NativeCredentials;
+    angelOnePublisher(apiKey: string, clientCode: string, redirectUrl: string | undefined, trustMissingState: boolean, told: string[]): NativeCredentials;
   };
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
   readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;

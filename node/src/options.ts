@@ -96,7 +96,10 @@ export interface LoginOptions {
   readonly openBrowser?: boolean | undefined;
   /** Seconds (not milliseconds) of real time to wait for the person; 300 by default. */
   readonly timeout?: number | undefined;
-  /** Called with the page once the listener is ready, and awaited. What it throws ends the login. */
+  /**
+   * Called with the page once the listener is ready. What it throws or rejects with ends the login; a promise of its own is
+   * not waited for once the login is over, done or not.
+   */
   readonly show?: ((start: LoginStart) => unknown) | undefined;
   /** Gives the login up when it is aborted: it rejects with the signal's reason, and the port is free. */
   readonly signal?: AbortSignal | undefined;

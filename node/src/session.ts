@@ -299,10 +299,11 @@ export class Session {
    * first and used once, and its code is sent once. Other callers are served by the new session from now on. No error shows
    * any of the address.
    *
-   * Rejects with `InvalidInputError` (fields `url`, `state`) with nothing sent; `LoginRequiredError` when the person
-   * cancelled (reason `consent_denied`) or the broker refused the code (`code_invalid`, `code_expired`; `code_replayed`: it
-   * has ended every session of the app, documented); and as {@link Session.token}. After `TimeoutError` and `NetworkError`
-   * nobody knows what became of the code: it is not sent again, begin a new login.
+   * Rejects with `InvalidInputError` with nothing sent: its field is `url` when `address` is not one of this app's redirect
+   * URL, `state` when no login with its state is under way; `LoginRequiredError` when the person cancelled (reason
+   * `consent_denied`) or the broker refused the code (`code_invalid`, `code_expired`; `code_replayed`: it has ended every
+   * session of the app, documented); and as {@link Session.token}. After `TimeoutError` and `NetworkError` nobody knows what
+   * became of the code: it is not sent again, begin a new login.
    */
   async completeLogin(address: string, control?: CallControl): Promise<void> {
     const given = text("url", address);

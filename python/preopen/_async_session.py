@@ -253,8 +253,9 @@ class AsyncSession(SessionBase):
         - `address`: the whole URL, or its part from the path or from the ``?`` on. Only its path and query
           are looked at: a proxy in front of a web server changes host and scheme. No error shows any of it.
 
-        Raises `InvalidInputError` (fields ``url``, ``state``) with nothing sent; `LoginRequiredError` when
-        the person cancelled (reason ``"consent_denied"``) or the broker refused the code (``"code_invalid"``,
+        Raises `InvalidInputError` with nothing sent: its field is ``url`` when `address` is not one of this
+        app's redirect URL, ``state`` when no login with its state is under way; `LoginRequiredError` when the
+        person cancelled (reason ``"consent_denied"``) or the broker refused the code (``"code_invalid"``,
         ``"code_expired"``; ``"code_replayed"``: it has ended every session of the app, documented); and as
         `token`. After `TimeoutError` and `NetworkError` nobody knows what became of the code: it is not sent
         again, begin a new login.
@@ -280,8 +281,9 @@ class AsyncSession(SessionBase):
         - `open_browser`: whether a browser of this machine is opened. The page's URL is then an argument of
           its process, which other users of this machine may see while it starts.
         - `timeout`: seconds of real time to wait for the person.
-        - `show`: called with the `LoginStart` once the listener is ready, on this event loop. What
-          it returns is awaited if it can be; what it raises ends the login.
+        - `show`: called with the `LoginStart` once the listener is ready, on this event loop. What it returns
+          is awaited, as a task of its own, if it can be; that task is cancelled when the login is over before
+          it, done or not. What `show` raises ends the login.
 
         Raises `InvalidInputError`: field ``redirect_url`` when it is not on this machine or its port is taken
         (use `begin_login`); ``open_browser`` when there is none and nobody is shown the page; `TimeoutError`
@@ -294,7 +296,10 @@ class AsyncSession(SessionBase):
                 if start is not None:
                     shown: Any = show(start)
                     if hasattr(type(shown), "__await__"):
-                        await shown
+                        from ._bridge import while_shown
+
+                        await while_shown(shown, self._run(login.outcome()))
+                        return
             await self._run(login.outcome())
         finally:
             login.close()

@@ -9,11 +9,11 @@ from . import _native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Any, Awaitable, Optional
 
     from ._ask import Callbacks
 
-__all__ = ["run"]
+__all__ = ["run", "while_shown"]
 
 
 class _Bridge:
@@ -67,3 +67,19 @@ async def run(work: _native.Work, callbacks: Optional[Callbacks] = None) -> Any:
     if bridge is None or bridge.loop is not loop:
         _bridges.current = bridge = _Bridge(loop)
     return await bridge.run(work)
+
+
+async def while_shown(shown: Awaitable[object], outcome: Awaitable[Any]) -> None:
+    """Awaits the outcome of a login and, beside it, what shows its page. What that raises ends the wait; it
+    is cancelled when it is not over before the outcome is known."""
+    shows, ends = asyncio.ensure_future(shown), asyncio.ensure_future(outcome)
+    try:
+        await asyncio.wait((shows, ends), return_when=asyncio.FIRST_COMPLETED)
+        if shows.done():
+            shows.result()
+        await ends
+    finally:
+        shows.cancel()
+        ends.cancel()
+        # Nothing of either is left when this is over.
+        await asyncio.gather(shows, ends, return_exceptions=True)

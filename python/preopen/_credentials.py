@@ -125,8 +125,8 @@ class AngelOne(Credentials):
     @classmethod
     def from_env(cls) -> AngelOne:
         """Credentials from ``ANGELONE_API_KEY``, ``ANGELONE_CLIENT_CODE``, ``ANGELONE_PIN`` and
-        ``ANGELONE_TOTP_SECRET``; ``ANGELONE_LOCAL_IP``, ``ANGELONE_PUBLIC_IP`` and ``ANGELONE_MAC_ADDRESS`` are
-        told if they are set.
+        ``ANGELONE_TOTP_SECRET``; ``ANGELONE_LOCAL_IP``, ``ANGELONE_PUBLIC_IP`` and
+        ``ANGELONE_MAC_ADDRESS`` are told if they are set.
 
         Raises `InvalidInputError` with the variable that is missing.
         """

@@ -91,6 +91,9 @@ class AngelOnePublisher(Credentials):
       integrator saw the broker drop it (observed). Without a state nothing proves that the login was begun
       here: leave it off unless yours is dropped.
 
+    - `local_ip`, `public_ip`, `mac_address`, `user_type`, `source_id`: what the five ``X-`` headers say, as
+      for `AngelOne`.
+
     Whether this login still works for apps that have static IPs is disputed: a user of the broker's forum
     says it does not, the documents show it.
 
@@ -106,10 +109,22 @@ class AngelOnePublisher(Credentials):
         client_code: str,
         redirect_url: Optional[str] = None,
         trust_missing_state: bool = False,
+        local_ip: Optional[str] = None,
+        public_ip: Optional[str] = None,
+        mac_address: Optional[str] = None,
+        user_type: Optional[str] = None,
+        source_id: Optional[str] = None,
     ) -> None:
+        told = {
+            "local_ip": local_ip,
+            "public_ip": public_ip,
+            "mac_address": mac_address,
+            "user_type": user_type,
+            "source_id": source_id,
+        }
         try:
             self._native = native.Credentials.angel_one_publisher(
-                api_key, client_code, redirect_url, trust_missing_state
+                api_key, client_code, redirect_url, trust_missing_state, told
             )
             self._asked = None
         finally:

@@ -175,9 +175,13 @@ class Credentials:
 
     @staticmethod
     def angel_one_publisher(
-        api_key: str, client_code: str, redirect_url: Optional[str], trust_missing_state: bool
+        api_key: str,
+        client_code: str,
+        redirect_url: Optional[str],
+        trust_missing_state: bool,
+        told: Mapping[str, Optional[str]],
     ) -> Credentials:
-        """SmartAPI's publisher login."""
+        """SmartAPI's publisher login; `told` is what its headers tell of the machine."""
 
     @staticmethod
     def from_env(broker: str) -> Credentials:

@@ -245,8 +245,9 @@ class Session(SessionBase):
         - `address`: the whole URL, or its part from the path or from the ``?`` on. Only its path and query
           are looked at: a proxy in front of a web server changes host and scheme. No error shows any of it.
 
-        Raises `InvalidInputError` (fields ``url``, ``state``) with nothing sent; `LoginRequiredError` when
-        the person cancelled (reason ``"consent_denied"``) or the broker refused the code (``"code_invalid"``,
+        Raises `InvalidInputError` with nothing sent: its field is ``url`` when `address` is not one of this
+        app's redirect URL, ``state`` when no login with its state is under way; `LoginRequiredError` when the
+        person cancelled (reason ``"consent_denied"``) or the broker refused the code (``"code_invalid"``,
         ``"code_expired"``; ``"code_replayed"``: it has ended every session of the app, documented); and as
         `token`. After `TimeoutError` and `NetworkError` nobody knows what became of the code: it is not sent
         again, begin a new login.

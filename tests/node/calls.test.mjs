@@ -6,7 +6,7 @@ import { once } from "node:events";
 import test, { after, before } from "node:test";
 import { inspect } from "node:util";
 
-import { InvalidInputError, RateLimitedError, Session, angelOne } from "preopen";
+import { InvalidInputError, RateLimitedError, Session, angelOne, angelOnePublisher } from "preopen";
 
 import { LOGIN, count, settled, startBroker } from "./support.mjs";
 
@@ -15,6 +15,7 @@ const QUOTE = "/quote/getQuote";
 const params = { symbolName: "INFY", exchange: "NSE" };
 const TOLD = ["x-usertype", "x-sourceid", "x-clientlocalip", "x-clientpublicip", "x-macaddress"];
 const own = { apiKey: "a-key", clientCode: "A1", pin: "0000", totpSecret: "JBSWY3DPEHPK3PXPJBSWY3DPEH" };
+const app = { apiKey: "a-key", clientCode: "A1" };
 
 let broker;
 let server;
@@ -53,6 +54,15 @@ test("SmartAPI is told what is true of any machine, or what the caller says", as
   const says = { localIp: "192.168.1.7", publicIp: "203.0.113.9", macAddress: "02:00:5e:10:00:01", userType: "USER", sourceId: "WEB2" };
   await new Session(angelOne({ ...own, ...says }), { baseUrl: url }).token();
   assert.deepEqual(seen.map(told), [["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]]);
+
+  // The same after a publisher login.
+  seen.length = 0;
+  const published = new Session(angelOnePublisher({ ...app, ...says }), { baseUrl: url });
+  const state = new URL((await published.beginLogin()).url).searchParams.get("state");
+  await published.completeLogin(`/callback?auth_token=the.jwt&feed_token=the-feed-token&state=${state}`);
+  await published.get(READ);
+  assert.deepEqual(seen.map(told), [["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]]);
+  assert.deepEqual(seen.map(({ authorization }) => authorization), ["Bearer the.jwt"]);
 });
 
 test("what cannot be told is refused before anything is sent", () => {
@@ -61,7 +71,11 @@ test("what cannot be told is refused before anything is sent", () => {
   for (const [field, value] of Object.entries(bad)) {
     assert.throws(() => new Session(angelOne({ ...own, [field]: value }), { baseUrl: url }), { name: "InvalidInputError", field });
     assert.throws(() => angelOne({ ...own, [field]: 5 }), { name: "InvalidInputError", field });
+    assert.throws(() => new Session(angelOnePublisher({ ...app, [field]: value }), { baseUrl: url }), { name: "InvalidInputError", field });
+    assert.throws(() => angelOnePublisher({ ...app, [field]: 5 }), { name: "InvalidInputError", field });
   }
+  // It makes a state of its own.
+  assert.throws(() => angelOnePublisher({ ...app, state: "mine" }), { name: "InvalidInputError", field: "state" });
   assert.equal(seen.length, 0);
 });
 

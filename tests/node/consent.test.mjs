@@ -145,18 +145,19 @@ test("a login code is shown by expose() alone", async () => {
 test("X5: login receives the answer on this machine, and is not disturbed by others", async () => {
   const session = app.session();
   const statuses = [];
-  await session.login({
-    openBrowser: false,
-    show: async (start) => {
-      assert.ok(start instanceof LoginStart);
-      for (const path of ["/callback?code=1&state=made-up", "/favicon.ico"]) {
-        statuses.push((await fetch(`http://127.0.0.1:${app.port}${path}`)).status);
-      }
-      const page = await app.visit(start);
-      statuses.push(page.status);
-      assert.match(await page.text(), /You are logged in/);
-    },
-  });
+  const visit = async (start) => {
+    assert.ok(start instanceof LoginStart);
+    for (const path of ["/callback?code=1&state=made-up", "/favicon.ico"]) {
+      statuses.push((await fetch(`http://127.0.0.1:${app.port}${path}`)).status);
+    }
+    const page = await app.visit(start);
+    statuses.push(page.status);
+    assert.match(await page.text(), /You are logged in/);
+  };
+  let visited;
+  await session.login({ openBrowser: false, show: (start) => (visited = visit(start)) });
+  // The login may be over before the page is here.
+  await visited;
   assert.deepEqual(statuses, [400, 404, 200]);
   assert.equal((await session.token()).generation, 1);
   await assertFree(app.port);
@@ -174,6 +175,30 @@ test("login ends with what show throws, and the port is free", async () => {
     await assert.rejects(app.session().login({ openBrowser: false, show }), stop);
     await assertFree(app.port);
   }
+});
+
+test("a login does not outlast its outcome, whatever show waits for", { timeout: 20_000 }, async () => {
+  const never = new Promise(() => {});
+  await assert.rejects(app.session().login({ openBrowser: false, timeout: 0.5, show: () => never }), { code: "timeout", phase: "login" });
+  await assertFree(app.port);
+  const session = app.session();
+  let page;
+  await session.login({
+    openBrowser: false,
+    show: async (start) => {
+      page = app.visit(start);
+      // A person who is asked to press Enter when done, and does not.
+      await never;
+    },
+  });
+  assert.equal((await page).status, 200);
+  assert.equal((await session.token()).generation, 1);
+  await assertFree(app.port);
+  // What it throws when the login is over is nobody's any more.
+  const late = Promise.withResolvers();
+  await app.session().login({ openBrowser: false, show: async (start) => (await app.visit(start), late.promise) });
+  late.reject(new RangeError("too late"));
+  await new Promise(setImmediate);
 });
 
 test("login gives up when nobody comes, and says who has the port", async () => {

@@ -19,11 +19,23 @@ TOLD = {
     "X-ClientPublicIP": "127.0.0.1",
     "X-MACAddress": "00:00:00:00:00:00",
 }
+SAYS = {
+    "local_ip": "192.168.1.7",
+    "public_ip": "203.0.113.9",
+    "mac_address": "02:00:5e:10:00:01",
+    "user_type": "USER",
+    "source_id": "WEB2",
+}
+SAID = dict(zip(TOLD, ["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]))
 ORDER = "/order/placeOrder"
 
 
 def angel_one(**told):
     return preopen.AngelOne(api_key="a-key", client_code="A1", **SECRETS, **told)
+
+
+def publisher(**told):
+    return preopen.AngelOnePublisher(api_key="a-key", client_code="A1", **told)
 
 
 @pytest.fixture
@@ -53,18 +65,25 @@ def test_smartapi_is_told_what_is_true_of_any_machine(server):
 
 
 def test_smartapi_is_told_what_the_caller_says(server):
-    told = {
-        "local_ip": "192.168.1.7",
-        "public_ip": "203.0.113.9",
-        "mac_address": "02:00:5e:10:00:01",
-        "user_type": "USER",
-        "source_id": "WEB2",
-    }
-    preopen.Session(angel_one(**told), base_url=server.url).token()
-    values = ["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]
-    assert seen(server) == [{**dict(zip(TOLD, values)), "X-PrivateKey": "a-key"}]
+    preopen.Session(angel_one(**SAYS), base_url=server.url).token()
+    assert seen(server) == [{**SAID, "X-PrivateKey": "a-key"}]
 
 
+@pytest.mark.parametrize(("says", "said"), [({}, TOLD), (SAYS, SAID)], ids=["nothing", "all"])
+def test_smartapi_is_told_the_same_after_a_publisher_login(server, says, said):
+    session = preopen.Session(publisher(**says), base_url=server.url)
+    state = session.begin_login().url.split("state=")[1].split("&")[0]
+    session.complete_login(f"/callback?auth_token=the.jwt&feed_token=the-feed-token&state={state}")
+    session.get(READ["angelone"])
+    assert seen(server) == [{**said, "X-PrivateKey": "a-key", "Authorization": "Bearer the.jwt"}]
+
+
+def test_a_publisher_login_takes_no_state_of_the_caller():
+    with pytest.raises(TypeError, match="state"):
+        publisher(state="mine")
+
+
+@pytest.mark.parametrize("credentials", [angel_one, publisher])
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -75,12 +94,12 @@ def test_smartapi_is_told_what_the_caller_says(server):
         ("source_id", "W B"),
     ],
 )
-def test_what_cannot_be_told_is_refused_before_anything_is_sent(server, field, value):
+def test_what_cannot_be_told_is_refused_before_anything_is_sent(server, credentials, field, value):
     with pytest.raises(preopen.InvalidInputError) as caught:
-        preopen.Session(angel_one(**{field: value}), base_url=server.url)
+        preopen.Session(credentials(**{field: value}), base_url=server.url)
     assert caught.value.field == field
     with pytest.raises(preopen.InvalidInputError) as caught:
-        angel_one(**{field: 5})
+        credentials(**{field: 5})
     assert (caught.value.field, server.seen) == (field, [])
 
 

@@ -65,7 +65,8 @@ class App:
         self.sandbox, self.port = sandbox, free_port()
         url = f"http://127.0.0.1:{self.port}/callback"
         account = sandbox._control("POST", "/accounts", {"broker": "samco", "redirect_url": url})
-        self.credentials = preopen.SamcoOAuth(api_key=account["api_key"], redirect_url=url)
+        self.api_key, self.redirect_url = account["api_key"], url
+        self.credentials = preopen.SamcoOAuth(api_key=self.api_key, redirect_url=url)
         self.session = sandbox.session("samco", credentials=self.credentials)
 
     def awaited(self):
@@ -333,12 +334,17 @@ def status_of(address):
 def test_login_for_asyncio_shows_on_the_loop_and_awaits_what_can_be(app):
     session = app.awaited()
 
+    visits = []
+
     async def show(start):
         loop = asyncio.get_running_loop()
-        assert (await loop.run_in_executor(None, app.visit, start))[0] == 200
+        visits.append(loop.run_in_executor(None, app.visit, start))
+        # The login may be over before the page is here: this is cancelled then, and the visit is not.
+        await asyncio.shield(visits[0])
 
     async def main():
         await session.login(open_browser=False, show=show)
+        assert (await visits[0])[0] == 200
         assert (await session.token()).generation == 1
         await session.login(open_browser=False, show=app.visit)
         assert (await session.token()).generation == 2
@@ -386,6 +392,61 @@ def test_login_gives_up_when_nobody_comes(app):
     assert caught.value.phase == "login"
     assert 0.2 <= time.monotonic() - began < 5
     assert is_free(app.port)
+
+
+@pytest.mark.parametrize("nobody", [True, False], ids=["nobody comes", "a person comes"])
+def test_a_login_for_asyncio_does_not_outlast_its_outcome(app, nobody):
+    session, ended = app.awaited(), []
+
+    async def show(start):
+        loop = asyncio.get_running_loop()
+        try:
+            if not nobody:
+                await loop.run_in_executor(None, app.visit, start)
+            # A person who is asked to press Enter when done, and does not.
+            await loop.create_future()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            ended.append(asyncio.current_task())
+            raise
+
+    async def main():
+        login = session.login(open_browser=False, timeout=0.5 if nobody else 30, show=show)
+        if nobody:
+            with pytest.raises(preopen.TimeoutError) as caught:
+                await asyncio.wait_for(login, 10)
+            assert caught.value.phase == "login"
+        else:
+            await asyncio.wait_for(login, 10)
+            assert (await session.token()).generation == 1
+        # It was cancelled and has cleaned up; nothing of it is left.
+        assert len(ended) == 1
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+    assert is_free(app.port)
+
+
+def test_cancelling_a_login_for_asyncio_cancels_what_shows_it(app):
+    async def main():
+        shows, ended = asyncio.Event(), asyncio.Event()
+
+        async def show(start):
+            shows.set()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                ended.set()
+
+        login = asyncio.ensure_future(app.awaited().login(open_browser=False, show=show))
+        await asyncio.wait_for(shows.wait(), 10)
+        login.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await login
+        assert ended.is_set()
+        assert is_free(app.port)
+
+    asyncio.run(main())
 
 
 def test_login_says_who_has_the_port(app):

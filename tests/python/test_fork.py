@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from conftest import LOGIN, logins, until
+from test_consent import App
 
 # What every program here begins with: the session of the test's account, at the import.
 SESSION = """
@@ -198,6 +200,50 @@ thread.join()
         assert logins(sandbox) == 2
         os.kill(child, 0)
         os.kill(child, signal.SIGKILL)
+
+
+# A child that is forked by what shows the page of a login, and what it does then.
+SHOWN = """
+import time
+person = preopen.SamcoOAuth(**json.loads(sys.stdin.readline()))
+person = preopen.Session(person, base_url=where["url"])
+began = []
+def show(start):
+    child = os.fork()
+    if child == 0:
+        began.append(time.monotonic())
+        {then}
+    else:
+        assert os.waitpid(child, 0)[1] == 0
+        say(start.url)
+try:
+    person.login(open_browser=False, timeout=30, show=show)
+except {ends}:
+    # What is left of the parent's login here is dropped.
+    took = time.monotonic() - began[0]
+    say(took)
+    os._exit(0 if took < 2 else 1)
+say(person.token().generation)
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "ends"),
+    [("return", "preopen.CancelledError"), ("raise KeyError", "KeyError")],
+    ids=["returns", "raises"],
+)
+def test_p8_a_child_forked_during_a_login_at_the_page_leaves_it_to_its_parent(with_files, then, ends):
+    app = App(with_files.sandbox)
+    with with_files.run(SHOWN.format(then=then, ends=ends)) as program:
+        program.stdin.write(json.dumps({"api_key": app.api_key, "redirect_url": app.redirect_url}) + "\n")
+        program.stdin.flush()
+        took, url = (json.loads(program.stdout.readline() or "null") for _ in range(2))
+        assert url, program.stderr.read()
+        assert took < 2
+        with urllib.request.urlopen(with_files.sandbox.consent(url), timeout=10) as page:
+            assert page.status == 200
+        out, err = program.communicate(timeout=30)
+        assert (program.returncode, out, err) == (0, "1\n", "")
 
 
 APP = """

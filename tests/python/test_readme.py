@@ -8,6 +8,7 @@ from conftest import ROOT
 
 PAGES = (
     "README.md",
+    "docs/calls.md",
     "docs/stores.md",
     "docs/static-ip.md",
     "docs/oauth.md",

@@ -2,11 +2,17 @@
 
 use napi::Either;
 use napi_derive::napi;
-use preopen_ffi::Credentials;
 use preopen_ffi::preopen::{AngelOne, Samco, TotpSource};
+use preopen_ffi::{Credentials, Tell};
 
 use crate::ask::{Answerer, ask, source};
 use crate::call::pairs;
+
+/// SmartAPI's credentials with what the program tells: names and values in turn.
+pub(crate) fn with_told<T: Tell>(credentials: T, told: Vec<String>) -> napi::Result<T> {
+    // The names are those of `node/src/credentials.ts`: a wrong one is a bug there.
+    preopen_ffi::told(credentials, pairs(told)).map_err(|error| napi::Error::from_reason(error.to_string()))
+}
 
 /// Credentials of one account; nothing reads them back.
 #[napi]
@@ -42,9 +48,7 @@ impl NativeCredentials {
             Either::B(function) if typed => TotpSource::Typed(ask("totp", &function)?),
             secret => TotpSource::Secret(source("totp_secret", secret)?),
         };
-        let credentials = preopen_ffi::told(AngelOne::new(api_key, client_code, pin, totp), pairs(told));
-        // The names are those of `node/src/credentials.ts`.
-        let angel_one = credentials.map_err(|error| napi::Error::from_reason(error.to_string()))?;
+        let angel_one = with_told(AngelOne::new(api_key, client_code, pin, totp), told)?;
         Ok(Self {
             inner: Credentials::AngelOne(angel_one),
         })

@@ -6,7 +6,7 @@ use preopen_ffi::Credentials;
 use preopen_ffi::preopen::{AngelOnePublisher, SamcoLegacy, SamcoLoginCode, SamcoOAuth};
 
 use crate::ask::{Answerer, ask, source};
-use crate::credentials::NativeCredentials;
+use crate::credentials::{NativeCredentials, with_told};
 
 #[napi]
 impl NativeCredentials {
@@ -47,20 +47,22 @@ impl NativeCredentials {
         })
     }
 
-    /// SmartAPI's publisher login.
+    /// SmartAPI's publisher login; `told` as in `angel_one`.
     #[napi(factory)]
     pub fn angel_one_publisher(
         api_key: String,
         client_code: String,
         redirect_url: Option<String>,
         trust_missing_state: bool,
-    ) -> Self {
+        told: Vec<String>,
+    ) -> napi::Result<Self> {
         let app = AngelOnePublisher::new(api_key, client_code).trust_missing_state(trust_missing_state);
-        Self {
+        let app = with_told(app, told)?;
+        Ok(Self {
             inner: Credentials::AngelOnePublisher(match redirect_url {
                 Some(url) => app.redirect_url(url),
                 None => app,
             }),
-        }
+        })
     }
 }

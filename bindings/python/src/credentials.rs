@@ -98,6 +98,18 @@ pub(crate) fn required<'a, 'py>(callbacks: Option<&'a Bound<'py, PyAny>>) -> PyR
     callbacks.ok_or_else(|| PyTypeError::new_err("callbacks are missing"))
 }
 
+/// Names and texts, without those that are `None`.
+fn pairs(told: &Bound<'_, PyDict>) -> Result<Vec<(String, String)>> {
+    let given = told.iter().filter(|(_, value)| !value.is_none());
+    given
+        .map(|(name, value)| {
+            let name = text(&name, "credentials")?;
+            let value = text(&value, &name)?;
+            Ok((name, value))
+        })
+        .collect()
+}
+
 impl Credentials {
     /// Whether a login has to ask for a part of them.
     pub(crate) fn asks(&self) -> bool {
@@ -162,20 +174,12 @@ impl Credentials {
         told: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let make = || {
-            let told = told
-                .iter()
-                .filter(|(_, value)| !value.is_none())
-                .map(|(name, value)| {
-                    let name = text(&name, "credentials")?;
-                    let value = text(&value, &name)?;
-                    Ok((name, value))
-                });
             Ok(Known::AngelOne {
                 api_key: Secret::new(text(api_key, "api_key")?),
                 client_code: text(client_code, "client_code")?,
                 pin: Part::read(pin, "pin")?,
                 totp: Totp::read(totp_secret, totp)?,
-                told: told.collect::<Result<_>>()?,
+                told: pairs(told)?,
             })
         };
         lift(py, make()).map(Self)
@@ -214,15 +218,18 @@ impl Credentials {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (api_key, client_code, redirect_url, trust_missing_state))]
+    #[pyo3(signature = (api_key, client_code, redirect_url, trust_missing_state, told))]
     fn angel_one_publisher(
         py: Python<'_>,
         api_key: &Bound<'_, PyAny>,
         client_code: &Bound<'_, PyAny>,
         redirect_url: Option<&Bound<'_, PyAny>>,
         trust_missing_state: &Bound<'_, PyAny>,
+        told: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
-        let made = logins::angel_one_publisher(api_key, client_code, redirect_url, trust_missing_state);
+        let made = pairs(told).and_then(|told| {
+            logins::angel_one_publisher(api_key, client_code, redirect_url, trust_missing_state, told)
+        });
         lift(py, made).map(|flat| Self(Known::All(flat)))
     }
 

@@ -1,9 +1,9 @@
 //! Credentials of the further ways to log in: OAuth, the deprecated login, login codes, the publisher login.
 
-use preopen_ffi::Credentials as Flat;
 use preopen_ffi::preopen::{
     AngelOnePublisher, Error, Result, SamcoLegacy, SamcoLoginCode, SamcoOAuth, Secret,
 };
+use preopen_ffi::{Credentials as Flat, told};
 use pyo3::prelude::*;
 
 use crate::convert::{flag, optional, text};
@@ -104,10 +104,12 @@ pub(crate) fn angel_one_publisher(
     client_code: &Bound<'_, PyAny>,
     redirect_url: Option<&Bound<'_, PyAny>>,
     trust_missing_state: &Bound<'_, PyAny>,
+    about: Vec<(String, String)>,
 ) -> Result<Flat> {
     let api_key = Secret::new(text(api_key, "api_key")?);
     let app = AngelOnePublisher::new(api_key, text(client_code, "client_code")?)
         .trust_missing_state(flag(trust_missing_state, "trust_missing_state")?);
+    let app = told(app, about)?;
     Ok(Flat::AngelOnePublisher(
         match optional(redirect_url, "redirect_url", text)? {
             Some(url) => app.redirect_url(url),

@@ -268,10 +268,11 @@ impl Values {
     fn publisher(&self) -> Result<AngelOnePublisher> {
         let client_code = self.name(ANGELONE_CLIENT_CODE)?;
         let app = AngelOnePublisher::new(self.name(ANGELONE_API_KEY)?, client_code.expose());
-        Ok(match self.get(ANGELONE_REDIRECT_URL) {
+        let app = match self.get(ANGELONE_REDIRECT_URL) {
             Some(url) => app.redirect_url(url.expose()),
             None => app,
-        })
+        };
+        Ok(app.told_by(|name| self.get(name).map(|value| value.expose().to_owned())))
     }
 
     fn angelone(&self, asking: &Asking) -> Result<AngelOne> {

@@ -45,18 +45,38 @@ impl Credentials {
     }
 }
 
-/// SmartAPI's credentials with what the program says of its machine, by the names of `AngelOne`'s methods. Errors:
+/// Credentials that a program may tell something by name: what the headers of SmartAPI say of its machine.
+pub trait Tell: Sized {
+    /// Tells one thing; `None` when they know nothing of that name.
+    fn tell(self, name: &str, value: String) -> Option<Self>;
+}
+
+/// Each name is that of the method.
+macro_rules! tells {
+    ($credentials:ty: $($name:ident),+) => {
+        impl Tell for $credentials {
+            fn tell(self, name: &str, value: String) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(self.$name(value)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+tells!(AngelOne: local_ip, public_ip, mac_address, user_type, source_id, state);
+// No `state`: a publisher login makes one of its own.
+tells!(AngelOnePublisher: local_ip, public_ip, mac_address, user_type, source_id);
+
+/// SmartAPI's credentials with what the program says of its machine, by the names of their methods. Errors:
 /// `InvalidInput` with a name that is none of them.
-pub fn told(credentials: AngelOne, what: impl IntoIterator<Item = (String, String)>) -> Result<AngelOne> {
+pub fn told<T: Tell>(credentials: T, what: impl IntoIterator<Item = (String, String)>) -> Result<T> {
     what.into_iter()
-        .try_fold(credentials, |credentials, (name, value)| match name.as_str() {
-            "local_ip" => Ok(credentials.local_ip(value)),
-            "public_ip" => Ok(credentials.public_ip(value)),
-            "mac_address" => Ok(credentials.mac_address(value)),
-            "user_type" => Ok(credentials.user_type(value)),
-            "source_id" => Ok(credentials.source_id(value)),
-            "state" => Ok(credentials.state(value)),
-            _ => Err(Error::invalid_input(&name, "is nothing that SmartAPI is told")),
+        .try_fold(credentials, |credentials, (name, value)| {
+            credentials
+                .tell(&name, value)
+                .ok_or_else(|| Error::invalid_input(&name, "is nothing that SmartAPI is told"))
         })
 }
 
@@ -225,4 +245,36 @@ pub fn seconds_to_duration(seconds: f64) -> Result<Duration> {
         .ok()
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| Error::invalid_input("timeout", "must be a positive number of seconds"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use preopen::{AngelOne, AngelOnePublisher, Session};
+
+    fn pair(name: &str) -> [(String, String); 1] {
+        [(name.to_owned(), "not an address".to_owned())]
+    }
+
+    #[test]
+    fn both_logins_are_told_of_the_machine_and_one_of_them_a_state() {
+        let direct = || AngelOne::new("k", "A1", "1234", "JBSWY3DPEHPK3PXP");
+        let publisher = || AngelOnePublisher::new("k", "A1");
+        // That a value arrives is seen by its being refused.
+        for name in ["local_ip", "public_ip", "mac_address"] {
+            let refused = Session::builder(told(direct(), pair(name)).unwrap()).build();
+            assert_eq!(refused.unwrap_err().field(), Some(name));
+            let refused = Session::builder(told(publisher(), pair(name)).unwrap()).build();
+            assert_eq!(refused.unwrap_err().field(), Some(name));
+        }
+        for name in ["user_type", "source_id"] {
+            assert!(told(direct(), pair(name)).is_ok() && told(publisher(), pair(name)).is_ok());
+        }
+        assert!(told(direct(), pair("state")).is_ok());
+        assert_eq!(
+            told(publisher(), pair("state")).unwrap_err().field(),
+            Some("state")
+        );
+        assert_eq!(told(direct(), pair("pin")).unwrap_err().field(), Some("pin"));
+    }
 }

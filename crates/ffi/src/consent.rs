@@ -39,6 +39,8 @@ struct Known {
 pub struct LoginUnderWay {
     known: watch::Receiver<Known>,
     task: Mutex<Option<Running>>,
+    /// The process that began it: the login of a forked child's parent is none of the child's business.
+    process: u32,
 }
 
 struct Running {
@@ -80,11 +82,13 @@ impl LoginUnderWay {
         Ok(Self {
             known,
             task: Mutex::new(Some(Running { task, gone })),
+            process: std::process::id(),
         })
     }
 
     /// What to show, once the listener is ready; `None` when the login ended before.
     pub async fn started(&self) -> Result<Option<LoginStart>> {
+        self.ours()?;
         let mut known = self.known.clone();
         let seen = known.wait_for(|known| known.start.is_some() || known.outcome.is_some());
         seen.await
@@ -92,16 +96,30 @@ impl LoginUnderWay {
             .map_err(|_| given_up())
     }
 
-    /// What became of it.
+    /// What became of it. Errors: its own; `Cancelled` once it was given up, and in a child that was forked meanwhile.
     pub async fn outcome(&self) -> Result<()> {
+        self.ours()?;
         let mut known = self.known.clone();
         let seen = known.wait_for(|known| known.outcome.is_some()).await;
         let known = seen.map_err(|_| given_up())?;
         known.outcome.clone().unwrap_or_else(|| Err(given_up()))
     }
 
-    /// Gives it up, if it is not over. When this returns the port is free. What was sent to the broker goes on.
+    /// A forked child has no thread that would ever tell it what became of its parent's login.
+    fn ours(&self) -> Result<()> {
+        if self.process == std::process::id() {
+            Ok(())
+        } else {
+            Err(given_up())
+        }
+    }
+
+    /// Gives it up, if it is not over. When this returns the port is free. What was sent to the broker goes on. A forked
+    /// child gives nothing up: its parent's login goes on.
     pub fn close(&self) {
+        if self.ours().is_err() {
+            return;
+        }
         let running = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Running { task, gone }) = running {
             task.abort();
@@ -114,8 +132,10 @@ impl LoginUnderWay {
 impl Drop for LoginUnderWay {
     fn drop(&mut self) {
         let running = self.task.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(running) = running {
-            running.task.abort();
+        match running {
+            Some(running) if self.process == std::process::id() => running.task.abort(),
+            // Not even dropped in a child: the task's wakers and sockets are also its parent's.
+            running => std::mem::forget(running),
         }
     }
 }

@@ -12,7 +12,7 @@ mod store;
 pub mod runtime;
 
 pub use callback::{Prompt, ask, on_own_thread};
-pub use config::{Credentials, SessionConfig, StoreChoice, prime, seal_key, seconds_to_duration, told};
+pub use config::{Credentials, SessionConfig, StoreChoice, Tell, prime, seal_key, seconds_to_duration, told};
 pub use consent::{LoginSettings, LoginUnderWay};
 pub use listener::Listener;
 pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};

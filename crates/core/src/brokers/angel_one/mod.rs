@@ -28,6 +28,14 @@ pub use publisher::AngelOnePublisher;
 /// What both kinds of credentials let their user say in the headers that the documents want.
 macro_rules! tells_about {
     () => {
+        /// What `ANGELONE_LOCAL_IP`, `ANGELONE_PUBLIC_IP` and `ANGELONE_MAC_ADDRESS` say, if they are set, for the headers of
+        /// these names.
+        #[must_use]
+        pub fn told_by(self, look_up: impl Fn(&str) -> Option<String>) -> Self {
+            let set = |name: &str| look_up(name).filter(|value| !value.trim().is_empty());
+            self.tells(|about| about.learn(set))
+        }
+
         /// What the header `X-ClientLocalIP` says: this machine's address in its own network. `127.0.0.1` by default: nothing
         /// is looked up, and the broker does not check it (observed).
         pub fn local_ip(self, address: impl Into<String>) -> Self {
@@ -181,14 +189,6 @@ impl AngelOne {
             variable("ANGELONE_TOTP_SECRET", &look_up)?,
         );
         Ok(account.told_by(look_up))
-    }
-
-    /// What `ANGELONE_LOCAL_IP`, `ANGELONE_PUBLIC_IP` and `ANGELONE_MAC_ADDRESS` say, if they are set, for the headers of
-    /// these names.
-    #[must_use]
-    pub fn told_by(self, look_up: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| look_up(name).filter(|value| !value.trim().is_empty());
-        self.tells(|about| about.learn(set))
     }
 
     /// Credentials of one client. They are checked when a session is built; a secret that is asked for is checked when

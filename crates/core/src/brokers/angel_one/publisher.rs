@@ -43,8 +43,8 @@ pub struct AngelOnePublisher {
 }
 
 impl AngelOnePublisher {
-    /// Credentials from `ANGELONE_API_KEY`, `ANGELONE_CLIENT_CODE` and, if it is set, `ANGELONE_REDIRECT_URL`. Errors:
-    /// `InvalidInput` with the variable that is missing.
+    /// Credentials from `ANGELONE_API_KEY`, `ANGELONE_CLIENT_CODE`, and, if they are set, `ANGELONE_REDIRECT_URL` and those of
+    /// [`AngelOnePublisher::told_by`]. Errors: `InvalidInput` with the variable that is missing.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
@@ -56,10 +56,11 @@ impl AngelOnePublisher {
             variable("ANGELONE_CLIENT_CODE", &look_up)?.expose(),
         );
         let redirect_url = variable("ANGELONE_REDIRECT_URL", &look_up).ok();
-        Ok(match redirect_url {
+        let app = match redirect_url {
             Some(url) => app.redirect_url(url.expose()),
             None => app,
-        })
+        };
+        Ok(app.told_by(look_up))
     }
 
     /// Credentials of one client. They are checked when a session is built.
