@@ -20,13 +20,14 @@ const app = { apiKey: "a-key", clientCode: "A1" };
 let broker;
 let server;
 let url;
+let echo;
 const seen = [];
 before(async () => {
   broker = await startBroker();
   // A SmartAPI that gives a token with a scheme, and replies without data.
   server = createServer((request, response) => {
     seen.push(request.headers);
-    const tokens = { jwtToken: "Bearer the.jwt", refreshToken: "the-refresh", feedToken: "the-feed-token" };
+    const tokens = { jwtToken: "Bearer the.jwt", refreshToken: "the-refresh", feedToken: "the-feed-token", state: echo };
     const data = request.url === LOGIN.angelone ? tokens : {};
     response.setHeader("content-type", "application/json").end(JSON.stringify({ status: true, message: "SUCCESS", errorcode: "", data }));
   }).listen(0, "127.0.0.1");
@@ -61,8 +62,20 @@ test("SmartAPI is told what is true of any machine, or what the caller says", as
   const state = new URL((await published.beginLogin()).url).searchParams.get("state");
   await published.completeLogin(`/callback?auth_token=the.jwt&feed_token=the-feed-token&state=${state}`);
   await published.get(READ);
-  assert.deepEqual(seen.map(told), [["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]]);
-  assert.deepEqual(seen.map(({ authorization }) => authorization), ["Bearer the.jwt"]);
+  // The profile, which tells whose login it was, and the call.
+  assert.deepEqual(seen.map(told), Array(2).fill(["USER", "WEB2", "192.168.1.7", "203.0.113.9", "02:00:5e:10:00:01"]));
+  assert.deepEqual(seen.map(({ authorization }) => authorization), ["Bearer the.jwt", "Bearer the.jwt"]);
+});
+
+test("SmartAPI echoes the state of a login", async () => {
+  for (const [echoed, refused] of [[undefined, false], ["mine-1", false], ["another", true]]) {
+    echo = echoed;
+    const token = new Session(angelOne({ ...own, state: "mine-1" }), { baseUrl: url }).token();
+    if (refused) await assert.rejects(token, { name: "MalformedResponseError", message: /another login/ });
+    else assert.equal((await token).expose(), "the.jwt");
+  }
+  echo = undefined;
+  assert.throws(() => new Session(angelOne({ ...own, state: "a b" }), { baseUrl: url }), { name: "InvalidInputError", field: "state" });
 });
 
 test("what cannot be told is refused before anything is sent", () => {

@@ -75,7 +75,22 @@ def test_smartapi_is_told_the_same_after_a_publisher_login(server, says, said):
     state = session.begin_login().url.split("state=")[1].split("&")[0]
     session.complete_login(f"/callback?auth_token=the.jwt&feed_token=the-feed-token&state={state}")
     session.get(READ["angelone"])
-    assert seen(server) == [{**said, "X-PrivateKey": "a-key", "Authorization": "Bearer the.jwt"}]
+    # The profile, which tells whose login it was, and the call.
+    assert seen(server) == [{**said, "X-PrivateKey": "a-key", "Authorization": "Bearer the.jwt"}] * 2
+
+
+@pytest.mark.parametrize("echo", [None, "mine-1", "another"])
+def test_smartapi_echoes_the_state_of_a_login(echo):
+    data = {"jwtToken": "the.jwt", "refreshToken": "the-refresh", "feedToken": "the-feed-token"}
+    data.update({} if echo is None else {"state": echo})
+    body = json.dumps({"status": True, "message": "SUCCESS", "errorcode": "", "data": data}).encode()
+    with wire.serving(lambda path: wire.reply(body)) as served:
+        session = preopen.Session(angel_one(state="mine-1"), base_url=served.url)
+        if echo == "another":
+            with pytest.raises(preopen.MalformedResponseError, match="another login"):
+                session.token()
+        else:
+            assert session.token().expose() == "the.jwt"
 
 
 def test_a_publisher_login_takes_no_state_of_the_caller():

@@ -39,6 +39,8 @@ pub struct Policy {
     pub totp_single_use: bool,
     /// The least time between two logins of an account; zero where no limit is known.
     pub login_interval: Duration,
+    /// What an acknowledged logout leaves open, for a person; empty where nothing is known against it.
+    pub logout_note: &'static str,
     /// Calls that the broker counts together, with its limits.
     pub limits: &'static [LimitGroup],
     /// The answers after which a read is repeated.
@@ -61,6 +63,7 @@ impl Policy {
             expiry,
             totp_single_use: true,
             login_interval: Duration::ZERO,
+            logout_note: "",
             limits: &[],
             transient: GATEWAY,
         }

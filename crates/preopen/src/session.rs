@@ -361,7 +361,7 @@ impl Session {
         Ok(match (said, untold) {
             (Ok(reply), None) => Logout {
                 acknowledged: true,
-                message: reply.message.unwrap_or_else(|| "logged out".to_owned()),
+                message: self.told(reply.message),
                 error: None,
             },
             (Ok(_), Some(error)) => Logout {
@@ -375,6 +375,15 @@ impl Session {
                 error: Some(error),
             },
         })
+    }
+
+    /// What the broker said to a logout, and what that leaves open.
+    fn told(&self, said: Option<String>) -> String {
+        let said = said.unwrap_or_else(|| "logged out".to_owned());
+        match self.inner.adapter.policy().logout_note {
+            "" => said,
+            note => format!("{said} ({note})"),
+        }
     }
 
     /// Forgets the token in this process. Nothing is sent and nothing is logged out, not even a login that is

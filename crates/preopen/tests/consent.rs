@@ -349,7 +349,11 @@ async fn a_publisher_login_has_both_tokens_and_ends_at_midnight_with_a_call_for_
         assert_eq!(events.next().await.unwrap().name, name);
     }
     logged_in(&sandbox, &session).await;
-    assert!(session.logout().await.unwrap().acknowledged);
+    let done = session.logout().await.unwrap();
+    assert!(
+        done.acknowledged && done.message.contains("not confirmed"),
+        "{done:?}"
+    );
     assert_eq!(
         sandbox
             .requests(

@@ -22,6 +22,7 @@ pub(super) static POLICY: Policy = Policy {
     totp_single_use: true,
     // The documents allow one login a second.
     login_interval: Duration::from_secs(1),
+    logout_note: "not confirmed: calls with the old token were seen to work after this answer (observed by users)",
     limits: LIMITS,
     transient: &[
         Transient::Status(502),

@@ -136,3 +136,24 @@ pub(super) fn profile(data: &Value) -> Profile {
         order_types: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::login;
+    use crate::error::ErrorKind;
+    use crate::wire::{CallClass, Endpoint, Method, RawReply};
+
+    #[test]
+    fn a_reply_with_another_state_belongs_to_another_login() {
+        let endpoint = Endpoint::new(Method::Post, "/login", CallClass::Login);
+        let kind = |echo: &str, sent| {
+            let body = format!(r#"{{"status":true,"data":{{"jwtToken":"j"{echo}}}}}"#);
+            login(&endpoint, &RawReply::new(200, body), sent).map_err(|error| error.kind())
+        };
+        assert!(kind("", Some("mine")).is_ok(), "not echoed");
+        assert!(kind(r#","state":"mine""#, Some("mine")).is_ok());
+        assert!(kind(r#","state":"theirs""#, None).is_ok(), "none was sent");
+        let other = kind(r#","state":"theirs""#, Some("mine"));
+        assert_eq!(other.unwrap_err(), ErrorKind::MalformedResponse);
+    }
+}

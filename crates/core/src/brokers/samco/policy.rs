@@ -20,6 +20,7 @@ pub(super) static POLICY: Policy = Policy {
     totp_single_use: false,
     // No limit is documented.
     login_interval: Duration::ZERO,
+    logout_note: "",
     limits: LIMITS,
     transient: GATEWAY,
 };
