@@ -74,16 +74,8 @@ impl Session {
         };
         anywhere(async move {
             let redactor = inner.redactor(&secrets);
-            let raw = inner.send(&request, inner.timeout).await;
-            let adapter = inner.adapter.as_ref();
-            let read = raw.and_then(|raw| Reply::read(adapter, &request.endpoint, raw));
-            match read {
-                Ok(mut reply) => {
-                    reply.clean(&redactor);
-                    Ok(reply)
-                }
-                Err(error) => Err(inner.explain(error, &request.endpoint, &redactor)),
-            }
+            let sent = inner.converse(&request, &redactor, inner.timeout).await;
+            sent.map_err(|failed| failed.error)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use preopen_core::envelope::Reply;
+use preopen_core::error::Redactor;
 use preopen_core::lifecycle::{Event, Record};
 use preopen_core::limits::repeats_after;
 use preopen_core::wire::{CallClass, FailureCause, Request};
@@ -61,12 +62,15 @@ impl Session {
                 .await
                 .map_err(|error| inner.explain(error, &request.endpoint, &inner.redactor(&[])))?;
             // It may have ended, or been replaced, logged out or closed, while the call waited for its turn.
-            let Some(record) = inner.live() else {
+            let Some(live) = inner.live() else {
                 drop(slot);
                 inner.signed_out_of(&record)?;
                 continue;
             };
-            inner.check_url(&request, &record)?;
+            if live.generation != record.generation {
+                inner.check_url(&request, &live)?;
+            }
+            let record = live;
             let sent = rest
                 .spend(inner.exchange(&request, &record, rest.0.max(LEAST)))
                 .await;
@@ -178,20 +182,20 @@ impl Inner {
         let mut authenticated = request.clone();
         self.adapter
             .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
-        self.converse(&authenticated, record, deadline).await
+        let derived = self.derived(record);
+        self.converse(&authenticated, &derived.redactor, deadline).await
     }
 
-    /// Sends a request that is complete, and reads its reply.
+    /// Sends a request that is complete, and reads its reply; `redactor` knows its secrets.
     pub(crate) async fn converse(
         &self,
         request: &Request,
-        record: &Record,
+        redactor: &Redactor,
         deadline: Duration,
     ) -> Result<Reply, Failed> {
         let endpoint = &request.endpoint;
-        let derived = self.derived(record);
         let failed = |error, stale| Failed {
-            error: self.explain(error, endpoint, &derived.redactor),
+            error: self.explain(error, endpoint, redactor),
             stale,
         };
         let raw = self.transmit(request, deadline).await.map_err(|failure| {
@@ -200,7 +204,7 @@ impl Inner {
         })?;
         let read = Reply::read(self.adapter.as_ref(), endpoint, raw);
         let mut reply = read.map_err(|error| failed(error, false))?;
-        reply.clean(&derived.redactor);
+        reply.clean(redactor);
         Ok(reply)
     }
 }

@@ -587,7 +587,8 @@ impl Inner {
     pub(crate) async fn send_logout(&self, record: &Record) -> Result<Reply> {
         let now = self.clock.now();
         let request = self.adapter.logout(&record.tokens, record.is_live(now), now.wall);
-        let sent = self.converse(&request, record, self.timeout).await;
+        let derived = self.derived(record);
+        let sent = self.converse(&request, &derived.redactor, self.timeout).await;
         sent.map_err(|failed| failed.error)
     }
 
