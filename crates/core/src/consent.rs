@@ -335,13 +335,9 @@ impl Pending {
         })
     }
 
-    /// Whether a login is under way that `state` belongs to.
-    pub fn knows(&self, state: &Secret, now: Timestamp) -> bool {
-        let given = Secret::new(digest(state));
-        let known = self.0.iter().filter(|begun| begun.until > now.as_millis());
-        known.fold(false, |found, begun| {
-            found | (Secret::new(begun.state.as_str()) == given)
-        })
+    /// Whether [`Pending::take`] would end a login.
+    pub fn knows(&self, state: Option<&Secret>, trusts_missing: bool, now: Timestamp) -> bool {
+        self.clone().take(state, trusts_missing, now).is_ok()
     }
 
     /// Whether no login is under way.
@@ -377,7 +373,7 @@ mod tests {
         let mut pending = Pending::default();
         let (state, until) = pending.begin(now()).unwrap();
         assert_eq!(until, now().plus(LOGIN_LASTS));
-        assert!(pending.knows(&state, now()));
+        assert!(pending.knows(Some(&state), false, now()));
         let wrong = Secret::new("x".repeat(state.expose().len()));
         let field = |result: crate::Result<Timestamp>| result.unwrap_err().field().map(str::to_owned);
         assert_eq!(
@@ -385,7 +381,7 @@ mod tests {
             Some("state")
         );
         assert!(
-            pending.knows(&state, now()),
+            pending.knows(Some(&state), false, now()),
             "a foreign answer does not end the wait"
         );
         assert_eq!(pending.take(Some(&state), false, now()).unwrap(), now());
@@ -395,7 +391,7 @@ mod tests {
         );
 
         let (state, until) = pending.begin(now()).unwrap();
-        assert!(!pending.knows(&state, until));
+        assert!(!pending.knows(Some(&state), false, until));
         assert_eq!(
             field(pending.take(Some(&state), true, until)).as_deref(),
             Some("state")
@@ -431,7 +427,7 @@ mod tests {
             (last, _) = pending.begin(now()).unwrap();
         }
         assert_eq!(pending.0.len(), MOST_PENDING);
-        assert!(!pending.knows(&first, now()) && pending.knows(&last, now()));
+        assert!(!pending.knows(Some(&first), false, now()) && pending.knows(Some(&last), false, now()));
         let text = serde_json::to_string(&pending).unwrap();
         assert!(!text.contains(last.expose()));
         assert_eq!(serde_json::from_str::<Pending>(&text).unwrap(), pending);

@@ -86,7 +86,7 @@ fn x5_a_login_that_was_begun_is_known_to_every_program_and_completed_by_one() {
         !format!("{text:?}{second:?}").contains(state.expose()),
         "a digest only"
     );
-    assert!(second.guard.pending().knows(&state, noon().wall));
+    assert!(second.guard.pending().knows(Some(&state), false, noon().wall));
     second
         .guard
         .pending()
@@ -188,7 +188,7 @@ fn a_text_of_format_1_goes_on_with_what_came_later() {
     let (session, guard) = kept.seal(&key(), "env", &identity, samco()).unwrap();
     let mut again = Kept::open(session.as_deref(), Some(&guard), &key(), &identity).unwrap();
     assert_eq!(again.guard, kept.guard);
-    assert!(again.guard.pending().knows(&state, noon().wall));
+    assert!(again.guard.pending().knows(Some(&state), false, noon().wall));
     assert_eq!(again.origin().map(|origin| origin.generation), Some(3));
     let (login, issued_at) = again.outlives_its_end(eight()).unwrap();
     assert_eq!(login.renewable_until, Some(noon().wall.plus(WEEK)));
@@ -336,7 +336,7 @@ proptest! {
             }
             kept = reopen(&mut kept);
             for (state, until, used) in &begun {
-                prop_assert_eq!(kept.guard.pending().knows(state, now.wall), !used && now.wall < *until);
+                prop_assert_eq!(kept.guard.pending().knows(Some(state), false, now.wall), !used && now.wall < *until);
             }
             let renews = session.is_some_and(|(until, end)| now.wall < until.unwrap_or(end));
             prop_assert_eq!(kept.renewable(now, samco()).is_some(), renews);

@@ -566,6 +566,14 @@ impl Machine {
         }
     }
 
+    /// Errors: `InvalidInput` (`session`) once the session is closed.
+    pub fn check_open(&self) -> Result<(), Error> {
+        match self.phase {
+            Phase::Closed => Err(closed_error()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether this flight is still the one that is waited for.
     pub fn is_current(&self, flight: FlightId) -> bool {
         self.flight == Some(flight)

@@ -11,7 +11,7 @@ use preopen_core::broker::{Login, ProfileSource};
 use preopen_core::clock::{Now, Timestamp};
 use preopen_core::consent::{Consent, Granted, Pending, Redirect};
 use preopen_core::error::Redactor;
-use preopen_core::lifecycle::{Event, FlightId, Record, StateName};
+use preopen_core::lifecycle::{Event, FlightId, Record};
 use preopen_core::wire::Request;
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 use tokio::time::Instant;
@@ -91,12 +91,8 @@ impl Session {
 impl Inner {
     /// Errors: `InvalidInput` (`session`) once it is closed.
     pub(crate) fn check_open(&self) -> Result<()> {
-        let state = self.state.machine().state(self.clock.now());
-        if state.name == StateName::Closed {
-            let closed = Error::invalid_input("session", "is closed: make a new one");
-            return Err(self.named(closed));
-        }
-        Ok(())
+        let open = self.state.machine().check_open();
+        open.map_err(|error| self.named(error))
     }
 }
 
@@ -151,11 +147,6 @@ fn change<T>(inner: &Inner, what: impl Fn(&mut Pending) -> Result<T>) -> Result<
     outcome
 }
 
-/// Whether `pending` has a login that an answer with this state may belong to.
-pub(crate) fn knows(pending: &Pending, state: Option<&Secret>, trusts: bool, now: Timestamp) -> bool {
-    pending.clone().take(state, trusts, now).is_ok()
-}
-
 async fn complete(inner: &Arc<Inner>, redirect: Redirect) -> Result<()> {
     check_state(inner, &redirect)
         .await
@@ -207,7 +198,7 @@ async fn is_begun(inner: &Inner, state: Option<&Secret>) -> Result<bool> {
             _ => {}
         }
     }
-    Ok(knows(&inner.pending.load(), state, trusts, now))
+    Ok(inner.pending.load().knows(state, trusts, now))
 }
 
 /// The login that a person consented to. Its state is used up before anything is sent, in the store if there is one.

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io::ErrorKind as IoErrorKind;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -148,9 +148,8 @@ async fn receive(session: &Session, options: &LoginOptions) -> Result<()> {
         place,
         state: start.state.clone(),
         answered: AtomicBool::new(false),
-        outcome: Mutex::default(),
+        outcome: watch::Sender::default(),
         told,
-        done: watch::Sender::new(false),
     });
     let waited = tokio::time::timeout(options.timeout, async {
         tokio::select! {
@@ -236,11 +235,9 @@ struct Receiver {
     state: Secret,
     /// Whether the answer has come.
     answered: AtomicBool,
-    /// What became of the login, until it is told.
-    outcome: Mutex<Option<Result<()>>>,
+    /// What became of the login, once that is known.
+    outcome: watch::Sender<Option<Result<()>>>,
     told: mpsc::Sender<Result<()>>,
-    /// Set when the outcome is there.
-    done: watch::Sender<bool>,
 }
 
 /// Answers until it is dropped.
@@ -278,18 +275,14 @@ async fn answer_on(stream: TcpStream, receiver: &Arc<Receiver>) {
         return;
     }
     // Only now has the browser its page, or it broke off: the login goes on.
-    drop(receiver.done.subscribe().wait_for(|done| *done).await);
-    let done = receiver.outcome().take();
-    if let Some(outcome) = done {
+    let mut outcome = receiver.outcome.subscribe();
+    let known = outcome.wait_for(Option::is_some).await;
+    if let Some(outcome) = known.ok().and_then(|outcome| outcome.clone()) {
         let _ = receiver.told.send(outcome).await;
     }
 }
 
 impl Receiver {
-    fn outcome(&self) -> MutexGuard<'_, Option<Result<()>>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn answer(
         self: &Arc<Self>,
         request: &Request<Incoming>,
@@ -325,8 +318,7 @@ impl Receiver {
         let (receiver, address) = (Arc::clone(self), Secret::new(address));
         let login = tokio::spawn(async move {
             let outcome = receiver.session.complete_login(address.expose()).await;
-            *receiver.outcome() = Some(outcome.clone());
-            receiver.done.send_replace(true);
+            receiver.outcome.send_replace(Some(outcome.clone()));
             outcome
         });
         let outcome = login.await.unwrap_or_else(|_| Err(lost()));

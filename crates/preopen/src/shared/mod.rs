@@ -18,7 +18,6 @@ use preopen_core::{Error, ErrorKind, Result, Secret};
 use preopen_store::{Claim, Claimed, KeySource, Store, Value};
 use tokio::time::Instant;
 
-use crate::consent;
 use crate::runtime::anywhere;
 use crate::session::Inner;
 pub(crate) use flight::find_or_log_in;
@@ -285,7 +284,7 @@ impl Shared {
         let value = self.store.read(&self.account).await?;
         let (mut kept, ..) = self.open(value.as_ref()).await?;
         let pending = kept.guard.pending();
-        Ok(consent::knows(pending, state, trusts, clock.now().wall))
+        Ok(pending.knows(state, trusts, clock.now().wall))
     }
 
     /// What to do while the store cannot be used.
