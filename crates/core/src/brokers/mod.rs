@@ -1,6 +1,18 @@
 //! The brokers, one folder each with the same file names: credentials (the public type and its adapter),
 //! requests, replies, faults, policy.
 
+/// `Debug` of credentials: their name, and nothing of what they hold.
+macro_rules! shows_nothing {
+    ($credentials:ident) => {
+        impl std::fmt::Debug for $credentials {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($credentials), "(**redacted**)"))
+            }
+        }
+    };
+}
+use shows_nothing;
+
 mod angel_one;
 mod samco;
 

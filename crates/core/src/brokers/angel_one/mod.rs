@@ -7,7 +7,6 @@ mod publisher;
 pub(super) mod replies;
 mod requests;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::ask::{Ask, Question, SecretSource};
@@ -229,11 +228,7 @@ impl AngelOne {
     }
 }
 
-impl fmt::Debug for AngelOne {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AngelOne(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(AngelOne);
 
 impl Adapter for AngelOne {
     angel_one_calls!();

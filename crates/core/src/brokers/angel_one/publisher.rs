@@ -1,7 +1,6 @@
 //! SmartAPI's publisher login: a person logs in at the broker's page, and the tokens come in the address that the browser
 //! ends on. There is no refresh token, so a person logs in each day.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{replies, requests};
@@ -92,11 +91,7 @@ impl AngelOnePublisher {
     super::tells_about!();
 }
 
-impl fmt::Debug for AngelOnePublisher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AngelOnePublisher(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(AngelOnePublisher);
 
 impl Adapter for AngelOnePublisher {
     super::angel_one_calls!();

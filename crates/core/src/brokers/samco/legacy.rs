@@ -1,7 +1,6 @@
 //! Samco's deprecated calls: the login in two steps with a user id and a password, one-time codes, and the registration of
 //! static IPs. They still work and are to be removed (documented); each names what replaces it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{replies, requests};
@@ -102,11 +101,7 @@ fn call(path: &str, class: CallClass, fields: &[(&str, &str)]) -> Request {
         .json_texts(fields)
 }
 
-impl fmt::Debug for SamcoLegacy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SamcoLegacy(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(SamcoLegacy);
 
 impl Adapter for SamcoLegacy {
     super::samco_calls!();

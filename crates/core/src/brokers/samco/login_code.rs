@@ -1,7 +1,6 @@
 //! Samco's web login code: a code of two minutes that one signed-in session gives and another login takes. It is made for
 //! Samco's web terminal, and is no API login of its own.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{replies, requests};
@@ -43,11 +42,7 @@ impl SamcoLoginCode {
     }
 }
 
-impl fmt::Debug for SamcoLoginCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SamcoLoginCode(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(SamcoLoginCode);
 
 impl Adapter for SamcoLoginCode {
     super::samco_calls!();

@@ -9,7 +9,6 @@ mod policy;
 pub(super) mod replies;
 mod requests;
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::ask::{Question, SecretSource};
@@ -132,11 +131,7 @@ impl Samco {
     }
 }
 
-impl fmt::Debug for Samco {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Samco(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(Samco);
 
 impl Adapter for Samco {
     samco_calls!();

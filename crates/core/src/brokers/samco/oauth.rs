@@ -4,7 +4,6 @@
 //! not tied to the redirect URL, and the app does not prove who it is when it exchanges the code (all documented).
 //! What is left is `state`, the exact redirect URL and the static IP; nothing that the broker does not know is sent.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::{replies, requests};
@@ -72,11 +71,7 @@ impl SamcoOAuth {
     }
 }
 
-impl fmt::Debug for SamcoOAuth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SamcoOAuth(**redacted**)")
-    }
-}
+crate::brokers::shows_nothing!(SamcoOAuth);
 
 /// A call of the token endpoint: JSON, and neither key nor session header (documented).
 fn token_call(fields: &[(&str, &str)]) -> Request {
