@@ -54,7 +54,7 @@ pub struct SamcoAccount {
 }
 
 /// A SmartAPI account with one app. All of it is fake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AngelOneAccount {
     /// The client code.

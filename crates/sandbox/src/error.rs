@@ -1,8 +1,11 @@
 //! The two errors of this crate: a sandbox that could not start, and a refused control request.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use http::StatusCode;
+
+use crate::data::Unwritten;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +25,29 @@ pub enum StartError {
         /// What went wrong.
         reason: String,
     },
+    /// The data file cannot be used.
+    #[error("cannot use the data file {}: {reason}", path.display())]
+    Data {
+        /// The file asked for.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
     /// The system gave no random numbers.
     #[error("the system gives no random numbers: {reason}")]
     Random {
         /// What the system said.
         reason: String,
     },
+}
+
+impl StartError {
+    pub(crate) fn unwritten(path: Option<&Path>, problem: Unwritten) -> Self {
+        Self::Data {
+            path: path.unwrap_or(Path::new("")).to_owned(),
+            reason: problem.0,
+        }
+    }
 }
 
 /// A control request that was refused: what to change is in the message, which names the field.
@@ -62,6 +82,10 @@ impl ControlError {
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    pub(crate) fn unwritten(problem: &Unwritten) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "data_file", &*problem.0)
     }
 
     /// The stable code: `invalid_field`, `invalid_json`, `not_found`, `conflict`, `forbidden`, ...

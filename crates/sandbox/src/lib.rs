@@ -26,6 +26,7 @@
 mod account;
 mod angelone;
 mod control;
+mod data;
 mod digest;
 mod error;
 mod fault;
@@ -42,6 +43,7 @@ mod server;
 mod source;
 mod state;
 mod switch;
+mod table;
 mod wire;
 
 pub use account::{Account, AngelOneAccount, Broker, SamcoAccount};

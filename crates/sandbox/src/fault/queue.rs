@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::body;
 use super::spec::Fault;
 use crate::account::Broker;
+use crate::data::{Damage, Pass};
 use crate::error::ControlError;
 use crate::random;
 use crate::request_log::matches;
+use crate::table::{Single, Table};
 use crate::wire::Reply;
 
 /// How many faults may wait at once.
@@ -60,16 +63,57 @@ pub(crate) struct Faults {
 
 #[derive(Debug, Default)]
 struct List {
-    added: u64,
-    waiting: Vec<Waiting>,
+    added: Single<u64>,
+    waiting: Table<u64, Waiting>,
 }
 
-#[derive(Debug)]
+/// A fault and what is left of it.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Left<Fault>")]
 struct Waiting {
     hit: Hit,
     skip: u32,
     remaining: Option<u32>,
     hits: u64,
+}
+
+/// The same as it is kept; the reply is made again.
+#[derive(Deserialize, Serialize)]
+struct Left<F> {
+    id: u64,
+    fault: F,
+    skip: u32,
+    remaining: Option<u32>,
+    hits: u64,
+}
+
+impl From<Left<Fault>> for Waiting {
+    fn from(left: Left<Fault>) -> Self {
+        let hit = Hit {
+            id: left.id,
+            reply: body::of(&left.fault),
+            fault: Arc::new(left.fault),
+        };
+        Self {
+            hit,
+            skip: left.skip,
+            remaining: left.remaining,
+            hits: left.hits,
+        }
+    }
+}
+
+impl Serialize for Waiting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let left = Left {
+            id: self.hit.id,
+            fault: &*self.hit.fault,
+            skip: self.skip,
+            remaining: self.remaining,
+            hits: self.hits,
+        };
+        left.serialize(serializer)
+    }
 }
 
 impl Waiting {
@@ -89,6 +133,18 @@ impl Faults {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut list = self.lock();
+        pass.single("fault.added", &mut list.added)?;
+        pass.table("fault", &mut list.waiting)?;
+        let live = list
+            .waiting
+            .values()
+            .filter(|waiting| waiting.remaining != Some(0));
+        self.live.store(live.count(), Ordering::Release);
+        Ok(())
+    }
+
     pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         fault.check()?;
         let reply = body::of(&fault);
@@ -98,14 +154,14 @@ impl Faults {
                 "there are {LIMIT} faults already: clear them first"
             )));
         }
-        list.added += 1;
+        let id = list.added.next();
         let remaining = if fault.probability.is_some() {
             fault.times
         } else {
             fault.times.or(Some(1))
         };
         let hit = Hit {
-            id: list.added,
+            id,
             reply,
             fault: Arc::new(fault),
         };
@@ -116,7 +172,7 @@ impl Faults {
             hits: 0,
         };
         let record = waiting.record();
-        list.waiting.push(waiting);
+        list.waiting.insert(id, waiting);
         self.live.fetch_add(1, Ordering::Release);
         Ok(record)
     }
@@ -127,7 +183,7 @@ impl Faults {
             return None;
         }
         let mut list = self.lock();
-        for waiting in &mut list.waiting {
+        list.waiting.find_edit(|waiting| {
             let fault = &waiting.hit.fault;
             let applies = waiting.remaining != Some(0)
                 && fault.broker == broker
@@ -137,30 +193,29 @@ impl Faults {
                     .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && matches(&fault.path, path);
             if !applies {
-                continue;
+                return None;
             }
             if waiting.skip > 0 {
                 waiting.skip -= 1;
-                continue;
+                return None;
             }
             if fault
                 .probability
                 .is_some_and(|probability| random::fraction() >= probability)
             {
-                continue;
+                return None;
             }
             waiting.hits += 1;
             waiting.remaining = waiting.remaining.map(|left| left - 1);
             if waiting.remaining == Some(0) {
                 self.live.fetch_sub(1, Ordering::Release);
             }
-            return Some(waiting.hit.clone());
-        }
-        None
+            Some(waiting.hit.clone())
+        })
     }
 
     pub(crate) fn list(&self) -> Vec<FaultRecord> {
-        self.lock().waiting.iter().map(Waiting::record).collect()
+        self.lock().waiting.values().map(Waiting::record).collect()
     }
 
     pub(crate) fn clear(&self) {

@@ -17,6 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::Cut;
 use super::payload::{Ended, Payload};
 use crate::account::Broker;
+use crate::data::Unwritten;
+use crate::error::ControlError;
 use crate::fault::{BodyKind, Hit, Reset, Stall};
 use crate::request_log::Arrival;
 use crate::source::Source;
@@ -83,13 +85,16 @@ async fn answer(
     };
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match read {
-            Ok(()) => on_blocking_threads(&state, request).await,
+            Ok(()) => {
+                let reply = on_blocking_threads(&state, request).await;
+                saved(&state, None, reply).await
+            }
             Err((status, problem)) => control::refuse(status, "bad_request", problem),
         };
         return Ok(whole(reply));
     }
     if let Some(reply) = page::answer(&state, &request) {
-        return Ok(whole(reply));
+        return Ok(whole(saved(&state, None, reply).await));
     }
     let smartapi = ["/rest/", "/gtt-service/", "/publisher-login"]
         .iter()
@@ -138,6 +143,7 @@ async fn broker_reply(
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
+        let reply = saved(state, Some(broker), reply).await;
         tokio::time::sleep(reply.hold).await;
         finish(state, seq, broker, &request, &reply);
         return Ok(whole(reply));
@@ -145,6 +151,8 @@ async fn broker_reply(
     let Hit {
         fault, reply: own, ..
     } = hit;
+    // What is left of the fault; a failure is told below, if anything is.
+    let _ = state.save().await;
     if let Some(delay) = fault.delay_ms {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
@@ -158,6 +166,11 @@ async fn broker_reply(
     let mut real = fault.reaches_endpoint().then(|| handle(state, broker, &request));
     if fault.duplicate {
         handle(state, broker, &request);
+    }
+    let mut own = own;
+    if let Err(problem) = state.save().await {
+        let reply = unwritten(state, Some(broker), &problem);
+        (real, own) = (Some(reply), None);
     }
     if let Some(real) = &real {
         tokio::time::sleep(real.hold).await;
@@ -185,6 +198,22 @@ async fn broker_reply(
         Payload::Whole(reply.body.clone())
     };
     Ok(response(reply, payload))
+}
+
+/// The reply, once everything that it may tell of is kept; else what went wrong.
+async fn saved(state: &Arc<State>, broker: Option<Broker>, reply: Reply) -> Reply {
+    match state.save().await {
+        Ok(()) => reply,
+        Err(problem) => unwritten(state, broker, &problem),
+    }
+}
+
+fn unwritten(state: &State, broker: Option<Broker>, problem: &Unwritten) -> Reply {
+    let error = ControlError::unwritten(problem);
+    match broker {
+        Some(broker) => refusal(state, broker, error.status(), error.message()),
+        None => control::refuse(error.status(), error.code(), error.message()),
+    }
 }
 
 /// Counts a request before anything else happens to it.
