@@ -405,7 +405,7 @@ mod tests {
         rows.take_changed(|at, row| all.push((at, *row)));
         assert_eq!(all, [(0, 'A'), (2, 'C'), (3, 'd')]);
         rows.take_changed(|_, _| unreachable!());
-        let mut single = Single::default();
+        let mut single = Single::<u64>::default();
         single.keep(Some(41_u64), &changes);
         assert_eq!(single.take_changed(), None);
         assert_eq!(single.next(), 42);
