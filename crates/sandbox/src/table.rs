@@ -244,6 +244,11 @@ impl<V> Rows<V> {
         }
     }
 
+    /// Fills in what is not kept, which is no change.
+    pub(crate) fn restore(&mut self, each: impl FnMut(&mut V)) {
+        self.rows.iter_mut().for_each(each);
+    }
+
     /// Puts in what a data file held, and remembers changes from here on.
     pub(crate) fn keep(&mut self, rows: Vec<V>, changes: &Changes) {
         self.rows = rows;
