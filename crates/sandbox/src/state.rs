@@ -10,6 +10,7 @@ use crate::error::ControlError;
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::options::Options;
+use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::source::SourceIp;
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) control_token: String,
+    pub(crate) visitors: Visitors,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
     source_ip: Mutex<SourceIp>,
@@ -52,6 +54,7 @@ impl State {
             faults: Faults::default(),
             requests: RequestLog::default(),
             control_token,
+            visitors: Visitors::new(),
             port,
             source_ip: Mutex::default(),
             samco: Mutex::default(),
