@@ -26,6 +26,7 @@
 mod account;
 mod angelone;
 mod control;
+mod digest;
 mod error;
 mod fault;
 mod inbox;

@@ -106,7 +106,7 @@ impl State {
 
     /// All accounts, in the order they were added, Samco's first.
     pub(crate) fn accounts(&self) -> Vec<Account> {
-        let mut all: Vec<Account> = self.samco().accounts().cloned().map(Account::Samco).collect();
+        let mut all: Vec<Account> = self.samco().accounts().map(Account::Samco).collect();
         all.extend(self.angelone().accounts().cloned().map(Account::AngelOne));
         all
     }
@@ -163,7 +163,7 @@ impl State {
 
     fn insert(&self, account: &Account) {
         match account {
-            Account::Samco(account) => self.samco().add(account.clone()),
+            Account::Samco(account) => self.samco().add(account, self.now()),
             Account::AngelOne(account) => self.angelone().add(account.clone()),
         }
     }

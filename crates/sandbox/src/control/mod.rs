@@ -13,6 +13,7 @@
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
+//! | `GET` / `POST /portal`, `POST /portal/confirm` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
@@ -20,6 +21,7 @@ mod accounts;
 mod clock;
 mod consent;
 mod guard;
+mod portal;
 
 use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -82,7 +84,8 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" | "/consent" => &[Method::POST],
+        "/clock/advance" | "/consent" | "/portal/confirm" => &[Method::POST],
+        "/portal" => &[Method::GET, Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
         "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
@@ -149,6 +152,9 @@ fn route(state: &State, request: &Request) -> Answer {
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
         (_, "/consent") => consent::answer(state, request),
+        ("GET", "/portal") => portal::look(state, request),
+        (_, "/portal") => portal::propose(state, request),
+        (_, "/portal/confirm") => portal::confirm(state, request),
         ("GET", "/inbox") => {
             let account = request.query("account").filter(|account| !account.is_empty());
             let messages = state.inbox().list(account.as_deref());

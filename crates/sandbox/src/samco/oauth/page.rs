@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use super::authorize::{Asked, app_name, check, issue_code};
+use super::authorize::{Asked, Shown, check, issue_code};
 use super::refusal::{REDIRECT, Refusal, SECRET, SECRET_FORMAT};
 use crate::pages::brokers::At;
 use crate::pages::{self, Kind, admit};
@@ -22,6 +22,8 @@ pub(crate) enum Decision<'a> {
     Look,
     /// Pastes this secret and approves.
     Approve(&'a str),
+    /// Pastes what the owner of this account has, and approves: only the own apps' secrets are known to a person.
+    ApproveAs(&'a str),
     /// Cancels.
     Cancel,
 }
@@ -32,6 +34,8 @@ pub(crate) enum Answer {
     /// Shows itself, to be decided upon.
     Form {
         account: String,
+        /// The name of the app.
+        app: String,
         problem: Option<Refusal>,
     },
     /// Sends the browser back to the app.
@@ -59,8 +63,15 @@ pub(crate) fn page(state: &State, request: &Request) -> Reply {
     };
     let asked = Asked::from_fields(|name| request.query(name));
     let answer = answer(state, request.source, &asked, decision);
-    let owner = state.samco().owner_of(&asked.api_key).map(str::to_owned);
-    let primary = owner.as_deref().map(|owner| state.samco().primary_ip(owner));
+    let (owner, primary) = {
+        let samco = state.samco();
+        let at = samco.by_api_key.get(&asked.api_key);
+        at.map(|at| {
+            let member = &samco.members[at.member];
+            (member.id.clone(), member.apps[at.app].addresses.primary.clone())
+        })
+        .unzip()
+    };
     let at = At {
         state,
         request,
@@ -69,9 +80,13 @@ pub(crate) fn page(state: &State, request: &Request) -> Reply {
     };
     let reply = match answer {
         Answer::Redirect { to } => at.go(&to),
-        Answer::Form { account, problem } => {
+        Answer::Form {
+            account,
+            app,
+            problem,
+        } => {
             let problem = problem.map(|problem| (problem.code, problem.text));
-            at.consent(&app_name(&account), &account, &asked.redirect_url, problem)
+            at.consent(&app, &account, &asked.redirect_url, problem)
         }
         Answer::Refuse(refusal) => {
             return at.refused(
@@ -101,37 +116,46 @@ pub(crate) fn decide(
 fn answer(state: &State, source: Source, asked: &Asked, decision: Decision<'_>) -> Answer {
     let checked = {
         let samco = state.samco();
-        check(&samco, asked).map(|index| samco.members[index].account.account.clone())
+        check(&samco, asked).map(|at| {
+            let member = &samco.members[at.member];
+            (member.id.clone(), member.apps[at.app].name.clone())
+        })
     };
-    let account = match checked {
-        Ok(account) => account,
+    let (account, app) = match checked {
+        Ok(found) => found,
         Err(refusal) => return send_back(state, asked, refusal),
     };
-    match decision {
-        Decision::Look => Answer::Form {
-            account,
-            problem: None,
-        },
+    let shown = match decision {
+        Decision::Look => {
+            return Answer::Form {
+                account,
+                app,
+                problem: None,
+            };
+        }
         Decision::Cancel => {
             let answer = [
                 ("error", "access_denied"),
                 ("errorMessage", "The user cancelled the authorization"),
             ];
-            Answer::Redirect {
+            return Answer::Redirect {
                 to: asked.callback(&answer),
-            }
+            };
         }
-        Decision::Approve(secret) => match issue_code(state, source, asked, secret) {
-            Ok(code) => Answer::Redirect {
-                to: asked.callback(&[("code", &code)]),
-            },
-            // A person who pasted the wrong thing tries again.
-            Err(refusal) if refusal == SECRET || refusal == SECRET_FORMAT => Answer::Form {
-                account,
-                problem: Some(refusal),
-            },
-            Err(refusal) => send_back(state, asked, refusal),
+        Decision::Approve(secret) => Shown::Secret(secret),
+        Decision::ApproveAs(person) => Shown::SecretOf(person),
+    };
+    match issue_code(state, source, asked, shown) {
+        Ok(code) => Answer::Redirect {
+            to: asked.callback(&[("code", &code)]),
         },
+        // A person who pasted the wrong thing tries again.
+        Err(refusal) if refusal == SECRET || refusal == SECRET_FORMAT => Answer::Form {
+            account,
+            app,
+            problem: Some(refusal),
+        },
+        Err(refusal) => send_back(state, asked, refusal),
     }
 }
 
@@ -147,7 +171,7 @@ fn send_back(state: &State, asked: &Asked, refusal: Refusal) -> Answer {
             && samco
                 .by_api_key
                 .get(&asked.api_key)
-                .is_some_and(|at| samco.members[*at].account.redirect_url == address)
+                .is_some_and(|at| samco.members[at.member].apps[at.app].redirect_url == address)
     };
     if trusted && !address.is_empty() {
         let text = format!("{}: {}", refusal.code, refusal.text);
