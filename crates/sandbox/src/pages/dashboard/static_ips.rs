@@ -27,7 +27,6 @@ struct One {
     form: Form,
     problem: String,
     app: String,
-    slot: &'static str,
     before: String,
 }
 
@@ -125,7 +124,6 @@ fn page_one(owner: &Owner<'_>, app: u64, slot: &str, sent: Option<Form>) -> Repl
         app: app.name.clone(),
         before: before.clone(),
         problem: form.problem_beside(&["ip"]).to_owned(),
-        slot,
         frame,
         form,
     };
