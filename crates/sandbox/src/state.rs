@@ -11,6 +11,7 @@ use crate::error::{ControlError, StartError};
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::options::Options;
+use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::source::SourceIp;
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) control_token: String,
+    pub(crate) visitors: Visitors,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
     /// The file that it is kept in, if it is.
@@ -58,6 +60,7 @@ impl State {
             faults: Faults::default(),
             requests: RequestLog::default(),
             control_token,
+            visitors: Visitors::new(),
             port,
             data,
             source_ip: Mutex::default(),

@@ -23,7 +23,7 @@ mod consent;
 mod guard;
 mod portal;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ use crate::account::Broker;
 use crate::error::ControlError;
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
@@ -49,6 +49,24 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok((status, body)) => Reply::json(status, &body),
         Err(error) => refuse(error.status(), error.code(), error.message()),
     }
+}
+
+/// Does what one call of the control API does, for the pages: one way to check, one way to act.
+pub(crate) fn perform(
+    state: &State,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, ControlError> {
+    let request = Request {
+        method,
+        path: format!("/_sandbox{path}"),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        source: Source(None),
+    };
+    route(state, &request).map(|(_, body)| body)
 }
 
 /// A refusal of the control API.
