@@ -1,5 +1,6 @@
 //! `preopen sandbox`: the embedded broker in the foreground.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -18,17 +19,22 @@ pub(crate) struct Arguments {
     /// Serve https with a certificate authority made for this run.
     #[arg(long)]
     tls: bool,
+    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let options = Options::default().port(arguments.port).tls(arguments.tls);
+    let mut options = Options::default().port(arguments.port).tls(arguments.tls);
+    options.data = arguments.data;
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
         StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
+        StartError::Data { .. } => Error::invalid_input("data", &format!("cannot be used: {error}")).into(),
         _ => Failure::Other(error.to_string()),
     })?;
     if output.is_json() {
