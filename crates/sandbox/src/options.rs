@@ -30,6 +30,8 @@ pub struct Options {
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
+    /// How long a client may take no byte of a reply before it is cut off.
+    pub reply_timeout: Duration,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             data: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
+            reply_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -86,6 +89,12 @@ impl Options {
     /// Limits the time for the body of a request.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.body_timeout = limit;
+        self
+    }
+
+    /// Limits the time in which a client takes nothing of a reply.
+    pub fn reply_timeout(mut self, limit: Duration) -> Self {
+        self.reply_timeout = limit;
         self
     }
 }
