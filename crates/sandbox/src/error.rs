@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use crate::script::ScriptError;
+
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,6 +18,9 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+    /// The script cannot be played here.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The certificates could not be made or written.
     #[error("cannot prepare TLS: {reason}")]
     Tls {

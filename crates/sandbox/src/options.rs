@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use preopen_core::Timestamp;
 
+use crate::script::Script;
+
 /// How to start a sandbox. The default is plain HTTP on a free port, with the clock at real time.
 ///
 /// ```
@@ -22,6 +24,8 @@ pub struct Options {
     pub start_at: Option<Timestamp>,
     /// How fast the virtual clock runs: 1 is real time, 0 stands still.
     pub clock_rate: f64,
+    /// What happens when, by itself.
+    pub script: Option<Script>,
     /// How long a client may take to send the head of a request, and how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
@@ -35,6 +39,7 @@ impl Default for Options {
             tls: false,
             start_at: None,
             clock_rate: 1.0,
+            script: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
         }
@@ -63,6 +68,15 @@ impl Options {
     /// Sets the speed of the virtual clock: 1 is real time, 0 stands still.
     pub fn clock_rate(mut self, rate: f64) -> Self {
         self.clock_rate = rate;
+        self
+    }
+
+    /// Plays a script, on a clock that starts and runs as the script wants. Call [`Options::start_at`] and
+    /// [`Options::clock_rate`] after this to have it otherwise.
+    pub fn script(mut self, script: Script) -> Self {
+        self.start_at = script.start().or(self.start_at);
+        self.clock_rate = script.speed().unwrap_or(self.clock_rate);
+        self.script = Some(script);
         self
     }
 

@@ -12,6 +12,7 @@ use crate::inbox::Inbox;
 use crate::options::Options;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
+use crate::script::Runner;
 use crate::source::SourceIp;
 use crate::switch::{Switch, Switches};
 
@@ -28,6 +29,7 @@ pub(crate) struct State {
     pub(crate) control_token: String,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
+    pub(crate) script: Option<Runner>,
     source_ip: Mutex<SourceIp>,
     samco: Mutex<Samco>,
     angelone: Mutex<AngelOne>,
@@ -45,9 +47,13 @@ impl State {
             Some(at) => VirtualClock::new(at, options.clock_rate),
             None => VirtualClock::new(preopen_core::SystemClock.now().wall, options.clock_rate),
         };
+        let clock = Arc::new(clock);
+        let origin = clock.now().wall;
+        let script = options.script.clone().map(|script| Runner::new(script, origin));
         let state = Self {
+            script,
             options,
-            clock: Arc::new(clock),
+            clock,
             switches: Switches::new(),
             faults: Faults::default(),
             requests: RequestLog::default(),
@@ -77,8 +83,35 @@ impl State {
 
     /// The time by the broker's clock.
     pub(crate) fn now(&self) -> Timestamp {
+        self.by_brokers_clock(self.here())
+    }
+
+    /// What the broker's clock shows at this time of this machine's.
+    pub(crate) fn by_brokers_clock(&self, here: Timestamp) -> Timestamp {
         let skew = self.switches.number(Switch::ServerClockSkew);
-        self.here().plus_millis(skew.saturating_mul(1000))
+        here.plus_millis(skew.saturating_mul(1000))
+    }
+
+    /// Lets everything happen that a script has planned until now; gives this now, by this machine's clock.
+    pub(crate) fn follow_script(&self) -> Timestamp {
+        let now = self.here();
+        if let Some(script) = &self.script {
+            script.catch_up(self, now);
+        }
+        now
+    }
+
+    /// Ends the sessions of an account, or of all, at a broker, or at both; gives how many were alive.
+    pub(crate) fn end_sessions(&self, broker: Option<Broker>, account: Option<&str>) -> usize {
+        let now = self.now();
+        let mut ended = 0;
+        if broker != Some(Broker::AngelOne) {
+            ended += self.samco().end_sessions_of(account, now);
+        }
+        if broker != Some(Broker::Samco) {
+            ended += self.angelone().end_sessions_of(account, now);
+        }
+        ended
     }
 
     pub(crate) fn samco(&self) -> MutexGuard<'_, Samco> {

@@ -14,6 +14,7 @@
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
+//! | `GET /script` | the steps of the script that were done, the next one, and when it is over |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
@@ -70,6 +71,7 @@ fn route(state: &State, request: &Request) -> Answer {
         "/switches" => &[Method::GET, Method::PATCH],
         "/accounts" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
+        "/script" => &[Method::GET],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {
             return Err(ControlError::not_found(format!(
@@ -130,6 +132,10 @@ fn route(state: &State, request: &Request) -> Answer {
         (_, "/source-ip") => ok(json!({"ip": state.source_ip().to_json()})),
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
+        (_, "/script") => ok(state
+            .script
+            .as_ref()
+            .map_or(json!({"script": null}), |script| script.report().to_json())),
         (_, "/consent") => consent::answer(state, request),
         ("GET", "/inbox") => {
             let account = request.query("account").filter(|account| !account.is_empty());

@@ -59,15 +59,14 @@ async fn answer(
         path
     }
     .to_owned();
-    let read_header = state.switches.is_on(Switch::SourceIpHeader);
-    let source = Source::of(&head.headers, read_header, state.source_ip(), peer);
     let mut request = Request {
         method: head.method,
         path,
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers,
         body: Bytes::new(),
-        source,
+        source: Source(None),
+        arrived: state.here(),
     };
     let limited = Limited::new(body, BODY_LIMIT).collect();
     let read = match tokio::time::timeout(state.options.body_timeout, limited).await {
@@ -81,6 +80,10 @@ async fn answer(
         Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body could not be read")),
         Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     };
+    // The request is here now: what a script has planned until now comes before it.
+    request.arrived = state.follow_script();
+    let read_header = state.switches.is_on(Switch::SourceIpHeader);
+    request.source = Source::of(&request.headers, read_header, state.source_ip(), peer);
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match read {
             Ok(()) => on_blocking_threads(&state, request).await,
@@ -134,7 +137,9 @@ async fn broker_reply(
     state: &Arc<State>,
     cut: &Cut,
 ) -> Result<Response<Payload>, Ended> {
-    let hit = state.faults.hit(broker, request.method.as_str(), &request.path);
+    let hit = state
+        .faults
+        .hit(broker, request.method.as_str(), &request.path, request.arrived);
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
@@ -190,7 +195,7 @@ async fn broker_reply(
 /// Counts a request before anything else happens to it.
 fn arrive(state: &State, broker: Broker, request: &Request, fault: Option<u64>) -> u64 {
     state.requests.arrive(Arrival {
-        at: state.now(),
+        at: state.by_brokers_clock(request.arrived),
         broker,
         method: request.method.as_str(),
         path: &request.path,
