@@ -36,6 +36,8 @@ pub struct ControlError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// The field that the message begins with; empty when it is about none.
+    field: String,
 }
 
 impl ControlError {
@@ -44,16 +46,23 @@ impl ControlError {
             status,
             code,
             message: message.into(),
+            field: String::new(),
         }
     }
 
     /// A field with a value that cannot be; `problem` completes the sentence that begins with its name.
     pub(crate) fn field(name: &str, problem: impl fmt::Display) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_field",
-            format!("{name} {problem}"),
-        )
+        let message = format!("{name} {problem}");
+        Self {
+            field: name.to_owned(),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_field", message)
+        }
+    }
+
+    /// The field that is wrong, and what is wrong with it; without a field, the whole message.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        let problem = self.message.strip_prefix(&self.field);
+        (&self.field, problem.unwrap_or(&self.message).trim_start())
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {

@@ -26,12 +26,12 @@
 mod account;
 mod angelone;
 mod control;
+mod digest;
 mod error;
 mod fault;
-mod html;
 mod inbox;
 mod options;
-mod page;
+mod pages;
 mod random;
 mod redirect;
 mod request_log;

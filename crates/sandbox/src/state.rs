@@ -10,6 +10,7 @@ use crate::error::ControlError;
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::options::Options;
+use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::source::SourceIp;
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) control_token: String,
+    pub(crate) visitors: Visitors,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
     source_ip: Mutex<SourceIp>,
@@ -52,6 +54,7 @@ impl State {
             faults: Faults::default(),
             requests: RequestLog::default(),
             control_token,
+            visitors: Visitors::new(),
             port,
             source_ip: Mutex::default(),
             samco: Mutex::default(),
@@ -103,7 +106,7 @@ impl State {
 
     /// All accounts, in the order they were added, Samco's first.
     pub(crate) fn accounts(&self) -> Vec<Account> {
-        let mut all: Vec<Account> = self.samco().accounts().cloned().map(Account::Samco).collect();
+        let mut all: Vec<Account> = self.samco().accounts().map(Account::Samco).collect();
         all.extend(self.angelone().accounts().cloned().map(Account::AngelOne));
         all
     }
@@ -160,7 +163,7 @@ impl State {
 
     fn insert(&self, account: &Account) {
         match account {
-            Account::Samco(account) => self.samco().add(account.clone()),
+            Account::Samco(account) => self.samco().add(account, self.now()),
             Account::AngelOne(account) => self.angelone().add(account.clone()),
         }
     }

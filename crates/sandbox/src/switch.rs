@@ -83,6 +83,9 @@ switches! {
     SamcoSecondLoginRevokesFirst "samco_second_login_revokes_first" Kind::OnOff, 1,
         "unknown for v3.2; the older wrappers say that a new login ends the one before, and a client that \
          survives this survives the other";
+    SamcoSecondLoginScope "samco_second_login_scope" Kind::OneOf(&["account", "app"]), 0,
+        "what the switch before ends: the older wrappers know accounts alone; a client that survives the loss of all \
+         sessions survives that of its own app's";
     SamcoIpScope "samco_ip_scope" Kind::OneOf(&["orders", "order_reads", "all"]), 0,
         "most pages refuse only orders from other addresses, one page says every request is refused; nothing lists \
          which calls count as orders: order_reads adds the order book and status";
@@ -102,6 +105,24 @@ switches! {
         "seconds: the deprecated access token is documented to end before 08:00, not how long before";
     SamcoLegacySessionLife "samco_legacy_session_life" Kind::OneOf(&["eight", "day"]), 0,
         "one page gives the session of the deprecated login 24 hours, another ends every session at 08:00";
+    SamcoFirstIpAnytime "samco_first_ip_anytime" Kind::OneOf(&["app", "account", "none"]), 0,
+        "documented: one change in 7 days per account, and an Edit button that is disabled meanwhile; nothing says that \
+         Add is: by default an app's first primary and first secondary address are taken on any day; account: only the \
+         first ones of all its apps; none: they wait as changes do";
+    SamcoFirstIpCounts "samco_first_ip_counts" Kind::OnOff, 1,
+        "whether the 7 days begin with a first address too; inferred from the time of the last update that the old \
+         endpoint gives for it";
+    SamcoActivationRestoresIps "samco_activation_restores_ips" Kind::OnOff, 0,
+        "deactivating an app releases its addresses (documented); that they have to be registered again is inferred";
+    SamcoOtpSeconds "samco_otp_seconds" Kind::Number(1, 86_400), 300,
+        "seconds: the documents say that the dashboard's one-time codes live a few minutes";
+    SamcoOtpTries "samco_otp_tries" Kind::Number(1, 1000), 3,
+        "wrong codes that a proposal takes before it is over; not documented";
+    SamcoOtpDailyLimit "samco_otp_daily_limit" Kind::Number(0, 1000), 0,
+        "codes of the dashboard per account and day in India; not documented, 0 (no limit) lets long tests run";
+    SamcoSignInTries "samco_sign_in_tries" Kind::Number(0, 1000), 5,
+        "wrong passwords in a row after which the dashboard refuses an account for 15 minutes; not documented, 0 is \
+         never";
     OauthErrorStatus "oauth_error_status" Kind::Number(200, 599), 401,
         "the status of refusals of /oauth/* is not documented; 401 is what /session/token gives with the same codes";
     OauthErrorText "oauth_error_text" Kind::OneOf(&["message", "statusMessage", "errorMessage"]), 0,
@@ -113,6 +134,9 @@ switches! {
          so that the sandbox is no open redirect";
     OauthLocalhostRedirect "oauth_localhost_redirect" Kind::OnOff, 0,
         "only http://127.0.0.1 is documented as an exception from https; nothing is said about http://localhost";
+    OauthReplayEnds "oauth_replay_ends" Kind::OneOf(&["account", "app"]), 0,
+        "documented: a code that comes twice revokes all tokens of that API key and user; a client that survives the loss \
+         of all the user's survives that of the key's";
     OauthExchangeHold "oauth_exchange_hold_ms" Kind::Number(0, 60_000), 0,
         "milliseconds of real time that the exchange of a code takes; another exchange of it meanwhile is EOAUTH030";
     OauthRefreshSurvivesEight "oauth_refresh_survives_eight" Kind::OnOff, 1,

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::Samco;
 use super::data::{is_symbol, price_of, rupees};
 use super::envelope::{failure, invalid, irregular, success};
-use super::session::{ordering, reading_orders};
-use crate::account::SamcoAccount;
+use super::session::{Caller, ordering, reading_orders};
 use crate::state::State;
 use crate::wire::{Reply, Request, text_field};
 
@@ -33,7 +32,7 @@ pub(super) struct Order {
 
 /// `POST /order/placeOrder`.
 pub(super) fn place(state: &State, request: &Request) -> Reply {
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(body @ Value::Object(_)) = request.json() else {
             return invalid(state, &["the body must be a JSON object".to_owned()]);
         };
@@ -58,15 +57,14 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
         };
         let payload = json!({
             "orderNumber": order.number, "exchangeOrderStatus": "PENDING", "rejectionReason": "--",
-            "orderDetails": details(&order, &account.account),
+            "orderDetails": details(&order, &caller.account),
         });
         let text = format!("Requested {} Order placed successfully", order.product);
-        if let Some(orders) = orders_of(samco, account) {
-            if orders.len() >= KEPT {
-                orders.remove(0);
-            }
-            orders.push(order);
+        let orders = orders_of(samco, caller);
+        if orders.len() >= KEPT {
+            orders.remove(0);
         }
+        orders.push(order);
         success(state, &text, payload)
     })
 }
@@ -116,13 +114,13 @@ fn read_order(body: &Value) -> Result<Order, Vec<String>> {
 /// `PUT /order/modifyOrder/{orderNumber}`.
 pub(super) fn modify(state: &State, request: &Request) -> Reply {
     let number = request.path.rsplit('/').next().unwrap_or_default();
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(body @ Value::Object(_)) = request.json() else {
             return invalid(state, &["the body must be a JSON object".to_owned()]);
         };
         // The documents spell this one field with a lower-case n.
         let payload = json!({"ordernumber": number});
-        let Some(order) = open_order(samco, account, number) else {
+        let Some(order) = open_order(samco, caller, number) else {
             return failure(state, "Invalid Order number.", payload);
         };
         if let Some(quantity) = text_field(&body, "quantity") {
@@ -147,11 +145,11 @@ pub(super) fn modify(state: &State, request: &Request) -> Reply {
 
 /// `DELETE /order/cancelOrder?orderNumber=`.
 pub(super) fn cancel(state: &State, request: &Request) -> Reply {
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(number) = request.query("orderNumber").filter(|number| !number.is_empty()) else {
             return invalid(state, &["orderNumber is required".to_owned()]);
         };
-        let Some(order) = open_order(samco, account, &number) else {
+        let Some(order) = open_order(samco, caller, &number) else {
             return failure(state, "Invalid Order number.", json!({"orderNumber": number}));
         };
         order.cancelled = true;
@@ -165,10 +163,12 @@ pub(super) fn cancel(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/getOrderStatus?orderNumber=`. The documented reply has no `status`.
 pub(super) fn status(state: &State, request: &Request) -> Reply {
-    reading_orders(state, request, |samco, account| {
+    reading_orders(state, request, |samco, caller| {
         let number = request.query("orderNumber").unwrap_or_default();
-        let found =
-            orders_of(samco, account).and_then(|orders| orders.iter().find(|o| o.number == number).cloned());
+        let found = orders_of(samco, caller)
+            .iter()
+            .find(|o| o.number == number)
+            .cloned();
         let Some(order) = found else {
             return failure(state, "Invalid Order number.", json!({"orderNumber": number}));
         };
@@ -177,7 +177,7 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
             json!({
                 "orderNumber": order.number, "orderStatus": if order.cancelled { "CANCELLED" } else { "PENDING" },
                 "statusMessage": format!("Requested {} Order placed successfully", order.product),
-                "orderDetails": details(&order, &account.account),
+                "orderDetails": details(&order, &caller.account),
             }),
         )
     })
@@ -185,11 +185,10 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/orderBook`.
 pub(super) fn book(state: &State, request: &Request) -> Reply {
-    reading_orders(state, request, |samco, account| {
-        let id = &account.account;
-        let rows: Vec<_> = orders_of(samco, account)
-            .into_iter()
-            .flatten()
+    reading_orders(state, request, |samco, caller| {
+        let id = &caller.account;
+        let rows: Vec<_> = orders_of(samco, caller)
+            .iter()
             .map(|order| row(order, id))
             .collect();
         if rows.is_empty() {
@@ -199,16 +198,12 @@ pub(super) fn book(state: &State, request: &Request) -> Reply {
     })
 }
 
-fn orders_of<'a>(samco: &'a mut Samco, account: &SamcoAccount) -> Option<&'a mut Vec<Order>> {
-    samco
-        .members
-        .iter_mut()
-        .find(|member| member.account.account == account.account)
-        .map(|member| &mut member.orders)
+fn orders_of<'a>(samco: &'a mut Samco, caller: &Caller) -> &'a mut Vec<Order> {
+    &mut samco.members[caller.member].orders
 }
 
-fn open_order<'a>(samco: &'a mut Samco, account: &SamcoAccount, number: &str) -> Option<&'a mut Order> {
-    orders_of(samco, account)?
+fn open_order<'a>(samco: &'a mut Samco, caller: &Caller, number: &str) -> Option<&'a mut Order> {
+    orders_of(samco, caller)
         .iter_mut()
         .find(|order| order.number == number && !order.cancelled)
 }

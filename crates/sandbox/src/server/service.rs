@@ -1,5 +1,5 @@
 //! The way of one request: read it, log it, let a fault bend it, hand it to the broker, the control API or
-//! the status page, and send the reply.
+//! the pages, and send the reply.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use crate::source::Source;
 use crate::state::State;
 use crate::switch::Switch;
 use crate::wire::{Reply, Request};
-use crate::{angelone, control, page, samco};
+use crate::{angelone, control, pages, samco};
 
 /// The largest request body that is read.
 const BODY_LIMIT: usize = 1 << 20;
@@ -83,12 +83,16 @@ async fn answer(
     };
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match read {
-            Ok(()) => on_blocking_threads(&state, request).await,
+            Ok(()) => on_blocking_threads(&state, request, control::answer).await,
             Err((status, problem)) => control::refuse(status, "bad_request", problem),
         };
         return Ok(whole(reply));
     }
-    if let Some(reply) = page::answer(&state, &request) {
+    if pages::has(&request.path) {
+        let reply = match read {
+            Ok(()) => on_blocking_threads(&state, request, pages::answer).await,
+            Err((status, problem)) => pages::refuse(status, problem),
+        };
         return Ok(whole(reply));
     }
     let smartapi = ["/rest/", "/gtt-service/", "/publisher-login"]
@@ -114,10 +118,14 @@ async fn answer(
     Ok(response)
 }
 
-/// Control requests may make large bodies for faults, which must not hold up the connections.
-async fn on_blocking_threads(state: &Arc<State>, request: Request) -> Reply {
+/// Control requests and pages may make large bodies for faults, which must not hold up the connections.
+async fn on_blocking_threads(
+    state: &Arc<State>,
+    request: Request,
+    answer: fn(&State, &Request) -> Reply,
+) -> Reply {
     let state = state.clone();
-    tokio::task::spawn_blocking(move || control::answer(&state, &request))
+    tokio::task::spawn_blocking(move || answer(&state, &request))
         .await
         .unwrap_or_else(|_| {
             control::refuse(

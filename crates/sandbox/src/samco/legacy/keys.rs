@@ -53,7 +53,7 @@ pub(crate) fn generate_secret_key(state: &State, request: &Request) -> Reply {
     };
     member.legacy.otp = None;
     let key = random::text::<12>();
-    member.account.secret_api_key.clone_from(&key);
+    member.secret_api_key.clone_from(&key);
     state
         .inbox()
         .send(now, &uid, &[Channel::Email], MessageKind::SecretApiKey, &key);
@@ -74,7 +74,7 @@ pub(crate) fn access_token(state: &State, request: &Request) -> Reply {
     let mut samco = state.samco();
     let index = samco.by_account.get(&uid).copied();
     let member = index.map(|at| &mut samco.members[at]);
-    let Some(member) = member.filter(|member| !key.is_empty() && member.account.secret_api_key == key) else {
+    let Some(member) = member.filter(|member| !key.is_empty() && member.secret_api_key == key) else {
         let fields = json!({"status": "Failure", "statusMessage": "Secret key does not match"});
         return timed(state, StatusCode::BAD_REQUEST, fields);
     };

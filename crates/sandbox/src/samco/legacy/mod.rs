@@ -26,8 +26,6 @@ pub(super) struct Legacy {
     otp: Option<(String, Timestamp)>,
     /// The access token that was made last, and when it ends.
     access_token: Option<(String, Timestamp)>,
-    /// When the registered addresses were last changed in a way that counts.
-    last_change: Option<Timestamp>,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -53,19 +51,19 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     let member = index.map(|at| &samco.members[at]);
     let (Some(index), Some(member)) = (
         index,
-        member.filter(|member| member.account.password == field(&body, "password")),
+        member.filter(|member| member.password == field(&body, "password")),
     ) else {
         return failed(state, StatusCode::BAD_REQUEST, "Invalid Password");
     };
-    let account = member.account.clone();
+    let id = member.id.clone();
     let token = field(&body, "accessToken");
     let known = member.legacy.access_token.as_ref();
     if known.is_none_or(|(known, ends)| *known != token || now >= *ends) {
         // Not documented: no row shows a wrong or old access token.
-        return failed(state, StatusCode::BAD_REQUEST, "Invalid access token").for_account(&account.account);
+        return failed(state, StatusCode::BAD_REQUEST, "Invalid access token").for_account(&id);
     }
     if let Some((status, text)) = session::standing_problem(member) {
-        return bare_failure(status, text, None).for_account(&account.account);
+        return bare_failure(status, text, None).for_account(&id);
     }
     let token = random::hex::<16>();
     let expires_at = if state.switches.word(Switch::SamcoLegacySessionLife) == "day" {
@@ -73,14 +71,15 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     } else {
         session::BOUNDARY.next_after(now)
     };
-    session::open(state, &mut samco, index, token.clone(), expires_at, None);
+    let opener = session::Opener::person(index);
+    session::open(state, &mut samco, opener, token.clone(), expires_at);
     drop(samco);
     let payload = json!({
-        "sessionToken": token, "accountID": account.account, "accountName": session::account_name(&account),
+        "sessionToken": token, "accountID": id, "accountName": session::account_name(&id),
         "exchangeList": ["BFO", "BSE", "CDS", "MCX", "NSE", "NFO"], "orderTypeList": ["MKT", "L", "SL", "SL-M"],
         "productList": ["MIS", "CNC", "NRML", "CO", "BO"],
     });
-    success(state, "Login session token generated successfully", payload).for_account(&account.account)
+    success(state, "Login session token generated successfully", payload).for_account(&id)
 }
 
 /// A failure with time, id and text.

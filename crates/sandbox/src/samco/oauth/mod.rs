@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use preopen_core::Timestamp;
 
-use super::{Member, Samco};
+use super::{AppAt, Era, Member, Samco};
 pub(super) use authorize::{authenticate, authorize};
 pub(super) use page::page;
 pub(crate) use page::{Answer, Decision, PAGE, decide};
@@ -34,8 +34,8 @@ pub(crate) struct Oauth {
 
 #[derive(Debug)]
 struct Code {
-    member: usize,
-    grants_era: u64,
+    at: AppAt,
+    era: Era,
     issued_at: Timestamp,
     claim: Claim,
 }
@@ -49,8 +49,8 @@ enum Claim {
 
 #[derive(Clone, Copy, Debug)]
 struct Refresh {
-    member: usize,
-    grants_era: u64,
+    at: AppAt,
+    era: Era,
     grant: u64,
     /// When the token itself was made.
     issued_at: Timestamp,
@@ -77,7 +77,7 @@ impl Oauth {
             self.refresh.retain(|_, token| {
                 token.replaced_at.is_none()
                     && now.since(token.counts_from) < REFRESH_LIFE
-                    && token.grants_era == members[token.member].grants_era
+                    && token.era == members[token.at.member].grants_era(token.at.app)
             });
             if self.refresh.len() > REMEMBERED / 2 {
                 self.refresh.clear();
