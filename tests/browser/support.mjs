@@ -102,7 +102,7 @@ export class Sandbox {
 
   /** A `preopen` command with this environment and nothing else; it talks to this sandbox. */
   command(args, environment = {}) {
-    const child = spawn(program(), [...args, ...(args[0] === "totp" ? [] : ["--base-url", this.url])], {
+    const child = spawn(program(), [...args, "--base-url", this.url], {
       env: {
         PATH: process.env.PATH,
         PREOPEN_STORE: `file:${this.folder}/store`,
