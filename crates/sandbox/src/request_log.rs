@@ -191,11 +191,6 @@ impl RequestLog {
         RequestReport { count, requests }
     }
 
-    /// The last `limit` requests, newest first.
-    pub(crate) fn latest(&self, limit: usize) -> Vec<RequestRecord> {
-        self.lock().recent.iter().rev().take(limit).cloned().collect()
-    }
-
     /// Forgets all requests and counts; numbers go on.
     pub(crate) fn clear(&self) {
         let mut log = self.lock();

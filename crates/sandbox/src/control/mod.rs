@@ -13,7 +13,7 @@
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
-//! | `GET` / `POST /portal`, `POST /portal/confirm` | what an account's owner does at Samco's dashboard |
+//! | `GET` / `POST /portal`, `POST /portal/confirm`, `POST /portal/sign-in` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
@@ -84,12 +84,11 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" | "/consent" | "/portal/confirm" => &[Method::POST],
-        "/portal" => &[Method::GET, Method::POST],
+        "/clock/advance" | "/consent" | "/portal/confirm" | "/portal/sign-in" => &[Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
         "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
-        "/accounts" => &[Method::GET, Method::POST],
+        "/accounts" | "/portal" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {
@@ -155,6 +154,7 @@ fn route(state: &State, request: &Request) -> Answer {
         ("GET", "/portal") => portal::look(state, request),
         (_, "/portal") => portal::propose(state, request),
         (_, "/portal/confirm") => portal::confirm(state, request),
+        (_, "/portal/sign-in") => portal::sign_in(state, request),
         ("GET", "/inbox") => {
             let account = request.query("account").filter(|account| !account.is_empty());
             let messages = state.inbox().list(account.as_deref());

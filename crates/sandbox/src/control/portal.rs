@@ -81,6 +81,13 @@ struct Confirmation {
     otp: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    account: String,
+    password: String,
+}
+
 /// The dashboard refuses: HTTP 422 with its sentence, and the field that it stands beside.
 fn refused(problem: Problem) -> ControlError {
     let text = if problem.field.is_empty() {
@@ -182,4 +189,11 @@ pub(super) fn confirm(state: &State, request: &Request) -> Answer {
         Outcome::Secret { app, secret } => ok(json!({"app": app, "secret": secret})),
         Outcome::Done(text) => ok(json!({"done": text})),
     }
+}
+
+/// `POST /portal/sign-in`: whether the dashboard takes a password; what follows needs no sign-in here.
+pub(super) fn sign_in(state: &State, request: &Request) -> Answer {
+    let given: SignIn = read(request)?;
+    let account = portal::sign_in(state, &given.account, &given.password).map_err(refused)?;
+    ok(json!({"account": account}))
 }

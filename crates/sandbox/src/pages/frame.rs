@@ -238,9 +238,9 @@ pub(crate) fn secured(reply: Reply, forms: &str) -> Reply {
     }
 }
 
-/// `20 Nov 2026, 10:00:00 IST`. A part of a second counts as a whole one, so that what is promised for this time is
+/// When something becomes possible. A part of a second counts as a whole one, so that what is promised for this time is
 /// true when a clock shows it.
-pub(crate) fn ist(at: Timestamp) -> String {
+pub(crate) fn opens(at: Timestamp) -> String {
     let up = (1000 - at.as_millis().rem_euclid(1000)) % 1000;
-    format!("{} IST", at.plus_millis(up).format_ist("%-d %b %Y, %H:%M:%S"))
+    at.plus_millis(up).to_ist()
 }

@@ -59,8 +59,13 @@ impl Visitor {
         }
     }
 
-    /// The same browser with another cookie.
-    pub(super) fn renamed(state: &State, cookie: String) -> Self {
+    /// The same browser with a new cookie, signed out.
+    pub(super) fn renamed(state: &State) -> Self {
+        Self::of_cookie(state, Visitors::cookie())
+    }
+
+    /// The same browser with this new cookie.
+    pub(super) fn of_cookie(state: &State, cookie: String) -> Self {
         Self {
             is_new: true,
             account: None,

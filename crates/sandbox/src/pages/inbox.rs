@@ -5,7 +5,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::form::Form;
-use super::frame::{Frame, OWN_FORMS, go, ist, show};
+use super::frame::{Frame, OWN_FORMS, go, show};
 use super::guard::Visitor;
 use crate::control::perform;
 use crate::inbox::Message;
@@ -71,7 +71,7 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
 
 fn shown(message: &Message) -> Shown {
     Shown {
-        at: ist(message.at),
+        at: message.at.to_ist(),
         account: message.account.clone(),
         channel: match message.channel.as_str() {
             "email" => "Email",

@@ -5,6 +5,7 @@
 mod assets;
 pub(crate) mod brokers;
 mod clock;
+mod dashboard;
 mod faults;
 mod form;
 mod frame;
@@ -52,6 +53,9 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Err(refusal) => return *refusal,
     };
     type Page = fn(&State, &Request, &Visitor) -> Reply;
+    if request.path == "/app" || request.path.starts_with("/app/") {
+        return dashboard::answer(state, request, &visitor);
+    }
     let (look, send): (Page, Option<Page>) = match request.path.as_str() {
         "/" => (overview::look, Some(overview::send)),
         "/inbox" => (inbox::look, Some(inbox::send)),

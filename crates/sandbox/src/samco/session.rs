@@ -62,13 +62,16 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     let opener = Opener::app(at);
     open(state, &mut samco, opener, token.clone(), expires_at);
     drop(samco);
+    let seen = request.source.seen(&addresses.primary);
     let payload = json!({
         "sessionToken": token, "tokenId": token_id, "accountID": id, "accountName": account_name(&id),
         "exchangeList": ["NSE", "BSE", "NFO", "MCX"], "orderTypeList": ["L", "MKT", "SL", "SL-M"],
-        "productList": ["MIS", "CNC", "NRML"], "srcIp": request.source.seen(&addresses.primary),
+        "productList": ["MIS", "CNC", "NRML"], "srcIp": seen,
         "primaryIp": addresses.primary, "secondaryIp": addresses.secondary,
     });
-    success(state, "Session token generated successfully", payload).for_account(&id)
+    success(state, "Session token generated successfully", payload)
+        .for_account(&id)
+        .seen_from(seen)
 }
 
 /// Why an account gets no session although its credentials are right.
@@ -222,7 +225,9 @@ pub(super) fn whoami(state: &State, request: &Request) -> Reply {
         "srcIp": seen, "primaryIp": shown(&addresses.primary), "secondaryIp": shown(&addresses.secondary),
         "matches": matches, "matchedAs": matched_as,
     });
-    success(state, &message, payload).for_account(&account)
+    success(state, &message, payload)
+        .for_account(&account)
+        .seen_from(seen)
 }
 
 /// `DELETE /logout`.
@@ -306,7 +311,7 @@ fn gated(
     } else {
         act(&mut state.samco(), &caller)
     };
-    reply.for_account(&caller.account)
+    reply.for_account(&caller.account).seen_from(seen)
 }
 
 /// Whose session a request carries, and the registered addresses that count for it.

@@ -217,7 +217,10 @@ fn handle(state: &State, broker: Broker, request: &Request) -> Reply {
 
 fn finish(state: &State, seq: u64, broker: Broker, request: &Request, reply: &Reply) {
     let seen = match (&reply.account, request.source.0) {
-        (Some(account), None) => Some(request.source.seen(&state.primary_ip(broker, account))),
+        (Some(account), None) => {
+            let own = || request.source.seen(&state.primary_ip(broker, account));
+            Some(reply.seen.clone().unwrap_or_else(own))
+        }
         _ => None,
     };
     state

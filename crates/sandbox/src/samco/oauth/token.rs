@@ -36,6 +36,7 @@ pub(crate) fn token(state: &State, request: &Request) -> Reply {
         Ok((data, hold)) => {
             let mut reply = Reply::json(StatusCode::OK, &json!({"status": "Success", "data": data}));
             reply.hold = hold;
+            reply.seen = data["srcIp"].as_str().map(str::to_owned);
             reply
         }
         Err(refusal) => refusal.reply(state),

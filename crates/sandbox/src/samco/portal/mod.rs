@@ -14,6 +14,7 @@ use super::{AppAt, Member, Samco};
 use crate::state::State;
 pub(super) use addresses::{Refusal, apply, check, registrable};
 pub(super) use codes::Desk;
+pub(crate) use sign_in::sign_in;
 
 /// Why something is not done: a sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,8 +257,7 @@ fn checked(
         }
         Action::SetAddress { app, slot, ip } => {
             let index = active_at(member, app)?;
-            let ip = registrable(&ip)
-                .map_err(|problem| Problem::new("ip", format!("This {problem}.")))?;
+            let ip = registrable(&ip).map_err(|problem| Problem::new("ip", format!("This {problem}.")))?;
             let pair = wanted(&member.apps[index], slot, ip.clone());
             if pair == member.apps[index].addresses {
                 let text = format!("{ip} is the {} address of this app already.", slot.as_str());
