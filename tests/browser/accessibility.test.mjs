@@ -30,10 +30,10 @@ for (const [name, options] of [
   test(`no serious issue on any page, and nothing wider than the screen: ${name}`, async (t) => {
     const { sandbox, context, page } = await open(t, options);
     await context.addInitScript(AXE);
-    const staged = await stage(sandbox, page);
+    await stage(sandbox);
     const found = [];
     for (const { name, visit } of PAGES) {
-      await visit(page, staged);
+      await visit(page, sandbox);
       for (const issue of await issues(page)) found.push(`${name}: ${issue}`);
       const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
       if (content > screen) found.push(`${name}: ${content} px wide on a screen of ${screen}`);

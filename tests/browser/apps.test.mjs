@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { CALLBACK, confirm, createApp, done, manage, newestCode, newestMessage, proposeApp, rowOf, shownSecret, signIn } from "./portal.mjs";
-import { open, useBrowser } from "./support.mjs";
+import { open, until, useBrowser } from "./support.mjs";
 
 useBrowser();
 
@@ -59,7 +59,8 @@ test("an app is created with the code from the Inbox, and its secret is copied o
   for (const again of [() => page.reload(), () => page.goto(shown), () => page.goBack(), () => page.goto("/app/api-keys"), () => page.goBack(), () => page.goForward()]) {
     // Chromium does not send a form again for going back to it: it shows a page of its own.
     await again().catch((error) => assert.match(error.message, /ERR_CACHE_MISS/));
-    assert.ok(!(await page.content()).includes(secret), `${page.url()} shows the secret again`);
+    const content = await until(() => page.content().catch(() => undefined), () => "the content of a page");
+    assert.ok(!content.includes(secret), `${page.url()} shows the secret again`);
   }
   await page.goto("/app/api-keys");
   await rowOf(page, "Opening range").getByText("Active", { exact: true }).waitFor();

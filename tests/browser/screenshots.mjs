@@ -22,9 +22,9 @@ for (const { suffix, pages, viewport, colorScheme } of looks) {
   const sandbox = await Sandbox.start({ port: PORT });
   const context = await browser.newContext({ baseURL: sandbox.url, viewport, colorScheme, locale: "en-IN" });
   const page = await context.newPage();
-  const staged = await stage(sandbox, page);
+  await stage(sandbox);
   for (const { name, visit } of pages) {
-    await visit(page, staged);
+    await visit(page, sandbox);
     await page.mouse.move(0, 0);
     await steady(page, sandbox);
     await page.screenshot({ path: new URL(`${name}${suffix}.png`, folder).pathname, animations: "disabled", caret: "hide" });
