@@ -412,3 +412,6 @@ fn sentence(member: &Member, action: &Action) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
