@@ -262,7 +262,8 @@ class Sandbox:
         self._control("DELETE", "/requests")
 
     def change_account(self, account: str, **changes: Any) -> dict[str, Any]:
-        """Changes a fake account, by its id or client code, and returns all of it as it is then.
+        """Changes a fake account, by its id or client code, and returns all of it as it is then. What
+        belongs to an app is that of the account's first one; ``apps`` lists all apps of a Samco account.
 
         `changes`: ``redirect_url``, ``primary_ip``, ``secondary_ip``, ``api_key``, ``blocked``,
         ``app_active``; at Samco ``password``, ``api_secret``, ``secret_api_key``, ``subscribed``,

@@ -48,7 +48,7 @@ export interface AngelOneAccount {
 
 /** What to change of an account; what is left out stays. */
 export interface AccountChanges {
-  /** Where its app wants browsers to come back to. */
+  /** Where its (first) app wants browsers to come back to; what belongs to an app is that one's. */
   readonly redirectUrl?: string;
   readonly primaryIp?: string;
   /** Empty for none. */
