@@ -16,6 +16,8 @@ use crate::switch::SwitchValue;
 const ACCOUNT: &str = "SBX001";
 const OTHER: &str = "SBX002";
 const WEEK: Duration = Duration::from_hours(7 * 24);
+const WEEK_LESS_A_MILLISECOND: Duration = Duration::from_millis(7 * 86_400_000 - 1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A sandbox whose clock stands still at 10:00 IST. `ACCOUNT` has 203.0.113.10 and .11, `OTHER` has .20.
 fn sandbox() -> State {
@@ -36,8 +38,8 @@ fn without_addresses() -> State {
 
 fn code(state: &State, account: &str) -> String {
     let sent = state.inbox().list(Some(account));
-    let codes = sent.iter().filter(|message| message.kind == MessageKind::Otp);
-    codes.last().unwrap().value.clone()
+    let mut codes = sent.iter().filter(|message| message.kind == MessageKind::Otp);
+    codes.next_back().unwrap().value.clone()
 }
 
 fn act(state: &State, account: &str, action: Action) -> Result<Outcome, Problem> {
@@ -213,7 +215,7 @@ fn an_address_is_public_ipv4_and_the_primary_one_comes_first() {
 #[test]
 fn the_second_change_waits_seven_days_to_the_millisecond() {
     let state = sandbox();
-    state.clock.advance(Duration::from_millis(1));
+    state.clock.advance(MILLISECOND);
     let began = state.now();
     act(&state, ACCOUNT, set(1, Slot::Primary, "203.0.113.30")).unwrap();
     let portal = look(&state, ACCOUNT).unwrap();
@@ -231,9 +233,9 @@ fn the_second_change_waits_seven_days_to_the_millisecond() {
         slot: Slot::Secondary,
     };
     assert!(refusal(&state, delete.clone()).1.starts_with("The next change"));
-    state.clock.advance(WEEK - Duration::from_millis(1));
+    state.clock.advance(WEEK_LESS_A_MILLISECOND);
     assert!(propose(&state, ACCOUNT, delete.clone()).is_err());
-    state.clock.advance(Duration::from_millis(1));
+    state.clock.advance(MILLISECOND);
     assert_eq!(look(&state, ACCOUNT).unwrap().next_change, None);
     // Deleting counts.
     act(&state, ACCOUNT, delete).unwrap();
@@ -382,7 +384,7 @@ fn a_code_is_for_one_proposal_for_one_use_and_for_some_minutes() {
     state.clock.advance(Duration::from_millis(300_000 - 1));
     let four = propose(&state, ACCOUNT, create("Fourth")).unwrap();
     let fourth = code(&state, ACCOUNT);
-    state.clock.advance(Duration::from_millis(1));
+    state.clock.advance(MILLISECOND);
     let late = problem(three, &third).text;
     assert!(late.contains("ended at 2026-11-20 10:05:00 IST"), "{late}");
     confirm(&state, ACCOUNT, four, &fourth).unwrap();
@@ -404,11 +406,9 @@ fn codes_of_a_day_are_counted_by_the_day_in_india() {
         "{text}"
     );
     assert!(propose(&state, OTHER, create("Momentum")).is_ok());
-    state
-        .clock
-        .advance(Duration::from_hours(14) - Duration::from_millis(1));
+    state.clock.advance(Duration::from_millis(14 * 3_600_000 - 1));
     assert!(propose(&state, ACCOUNT, create("Momentum")).is_err());
-    state.clock.advance(Duration::from_millis(1));
+    state.clock.advance(MILLISECOND);
     assert!(propose(&state, ACCOUNT, create("Momentum")).is_ok());
     assert_eq!(state.inbox().list(Some(ACCOUNT)).len(), 6);
 }
