@@ -15,6 +15,7 @@
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
 //! | `GET` / `POST /portal`, `POST /portal/confirm`, `POST /portal/sign-in` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
+//! | `GET /script` | the steps of the script that were done, the next one, and when it is over |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
@@ -23,7 +24,7 @@ mod consent;
 mod guard;
 mod portal;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ use crate::account::Broker;
 use crate::error::ControlError;
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
@@ -49,6 +50,25 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok((status, body)) => Reply::json(status, &body),
         Err(error) => refuse(error.status(), error.code(), error.message()),
     }
+}
+
+/// Does what one call of the control API does, for the pages: one way to check, one way to act.
+pub(crate) fn perform(
+    state: &State,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, ControlError> {
+    let request = Request {
+        method,
+        path: format!("/_sandbox{path}"),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        source: Source(None),
+        arrived: state.here(),
+    };
+    route(state, &request).map(|(_, body)| body)
 }
 
 /// A refusal of the control API.
@@ -72,6 +92,7 @@ fn route(state: &State, request: &Request) -> Answer {
         "/switches" => &[Method::GET, Method::PATCH],
         "/accounts" | "/portal" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
+        "/script" => &[Method::GET],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {
             return Err(ControlError::not_found(format!(
@@ -132,6 +153,10 @@ fn route(state: &State, request: &Request) -> Answer {
         (_, "/source-ip") => ok(json!({"ip": state.source_ip().to_json()})),
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
+        (_, "/script") => ok(state
+            .script
+            .as_ref()
+            .map_or(json!({"script": null}), |script| script.report().to_json())),
         (_, "/consent") => consent::answer(state, request),
         ("GET", "/portal") => portal::look(state, request),
         (_, "/portal") => portal::propose(state, request),
