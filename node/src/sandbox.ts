@@ -98,6 +98,7 @@ export class Sandbox {
     const child = await Child.start([
       ...(options.port === undefined ? [] : ["--port", String(options.port)]),
       ...(options.tls === true ? ["--tls"] : []),
+      ...(options.data === undefined ? [] : [`--data=${options.data}`]),
     ]);
     try {
       const facts = JSON.parse(child.ready) as Facts;

@@ -25,6 +25,7 @@ from .errors import InvalidInputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     import subprocess
     from datetime import datetime
     from types import TracebackType
@@ -95,6 +96,7 @@ class Sandbox:
 
     - `port`: a port on 127.0.0.1; 0 takes a free one.
     - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
+    - `data`: keep the state in this file, which is made when it is missing; without it a stop forgets everything.
 
     The child ends with this process, whatever happens to it. Raises `InvalidInputError` (field ``sandbox``)
     when the ``preopen`` command is missing or does not start, and from every other call when it is not
@@ -117,10 +119,16 @@ class Sandbox:
     #: The broker's clock.
     clock: Clock
 
-    def __init__(self, port: int = 0, tls: bool = False) -> None:
+    def __init__(
+        self, port: int = 0, tls: bool = False, data: Optional[Union[str, os.PathLike[str]]] = None
+    ) -> None:
         self._arguments = ["sandbox", "--json", "--exit-with-stdin", "--port", str(port)]
         if tls:
             self._arguments.append("--tls")
+        if data is not None:
+            import os
+
+            self._arguments.append("--data=" + os.fspath(data))
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._errors: Optional[IO[bytes]] = None
         self._tls: Any = None

@@ -8,6 +8,8 @@ export interface SandboxOptions {
   readonly port?: number | undefined;
   /** Serve https with a certificate authority made for this run, which the sandbox's sessions trust. */
   readonly tls?: boolean | undefined;
+  /** Keep the state in this file, which is made when it is missing; without it a stop forgets everything. */
+  readonly data?: string | undefined;
 }
 
 /** A Samco account of the sandbox. All of it is made up. */
