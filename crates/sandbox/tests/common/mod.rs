@@ -270,9 +270,25 @@ impl<'a> Browser<'a> {
 
     pub(crate) async fn sign_in(&self, index: usize) {
         let account = self.h.samco(index);
-        let fields = [("user_id", account.account.as_str()), ("password", &account.password)];
+        let fields = [
+            ("user_id", account.account.as_str()),
+            ("password", &account.password),
+        ];
         let reply = self.send("/app/login", &fields).await;
-        assert_eq!((reply.status().as_u16(), location(&reply)), (303, "/app/api-keys"));
+        assert_eq!(
+            (reply.status().as_u16(), location(&reply)),
+            (303, "/app/api-keys")
+        );
+    }
+
+    pub(crate) async fn sign_out(&self) {
+        let token = self.token("/").await;
+        let form = format!("token={token}&do=sign-out");
+        let reply = self.ask(self.post("/app/login").body(form)).await;
+        assert_eq!(
+            (reply.status().as_u16(), location(&reply)),
+            (303, "/app/login?done=out")
+        );
     }
 
     /// Proposes a change and confirms it with the code from the inbox; gives the reply to the code.
