@@ -365,37 +365,11 @@ async fn forms_and_addresses_are_bounded() {
     }
 }
 
-#[tokio::test]
-async fn nothing_that_somebody_typed_becomes_markup() {
-    const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";
-    let h = start().await;
-    let browser = Browser::new(&h);
-    let new = json!({
-        "broker": "samco", "account": "<b>'\"&", "password": HOSTILE, "api_key": HOSTILE,
-    });
-    assert_eq!(h.control("POST", "/accounts", new).await.0, 201);
-    let new = json!({"broker": "angelone", "client_code": "<i>'\"&", "api_key": HOSTILE});
-    assert_eq!(h.control("POST", "/accounts", new).await.0, 201);
-    // Requests with hostile paths, queries and addresses; faults with hostile bodies, headers and paths.
-    h.request(
-        Method::GET,
-        "/%3Cscript%3Ealert(1)%3C/script%3E?symbolName=%3Cscript%3Ealert(1)",
-    )
-    .send()
-    .await
-    .unwrap();
-    let fault = Fault::on(Broker::Samco, format!("/{HOSTILE}"))
-        .status(500)
-        .body(HOSTILE);
-    h.sandbox
-        .fault(fault.header("x-h", "<script>alert(1)</script>"))
-        .unwrap();
-    let code = json!({"uid": "<b>'\"&"});
-    h.post("/otp/generateOtp", &code).await;
-    // And the same typed into the forms of the pages, sent and sent again.
-    browser
-        .send("/app/login", &[("user_id", HOSTILE), ("password", HOSTILE)])
-        .await;
+/// What would run if a page wrote it as it is.
+const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>";
+
+/// The pages that come back when it is typed into forms which refuse it.
+async fn mistyped(browser: &Browser<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     for (path, fields) in [
         ("/", vec![("from", "fixed"), ("ip", HOSTILE)]),
@@ -431,6 +405,40 @@ async fn nothing_that_somebody_typed_becomes_markup() {
         assert!([400, 401].contains(&reply.status().as_u16()), "{path}");
         texts.push(reply.text().await.unwrap());
     }
+    texts
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_typed_becomes_markup() {
+    let h = start().await;
+    let browser = Browser::new(&h);
+    let new = json!({
+        "broker": "samco", "account": "<b>'\"&", "password": HOSTILE, "api_key": HOSTILE,
+    });
+    assert_eq!(h.control("POST", "/accounts", new).await.0, 201);
+    let new = json!({"broker": "angelone", "client_code": "<i>'\"&", "api_key": HOSTILE});
+    assert_eq!(h.control("POST", "/accounts", new).await.0, 201);
+    // Requests with hostile paths, queries and addresses; faults with hostile bodies, headers and paths.
+    h.request(
+        Method::GET,
+        "/%3Cscript%3Ealert(1)%3C/script%3E?symbolName=%3Cscript%3Ealert(1)",
+    )
+    .send()
+    .await
+    .unwrap();
+    let fault = Fault::on(Broker::Samco, format!("/{HOSTILE}"))
+        .status(500)
+        .body(HOSTILE);
+    h.sandbox
+        .fault(fault.header("x-h", "<script>alert(1)</script>"))
+        .unwrap();
+    let code = json!({"uid": "<b>'\"&"});
+    h.post("/otp/generateOtp", &code).await;
+    // And the same typed into the forms of the pages, sent and sent again.
+    browser
+        .send("/app/login", &[("user_id", HOSTILE), ("password", HOSTILE)])
+        .await;
+    let mut texts = mistyped(&browser).await;
     browser.sign_in(0).await;
     let name = [
         ("name", HOSTILE),
