@@ -15,6 +15,8 @@ use crate::wire::Reply;
 
 /// How many faults may wait at once.
 const LIMIT: usize = 1000;
+/// How many bytes all faults may hold together.
+const WEIGHT: usize = 512 << 20;
 
 /// A fault that was added, and what is left of it.
 #[derive(Clone, Debug)]
@@ -70,6 +72,8 @@ struct Waiting {
     skip: u32,
     remaining: Option<u32>,
     hits: u64,
+    /// How many bytes it holds, about.
+    weight: usize,
 }
 
 impl Waiting {
@@ -92,10 +96,19 @@ impl Faults {
     pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         fault.check()?;
         let reply = body::of(&fault);
+        let told = serde_json::to_vec(&fault).map_or(0, |told| told.len());
+        let weight = reply.as_ref().map_or(0, |reply| reply.body.len()) + told;
         let mut list = self.lock();
         if list.waiting.len() >= LIMIT {
             return Err(ControlError::conflict(format!(
                 "there are {LIMIT} faults already: clear them first"
+            )));
+        }
+        let held: usize = list.waiting.iter().map(|waiting| waiting.weight).sum();
+        if held + weight > WEIGHT {
+            return Err(ControlError::conflict(format!(
+                "the faults would hold more than {} MiB together: clear them first",
+                WEIGHT >> 20
             )));
         }
         list.added += 1;
@@ -114,6 +127,7 @@ impl Faults {
             hit,
             remaining,
             hits: 0,
+            weight,
         };
         let record = waiting.record();
         list.waiting.push(waiting);
