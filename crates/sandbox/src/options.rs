@@ -1,5 +1,6 @@
 //! What a sandbox can be started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use preopen_core::Timestamp;
@@ -22,6 +23,9 @@ pub struct Options {
     pub start_at: Option<Timestamp>,
     /// How fast the virtual clock runs: 1 is real time, 0 stands still.
     pub clock_rate: f64,
+    /// The file that keeps the state, which is made when it is missing; `None` forgets everything at the end. With a file
+    /// that holds something, its clock goes on: `start_at` and `clock_rate` are for a new one.
+    pub data: Option<PathBuf>,
     /// How long a client may take to send the head of a request, and how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
@@ -37,6 +41,7 @@ impl Default for Options {
             tls: false,
             start_at: None,
             clock_rate: 1.0,
+            data: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(30),
@@ -66,6 +71,12 @@ impl Options {
     /// Sets the speed of the virtual clock: 1 is real time, 0 stands still.
     pub fn clock_rate(mut self, rate: f64) -> Self {
         self.clock_rate = rate;
+        self
+    }
+
+    /// Keeps the state in this file.
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data = Some(path.into());
         self
     }
 

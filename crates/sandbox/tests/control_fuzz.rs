@@ -88,6 +88,9 @@ const BODIES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("POST", "/consent", &["url", "decision", "account"]),
+    ("POST", "/portal", &["account", "action"]),
+    ("POST", "/portal/confirm", &["account", "proposal", "otp"]),
+    ("POST", "/portal/sign-in", &["account", "password"]),
 ];
 const QUERIES: &[(&str, &str, &[&str])] = &[
     ("GET", "/requests", &["broker", "path", "limit"]),
@@ -97,6 +100,7 @@ const QUERIES: &[(&str, &str, &[&str])] = &[
     ("DELETE", "/sessions", &["broker", "account"]),
     ("DELETE", "/faults", &["id"]),
     ("GET", "/accounts", &["broker"]),
+    ("GET", "/portal", &["account"]),
 ];
 /// How long one answer may take, with other tests on the same processors.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -360,7 +364,7 @@ fn names_what_is_wrong(message: &str, names: &[&str], body: &str) {
             .iter()
             .any(|name| message.contains(&format!("field `{name}`")) || message.contains(&format!(": {name}")))
         // A field that was sent and is not known.
-        || keys(body).any(|key| message.starts_with(&key) || message.contains(&format!("unknown field `{key}`")));
+        || keys(body).any(|key| message.starts_with(&key) || message.contains(&format!("unknown field `{key}")));
     assert!(known, "{message} does not name a field of {body}");
 }
 
@@ -369,7 +373,9 @@ fn keys(body: &str) -> impl Iterator<Item = String> {
     let starts = body.match_indices('"').map(|(at, _)| &body[at..]);
     starts.filter_map(|rest| {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-        values.next()?.ok().filter(|text| !text.is_empty())
+        let text = values.next()?.ok().filter(|text| !text.is_empty())?;
+        // A message quotes no more than its beginning.
+        Some(text.chars().take(900).collect())
     })
 }
 

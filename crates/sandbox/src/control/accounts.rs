@@ -6,14 +6,15 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Answer, broker_of, ok, read};
+use super::{Answer, broker_of, ok, portal, read};
 use crate::account::{
     ANGELONE_REDIRECT, Account, AngelOneAccount, Broker, SAMCO_REDIRECT, SamcoAccount, fake_secret, seeds,
 };
+use crate::digest::Salted;
 use crate::error::ControlError;
 use crate::inbox::{Channel, MessageKind};
 use crate::redirect;
-use crate::samco::has_secret_format;
+use crate::samco::{Status, has_secret_format};
 use crate::state::{ACCOUNTS, State};
 use crate::wire::Request;
 
@@ -269,10 +270,11 @@ pub(super) fn list(state: &State) -> Value {
     let mut all = Vec::new();
     let samco = state.samco();
     for (member, live) in samco.members().iter().zip(samco.live_sessions(now)) {
-        let mut shown = Account::Samco(member.account.clone()).to_json();
+        let mut shown = Account::Samco(member.to_account()).to_json();
         shown["subscribed"] = member.standing.subscribed.into();
         shown["blocked"] = member.standing.blocked.into();
-        shown["app_active"] = member.app_active.into();
+        shown["app_active"] = member.first().is_active().into();
+        shown["apps"] = member.apps().iter().map(portal::app_to_json).collect();
         shown["needs_app_login"] = member.standing.needs_app_login.into();
         shown["live_sessions"] = live.into();
         all.push(shown);
@@ -340,16 +342,28 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);
                 member.standing.subscribed = change.subscribed.unwrap_or(member.standing.subscribed);
-                member.app_active = change.app_active.unwrap_or(member.app_active);
                 let needed = &mut member.standing.needs_app_login;
                 *needed = change.needs_app_login.unwrap_or(*needed);
-                put(&mut member.account.password, details.password);
-                put(&mut member.account.api_key, details.api_key);
-                put(&mut member.account.api_secret, details.api_secret);
-                put(&mut member.account.primary_ip, details.primary_ip);
-                put(&mut member.account.secondary_ip, details.secondary_ip);
-                put(&mut member.account.redirect_url, details.redirect_url);
-                put(&mut member.account.secret_api_key, details.secret_api_key);
+                put(&mut member.password, details.password);
+                put(&mut member.secret_api_key, details.secret_api_key);
+                if let Some(secret) = details.api_secret {
+                    member.first_mut().secret = Salted::of(&secret);
+                    member.noted_secret = secret;
+                }
+                let app = member.first_mut();
+                match change.app_active {
+                    Some(true) => app.status = Status::Active,
+                    Some(false) => app.status = Status::Deactivated,
+                    None => {}
+                }
+                put(&mut app.api_key, details.api_key);
+                put(&mut app.redirect_url, details.redirect_url);
+                if details.primary_ip.is_some() || details.secondary_ip.is_some() {
+                    let mut addresses = app.addresses.clone();
+                    put(&mut addresses.primary, details.primary_ip);
+                    put(&mut addresses.secondary, details.secondary_ip);
+                    app.give_addresses(addresses);
+                }
                 ends
             };
             state.samco().edit(id, edit);
@@ -367,7 +381,9 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
                 member.blocked = change.blocked.unwrap_or(member.blocked);
                 member.app_active = change.app_active.unwrap_or(member.app_active);
                 put(&mut member.account.pin, details.pin);
-                put(&mut member.account.totp_secret, details.totp_secret);
+                if let Some(secret) = details.totp_secret {
+                    member.set_totp_secret(secret);
+                }
                 put(&mut member.account.api_key, details.api_key);
                 put(&mut member.account.primary_ip, details.primary_ip);
                 put(&mut member.account.secondary_ip, details.secondary_ip);

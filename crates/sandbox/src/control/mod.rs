@@ -13,6 +13,7 @@
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
+//! | `GET` / `POST /portal`, `POST /portal/confirm`, `POST /portal/sign-in` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
@@ -20,8 +21,9 @@ mod accounts;
 mod clock;
 mod consent;
 mod guard;
+mod portal;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -29,7 +31,7 @@ use crate::account::Broker;
 use crate::error::ControlError;
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
@@ -47,6 +49,24 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok((status, body)) => Reply::json(status, &body),
         Err(error) => refuse(error.status(), error.code(), error.message()),
     }
+}
+
+/// Does what one call of the control API does, for the pages: one way to check, one way to act.
+pub(crate) fn perform(
+    state: &State,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, ControlError> {
+    let request = Request {
+        method,
+        path: format!("/_sandbox{path}"),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        source: Source(None),
+    };
+    route(state, &request).map(|(_, body)| body)
 }
 
 /// How much of a message is sent: it may quote what the caller sent.
@@ -71,11 +91,11 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" | "/consent" => &[Method::POST],
+        "/clock/advance" | "/consent" | "/portal/confirm" | "/portal/sign-in" => &[Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
         "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
-        "/accounts" => &[Method::GET, Method::POST],
+        "/accounts" | "/portal" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {
@@ -138,6 +158,10 @@ fn route(state: &State, request: &Request) -> Answer {
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
         (_, "/consent") => consent::answer(state, request),
+        ("GET", "/portal") => portal::look(state, request),
+        (_, "/portal") => portal::propose(state, request),
+        (_, "/portal/confirm") => portal::confirm(state, request),
+        (_, "/portal/sign-in") => portal::sign_in(state, request),
         ("GET", "/inbox") => {
             let account = request.query("account").filter(|account| !account.is_empty());
             let messages = state.inbox().list(account.as_deref());

@@ -1,5 +1,5 @@
 //! The way of one request: read it, log it, let a fault bend it, hand it to the broker, the control API or
-//! the status page, and send the reply.
+//! the pages, and send the reply.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -20,20 +20,22 @@ use super::exchange::Exchange;
 use super::payload::{Ended, Payload};
 use super::{refusal, target};
 use crate::account::Broker;
+use crate::data::Unwritten;
+use crate::error::ControlError;
 use crate::fault::{BodyKind, Hit, Reset, Stall};
 use crate::request_log::Arrival;
 use crate::source::Source;
 use crate::state::State;
 use crate::switch::Switch;
 use crate::wire::{Reply, Request};
-use crate::{angelone, control, page, samco};
+use crate::{angelone, control, pages, samco};
 
 /// The largest request body that is read.
 const BODY_LIMIT: usize = 1 << 20;
 /// The largest head of a request.
 const HEAD_LIMIT: usize = 64 << 10;
 /// What is said when an endpoint panicked.
-const FAILED: &str = "the sandbox failed at this request, which is a fault of its own; it goes on\n";
+const FAILED: &str = "the sandbox failed at this request, which is a fault of its own; it goes on";
 
 /// What is done with the requests of one connection, until it ends.
 pub(super) async fn serve<S>(stream: S, signals: Signals, peer: IpAddr, state: Arc<State>)
@@ -119,13 +121,31 @@ async fn route(
     };
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match unread {
-            None => on_blocking_threads(state, request).await,
+            None => {
+                let reply = on_blocking_threads(state, request, control::answer, |status, problem| {
+                    control::refuse(status, "internal", problem)
+                })
+                .await;
+                saved(state, None, reply).await
+            }
             Some((status, problem)) => control::refuse(status, "bad_request", problem),
         };
         return Ok(whole(reply));
     }
-    let failed = || Some(Reply::text(StatusCode::INTERNAL_SERVER_ERROR, FAILED));
-    if let Some(reply) = guarded(|| page::answer(state, &request), failed) {
+    if pages::has(&request.path) {
+        let reply = match unread {
+            None => {
+                let reply = on_blocking_threads(state, request, pages::answer, pages::refuse).await;
+                match state.save().await {
+                    Ok(()) => reply,
+                    Err(problem) => {
+                        let error = ControlError::unwritten(&problem);
+                        pages::refuse(error.status(), error.message())
+                    }
+                }
+            }
+            Some((status, problem)) => pages::refuse(status, problem),
+        };
         return Ok(whole(reply));
     }
     let smartapi = ["/rest/", "/gtt-service/", "/publisher-login"]
@@ -160,13 +180,18 @@ async fn read_body(body: Incoming, limit: Duration) -> Result<Bytes, (StatusCode
     }
 }
 
-/// Control requests may make large bodies for faults, which must not hold up the connections.
-async fn on_blocking_threads(state: &Arc<State>, request: Request) -> Reply {
+/// Control requests and pages may make large bodies for faults, which must not hold up the connections.
+async fn on_blocking_threads(
+    state: &Arc<State>,
+    request: Request,
+    answer: fn(&State, &Request) -> Reply,
+    refuse: fn(StatusCode, &str) -> Reply,
+) -> Reply {
     let state = state.clone();
-    let internal = || control::refuse(StatusCode::INTERNAL_SERVER_ERROR, "internal", FAILED.trim_end());
-    tokio::task::spawn_blocking(move || guarded(|| control::answer(&state, &request), internal))
+    let failed = move || refuse(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    tokio::task::spawn_blocking(move || guarded(|| answer(&state, &request), failed))
         .await
-        .unwrap_or_else(|_| internal())
+        .unwrap_or_else(|_| failed())
 }
 
 /// Does `work`. A panic in it is a fault of this program: it costs one reply, which `otherwise` gives, and neither the
@@ -185,6 +210,7 @@ async fn broker_reply(
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
+        let reply = saved(state, Some(broker), reply).await;
         tokio::time::sleep(reply.hold).await;
         finish(state, seq, broker, &request, &reply);
         return Ok(whole(reply));
@@ -192,6 +218,8 @@ async fn broker_reply(
     let Hit {
         fault, reply: own, ..
     } = hit;
+    // What is left of the fault; a failure is told below, if anything is.
+    let _ = state.save().await;
     if let Some(delay) = fault.delay_ms {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
@@ -205,6 +233,11 @@ async fn broker_reply(
     let mut real = fault.reaches_endpoint().then(|| handle(state, broker, &request));
     if fault.duplicate {
         handle(state, broker, &request);
+    }
+    let mut own = own;
+    if let Err(problem) = state.save().await {
+        let reply = unwritten(state, Some(broker), &problem);
+        (real, own) = (Some(reply), None);
     }
     if let Some(real) = &real {
         tokio::time::sleep(real.hold).await;
@@ -234,6 +267,22 @@ async fn broker_reply(
     Ok(response(reply, payload))
 }
 
+/// The reply, once everything that it may tell of is kept; else what went wrong.
+async fn saved(state: &Arc<State>, broker: Option<Broker>, reply: Reply) -> Reply {
+    match state.save().await {
+        Ok(()) => reply,
+        Err(problem) => unwritten(state, broker, &problem),
+    }
+}
+
+fn unwritten(state: &State, broker: Option<Broker>, problem: &Unwritten) -> Reply {
+    let error = ControlError::unwritten(problem);
+    match broker {
+        Some(broker) => refuse(state, broker, error.status(), error.message()),
+        None => control::refuse(error.status(), error.code(), error.message()),
+    }
+}
+
 /// Counts a request before anything else happens to it.
 fn arrive(state: &State, broker: Broker, request: &Request, fault: Option<u64>) -> u64 {
     state.requests.arrive(Arrival {
@@ -253,18 +302,16 @@ fn handle(state: &State, broker: Broker, request: &Request) -> Reply {
         Broker::AngelOne => angelone::answer(state, request),
     };
     guarded(work, || {
-        refuse(
-            state,
-            broker,
-            StatusCode::INTERNAL_SERVER_ERROR,
-            FAILED.trim_end(),
-        )
+        refuse(state, broker, StatusCode::INTERNAL_SERVER_ERROR, FAILED)
     })
 }
 
 fn finish(state: &State, seq: u64, broker: Broker, request: &Request, reply: &Reply) {
     let seen = match (&reply.account, request.source.0) {
-        (Some(account), None) => Some(request.source.seen(&state.primary_ip(broker, account))),
+        (Some(account), None) => {
+            let own = || request.source.seen(&state.primary_ip(broker, account));
+            Some(reply.seen.clone().unwrap_or_else(own))
+        }
         _ => None,
     };
     state
@@ -299,8 +346,6 @@ mod tests {
     #[test]
     fn a_panic_costs_one_reply_and_spoils_no_lock() {
         let known = Mutex::new(1);
-        let silent = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| ()));
         let told = guarded(
             || {
                 let _held = known.lock();
@@ -308,7 +353,6 @@ mod tests {
             },
             || "told",
         );
-        std::panic::set_hook(silent);
         assert_eq!(told, "told");
         assert!(known.is_poisoned());
         assert_eq!(*known.lock().unwrap_or_else(PoisonError::into_inner), 1);
