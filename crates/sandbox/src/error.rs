@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use http::StatusCode;
 
 use crate::data::Unwritten;
+use crate::script::ScriptError;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+    /// The script cannot be played here.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The certificates could not be made or written.
     #[error("cannot prepare TLS: {reason}")]
     Tls {

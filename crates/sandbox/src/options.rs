@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use preopen_core::Timestamp;
 
+use crate::script::Script;
+
 /// How to start a sandbox. The default is plain HTTP on a free port, with the clock at real time.
 ///
 /// ```
@@ -26,6 +28,8 @@ pub struct Options {
     /// The file that keeps the state, which is made when it is missing; `None` forgets everything at the end. With a file
     /// that holds something, its clock goes on: `start_at` and `clock_rate` are for a new one.
     pub data: Option<PathBuf>,
+    /// What happens when, by itself.
+    pub script: Option<Script>,
     /// How long a client may take to send the head of a request, and how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
@@ -42,6 +46,7 @@ impl Default for Options {
             start_at: None,
             clock_rate: 1.0,
             data: None,
+            script: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(30),
@@ -77,6 +82,15 @@ impl Options {
     /// Keeps the state in this file.
     pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
         self.data = Some(path.into());
+        self
+    }
+
+    /// Plays a script, on a clock that starts and runs as the script wants. Call [`Options::start_at`] and
+    /// [`Options::clock_rate`] after this to have it otherwise.
+    pub fn script(mut self, script: Script) -> Self {
+        self.start_at = script.start().or(self.start_at);
+        self.clock_rate = script.speed().unwrap_or(self.clock_rate);
+        self.script = Some(script);
         self
     }
 

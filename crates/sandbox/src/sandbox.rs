@@ -18,6 +18,7 @@ use crate::inbox::Message;
 use crate::options::Options;
 use crate::random;
 use crate::request_log::RequestReport;
+use crate::script::{Following, Runner, ScriptReport, ScriptSteps};
 use crate::server::{Server, Tls, bind};
 use crate::source::{Source, SourceIp};
 use crate::state::State;
@@ -26,6 +27,7 @@ use crate::switch::SwitchValue;
 /// A running sandbox. It serves on the runtime it was started on until it is stopped or dropped.
 pub struct Sandbox {
     server: Server,
+    _following: Following,
     /// Dropped after the server, so that nothing changes any more.
     keeper: Keeper,
     state: Arc<State>,
@@ -46,11 +48,17 @@ impl Sandbox {
         let scheme = if options.tls { "https" } else { "http" };
         let origin = format!("{scheme}://{address}");
         let state = Arc::new(State::new(options, address.port(), random::text::<24>())?);
+        if let Some(script) = &state.options.script {
+            script.check_accounts(|id| state.has_account(id))?;
+        }
+        state.follow_script();
+        let following = Following::start(&state);
         let keeper = Keeper::start(&state);
         let server = Server::start(listener, state.clone(), tls.as_ref());
         let accounts = state.accounts();
         Ok(Self {
             server,
+            _following: following,
             keeper,
             tls,
             accounts,
@@ -123,16 +131,19 @@ impl Sandbox {
     pub fn advance_to(&self, time: &str) -> Result<Timestamp, ControlError> {
         let at = next_occurrence(time, self.state.now())?;
         self.state.clock.set(at);
+        self.state.follow_script();
         self.kept(Ok(at))
     }
 
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
+        self.state.follow_script();
         self.kept(self.state.faults.add(fault))
     }
 
     /// All faults that were added and not cleared.
     pub fn faults(&self) -> Vec<FaultRecord> {
+        self.state.follow_script();
         self.state.faults.list()
     }
 
@@ -166,9 +177,8 @@ impl Sandbox {
 
     /// Ends the sessions of an account, or of all, at both brokers; gives how many were alive.
     pub fn end_sessions(&self, account: Option<&str>) -> usize {
-        let now = self.state.now();
-        let samco = self.state.samco().end_sessions_of(account, now);
-        let ended = samco + self.state.angelone().end_sessions_of(account, now);
+        self.state.follow_script();
+        let ended = self.state.end_sessions(None, account);
         self.try_to_save();
         ended
     }
@@ -185,6 +195,17 @@ impl Sandbox {
     /// The emails and SMS that the brokers sent: one-time codes and keys, oldest first.
     pub fn inbox(&self) -> Vec<Message> {
         self.state.inbox().list(None)
+    }
+
+    /// How far the script has come; `None` without one.
+    pub fn script(&self) -> Option<ScriptReport> {
+        self.state.follow_script();
+        self.state.script.as_ref().map(Runner::report)
+    }
+
+    /// The steps of the script as they happen, from the first one; `None` without a script.
+    pub fn script_steps(&self) -> Option<ScriptSteps> {
+        self.state.script.as_ref().map(Runner::steps)
     }
 
     /// The line that `preopen sandbox --json` prints once it is ready.

@@ -14,6 +14,7 @@ use crate::options::Options;
 use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
+use crate::script::Runner;
 use crate::source::SourceIp;
 use crate::switch::{Switch, Switches};
 use crate::table::Single;
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(crate) port: u16,
     /// The file that it is kept in, if it is.
     pub(crate) data: Option<Data>,
+    /// What happens when, by itself.
+    pub(crate) script: Option<Runner>,
     source_ip: Mutex<Single<SourceIp>>,
     samco: Mutex<Samco>,
     angelone: Mutex<AngelOne>,
@@ -53,8 +56,11 @@ impl State {
             let start = options.start_at.unwrap_or_else(|| SystemClock.now().wall);
             VirtualClock::new(start, options.clock_rate)
         });
+        let origin = clock.now().wall;
+        let script = options.script.clone().map(|script| Runner::new(script, origin));
         let state = Self {
             clock: Arc::new(clock),
+            script,
             options,
             switches: Switches::new(),
             faults: Faults::default(),
@@ -110,8 +116,35 @@ impl State {
 
     /// The time by the broker's clock.
     pub(crate) fn now(&self) -> Timestamp {
+        self.by_brokers_clock(self.here())
+    }
+
+    /// What the broker's clock shows at this time of this machine's.
+    pub(crate) fn by_brokers_clock(&self, here: Timestamp) -> Timestamp {
         let skew = self.switches.number(Switch::ServerClockSkew);
-        self.here().plus_millis(skew.saturating_mul(1000))
+        here.plus_millis(skew.saturating_mul(1000))
+    }
+
+    /// Lets everything happen that a script has planned until now; gives this now, by this machine's clock.
+    pub(crate) fn follow_script(&self) -> Timestamp {
+        let now = self.here();
+        if let Some(script) = &self.script {
+            script.catch_up(self, now);
+        }
+        now
+    }
+
+    /// Ends the sessions of an account, or of all, at a broker, or at both; gives how many were alive.
+    pub(crate) fn end_sessions(&self, broker: Option<Broker>, account: Option<&str>) -> usize {
+        let now = self.now();
+        let mut ended = 0;
+        if broker != Some(Broker::AngelOne) {
+            ended += self.samco().end_sessions_of(account, now);
+        }
+        if broker != Some(Broker::Samco) {
+            ended += self.angelone().end_sessions_of(account, now);
+        }
+        ended
     }
 
     pub(crate) fn samco(&self) -> MutexGuard<'_, Samco> {

@@ -411,13 +411,6 @@ pub(super) fn end_sessions(state: &State, request: &Request) -> Answer {
     {
         return Err(ControlError::not_found(format!("there is no account {id}")));
     }
-    let now = state.now();
-    let mut ended = 0;
-    if broker != Some(Broker::AngelOne) {
-        ended += state.samco().end_sessions_of(account.as_deref(), now);
-    }
-    if broker != Some(Broker::Samco) {
-        ended += state.angelone().end_sessions_of(account.as_deref(), now);
-    }
+    let ended = state.end_sessions(broker, account.as_deref());
     ok(json!({"ended": ended}))
 }

@@ -98,15 +98,14 @@ async fn route(
         return Ok(whole(Reply::text(status, problem)));
     }
     target::settle_host(&mut head);
-    let read_header = state.switches.is_on(Switch::SourceIpHeader);
-    let source = Source::of(&head.headers, read_header, state.source_ip(), peer);
     let mut request = Request {
         path: target::path(&head.uri).to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         method: head.method,
         headers: head.headers,
         body: Bytes::new(),
-        source,
+        source: Source(None),
+        arrived: state.here(),
     };
     let read = read_body(body, state.options.body_timeout).await;
     let unread = match read {
@@ -119,6 +118,10 @@ async fn route(
             Some(refused)
         }
     };
+    // The request is here now: what a script has planned until now comes before it.
+    request.arrived = state.follow_script();
+    let read_header = state.switches.is_on(Switch::SourceIpHeader);
+    request.source = Source::of(&request.headers, read_header, state.source_ip(), peer);
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match unread {
             None => {
@@ -206,7 +209,9 @@ async fn broker_reply(
     state: &Arc<State>,
     signals: &Signals,
 ) -> Result<Response<Payload>, Ended> {
-    let hit = state.faults.hit(broker, request.method.as_str(), &request.path);
+    let hit = state
+        .faults
+        .hit(broker, request.method.as_str(), &request.path, request.arrived);
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
@@ -286,7 +291,7 @@ fn unwritten(state: &State, broker: Option<Broker>, problem: &Unwritten) -> Repl
 /// Counts a request before anything else happens to it.
 fn arrive(state: &State, broker: Broker, request: &Request, fault: Option<u64>) -> u64 {
     state.requests.arrive(Arrival {
-        at: state.now(),
+        at: state.by_brokers_clock(request.arrived),
         broker,
         method: request.method.as_str(),
         path: &request.path,
