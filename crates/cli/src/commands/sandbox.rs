@@ -9,6 +9,7 @@ use preopen_sandbox::{Account, Options, Sandbox, Script, ScriptStep, ScriptSteps
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
+use crate::open_files;
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line, note, note_json};
 use crate::sandbox_clock;
 
@@ -73,6 +74,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let options = options(&arguments)?;
+    open_files::allow_most();
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
