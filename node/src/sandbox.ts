@@ -150,7 +150,7 @@ export class Sandbox {
 
   /** Makes a broker fail at a path; one that ends in `*` is a prefix. */
   async fault(broker: BrokerName, path: string, spec: FaultSpec): Promise<void> {
-    await this.#control.call("POST", "/faults", { ...renamed(spec, snake), broker, path });
+    await this.#control.call("POST", "/faults", { ...renamed(spec, snake), broker, path }); // dates become RFC 3339
   }
 
   /** Takes all faults away. */
