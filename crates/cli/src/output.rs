@@ -104,7 +104,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr, "{DIM}{text}{DIM:#}");
 }
 
-/// The same, and nothing where a script reads.
+/// One line of JSON on standard error.
+pub(crate) fn note_json(value: &Json) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "{value}");
+}
+
+/// The same as `note`, and nothing where a script reads.
 pub(crate) fn advise(text: &str) {
     if !FOR_A_SCRIPT.load(Ordering::Relaxed) {
         note(text);

@@ -11,7 +11,6 @@ use crate::random;
 
 /// The digest of a random token, in hexadecimal: nobody guesses 32 random bytes, so it needs no salt and can be looked
 /// up.
-#[cfg_attr(not(test), expect(dead_code, reason = "what is kept in a file uses it"))]
 pub(crate) fn of_token(token: &str) -> String {
     hex(&[token])
 }

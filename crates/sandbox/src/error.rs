@@ -1,8 +1,12 @@
 //! The two errors of this crate: a sandbox that could not start, and a refused control request.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use http::StatusCode;
+
+use crate::data::Unwritten;
+use crate::script::ScriptError;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -16,10 +20,21 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+    /// The script cannot be played here.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The certificates could not be made or written.
     #[error("cannot prepare TLS: {reason}")]
     Tls {
         /// What went wrong.
+        reason: String,
+    },
+    /// The data file cannot be used.
+    #[error("cannot use the data file {}: {reason}", path.display())]
+    Data {
+        /// The file asked for.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
         reason: String,
     },
     /// The system gave no random numbers.
@@ -28,6 +43,15 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+}
+
+impl StartError {
+    pub(crate) fn unwritten(path: Option<&Path>, problem: Unwritten) -> Self {
+        Self::Data {
+            path: path.unwrap_or(Path::new("")).to_owned(),
+            reason: problem.0,
+        }
+    }
 }
 
 /// A control request that was refused: what to change is in the message, which names the field.
@@ -71,6 +95,10 @@ impl ControlError {
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    pub(crate) fn unwritten(problem: &Unwritten) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "data_file", &*problem.0)
     }
 
     /// The stable code: `invalid_field`, `invalid_json`, `not_found`, `conflict`, `forbidden`, ...

@@ -26,6 +26,7 @@
 mod account;
 mod angelone;
 mod control;
+mod data;
 mod digest;
 mod error;
 mod fault;
@@ -37,10 +38,12 @@ mod redirect;
 mod request_log;
 mod samco;
 mod sandbox;
+mod script;
 mod server;
 mod source;
 mod state;
 mod switch;
+mod table;
 mod wire;
 
 pub use account::{Account, AngelOneAccount, Broker, SamcoAccount};
@@ -50,5 +53,6 @@ pub use inbox::{Channel, Message, MessageKind};
 pub use options::Options;
 pub use request_log::{RequestRecord, RequestReport};
 pub use sandbox::Sandbox;
+pub use script::{Script, ScriptError, ScriptReport, ScriptStep, ScriptSteps};
 pub use source::SourceIp;
 pub use switch::SwitchValue;

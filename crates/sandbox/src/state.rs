@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use preopen_core::{Clock as _, Timestamp, VirtualClock};
+use preopen_core::{Clock as _, SystemClock, Timestamp, VirtualClock};
 
 use crate::account::{Account, Broker, seeds};
 use crate::angelone::AngelOne;
-use crate::error::ControlError;
+use crate::data::{Damage, Data, Pass};
+use crate::error::{ControlError, StartError};
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::options::Options;
 use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
+use crate::script::Runner;
 use crate::source::SourceIp;
 use crate::switch::{Switch, Switches};
+use crate::table::Single;
 
 /// The most accounts. Half of the sessions that each broker remembers, so that none is forgotten while it lives.
 pub(crate) const ACCOUNTS: usize = 20_000;
@@ -30,7 +33,11 @@ pub(crate) struct State {
     pub(crate) visitors: Visitors,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
-    source_ip: Mutex<SourceIp>,
+    /// The file that it is kept in, if it is.
+    pub(crate) data: Option<Data>,
+    /// What happens when, by itself.
+    pub(crate) script: Option<Runner>,
+    source_ip: Mutex<Single<SourceIp>>,
     samco: Mutex<Samco>,
     angelone: Mutex<AngelOne>,
     /// Taken last, also while a broker is held.
@@ -42,29 +49,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
-    pub(crate) fn new(options: Options, port: u16, control_token: String) -> Self {
-        let clock = match options.start_at {
-            Some(at) => VirtualClock::new(at, options.clock_rate),
-            None => VirtualClock::new(preopen_core::SystemClock.now().wall, options.clock_rate),
-        };
+    /// A new one, or the one that the data file holds.
+    pub(crate) fn new(options: Options, port: u16, control_token: String) -> Result<Self, StartError> {
+        let (data, records) = options.data.as_deref().map(Data::open).transpose()?.unzip();
+        let clock = data.as_ref().and_then(Data::clock).unwrap_or_else(|| {
+            let start = options.start_at.unwrap_or_else(|| SystemClock.now().wall);
+            VirtualClock::new(start, options.clock_rate)
+        });
+        let origin = clock.now().wall;
+        let script = options.script.clone().map(|script| Runner::new(script, origin));
         let state = Self {
-            options,
             clock: Arc::new(clock),
+            script,
+            options,
             switches: Switches::new(),
             faults: Faults::default(),
             requests: RequestLog::default(),
             control_token,
             visitors: Visitors::new(),
             port,
+            data,
             source_ip: Mutex::default(),
             samco: Mutex::default(),
             angelone: Mutex::default(),
             inbox: Mutex::default(),
         };
-        for account in seeds() {
-            state.insert(&account);
+        if let (Some(data), Some(records)) = (&state.data, records) {
+            data.load(&state, records)?;
+        }
+        if state.account_count() == 0 {
+            for account in seeds() {
+                state.insert(&account);
+            }
         }
         state
+            .save_now()
+            .map_err(|problem| StartError::unwritten(state.options.data.as_deref(), problem))?;
+        Ok(state)
+    }
+
+    /// Walks over everything that is kept, at one moment.
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut samco = self.samco();
+        let mut angelone = self.angelone();
+        let mut inbox = self.inbox();
+        let mut source_ip = lock(&self.source_ip);
+        samco.keep(pass)?;
+        angelone.keep(pass)?;
+        inbox.keep(pass)?;
+        pass.single("source_ip", &mut source_ip)?;
+        self.switches.keep(pass)?;
+        self.faults.keep(pass)?;
+        self.requests.keep(pass)
     }
 
     /// Scheme, address and port of this sandbox.
@@ -80,8 +116,35 @@ impl State {
 
     /// The time by the broker's clock.
     pub(crate) fn now(&self) -> Timestamp {
+        self.by_brokers_clock(self.here())
+    }
+
+    /// What the broker's clock shows at this time of this machine's.
+    pub(crate) fn by_brokers_clock(&self, here: Timestamp) -> Timestamp {
         let skew = self.switches.number(Switch::ServerClockSkew);
-        self.here().plus_millis(skew.saturating_mul(1000))
+        here.plus_millis(skew.saturating_mul(1000))
+    }
+
+    /// Lets everything happen that a script has planned until now; gives this now, by this machine's clock.
+    pub(crate) fn follow_script(&self) -> Timestamp {
+        let now = self.here();
+        if let Some(script) = &self.script {
+            script.catch_up(self, now);
+        }
+        now
+    }
+
+    /// Ends the sessions of an account, or of all, at a broker, or at both; gives how many were alive.
+    pub(crate) fn end_sessions(&self, broker: Option<Broker>, account: Option<&str>) -> usize {
+        let now = self.now();
+        let mut ended = 0;
+        if broker != Some(Broker::AngelOne) {
+            ended += self.samco().end_sessions_of(account, now);
+        }
+        if broker != Some(Broker::Samco) {
+            ended += self.angelone().end_sessions_of(account, now);
+        }
+        ended
     }
 
     pub(crate) fn samco(&self) -> MutexGuard<'_, Samco> {
@@ -97,11 +160,11 @@ impl State {
     }
 
     pub(crate) fn source_ip(&self) -> SourceIp {
-        *lock(&self.source_ip)
+        **lock(&self.source_ip)
     }
 
     pub(crate) fn set_source_ip(&self, source: SourceIp) {
-        *lock(&self.source_ip) = source;
+        lock(&self.source_ip).set(source);
     }
 
     /// All accounts, in the order they were added, Samco's first.

@@ -2,10 +2,13 @@
 //! may take, and the reason for its default.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::data::{Damage, Pass};
 use crate::error::ControlError;
+use crate::table::Table;
 
 /// A value of a switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,15 +186,41 @@ switches! {
 
 /// The switches of one sandbox. Reading one is a single atomic load.
 #[derive(Debug)]
-pub(crate) struct Switches(Vec<AtomicI64>);
+pub(crate) struct Switches {
+    values: Vec<AtomicI64>,
+    /// Those that somebody set, by name, as they are kept.
+    set: Mutex<Table<String, Value>>,
+}
 
 impl Switches {
     pub(crate) fn new() -> Self {
-        Self(DEFINITIONS.iter().map(|d| AtomicI64::new(d.default)).collect())
+        Self {
+            values: DEFINITIONS.iter().map(|d| AtomicI64::new(d.default)).collect(),
+            set: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<String, Value>> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut set = self.lock();
+        pass.table("switch", &mut set)?;
+        if matches!(pass, Pass::Load(..)) {
+            for (name, value) in set.iter() {
+                // One that there is no more, or a value it may not have any more, counts as not set.
+                let checked = SwitchValue::from_json(value).and_then(|value| check(name, &value).ok());
+                if let Some((index, value)) = checked {
+                    self.values[index].store(value, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn number(&self, switch: Switch) -> i64 {
-        self.0
+        self.values
             .get(switch as usize)
             .map_or(0, |value| value.load(Ordering::Relaxed))
     }
@@ -218,25 +247,19 @@ impl Switches {
             .iter()
             .map(|(name, value)| check(name, value))
             .collect::<Result<_, _>>()?;
+        let mut set = self.lock();
         for (index, value) in checked {
-            self.0[index].store(value, Ordering::Relaxed);
+            let Definition { name, kind, .. } = &DEFINITIONS[index];
+            self.values[index].store(value, Ordering::Relaxed);
+            set.insert((*name).to_owned(), show(*kind, value));
         }
         Ok(())
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let show = |kind: Kind, value: i64| match kind {
-            Kind::OnOff => Value::Bool(value != 0),
-            Kind::Number(..) => value.into(),
-            Kind::OneOf(words) => usize::try_from(value)
-                .ok()
-                .and_then(|at| words.get(at))
-                .copied()
-                .into(),
-        };
         DEFINITIONS
             .iter()
-            .zip(&self.0)
+            .zip(&self.values)
             .map(|(d, value)| {
                 let allowed = match d.kind {
                     Kind::OnOff => json!([false, true]),
@@ -251,6 +274,18 @@ impl Switches {
             })
             .collect::<serde_json::Map<_, _>>()
             .into()
+    }
+}
+
+fn show(kind: Kind, value: i64) -> Value {
+    match kind {
+        Kind::OnOff => Value::Bool(value != 0),
+        Kind::Number(..) => value.into(),
+        Kind::OneOf(words) => usize::try_from(value)
+            .ok()
+            .and_then(|at| words.get(at))
+            .copied()
+            .into(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use preopen_core::Timestamp;
 use serde_json::Value;
 
 use crate::source::Source;
@@ -18,6 +19,8 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) source: Source,
+    /// When it was there as a whole, by this machine's clock.
+    pub(crate) arrived: Timestamp,
 }
 
 impl Request {

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen::Error;
-use preopen_sandbox::{Account, Options, Sandbox, StartError};
+use preopen::{Error, Timestamp};
+use preopen_sandbox::{Account, Options, Sandbox, Script, ScriptStep, ScriptSteps, StartError};
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
-use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
+use crate::output::{BOLD, DIM, Failure, Output, json_line, line, note, note_json};
 use crate::sandbox_clock;
 
 #[derive(Debug, Args)]
@@ -18,16 +19,59 @@ pub(crate) struct Arguments {
     /// Serve https with a certificate authority made for this run.
     #[arg(long)]
     tls: bool,
+    /// Play scripted days: ordinary-day, bad-day, month, or a file of your own (TOML). Steps are told on standard error.
+    #[arg(long, value_name = "NAME|FILE")]
+    script: Option<String>,
+    /// End with exit code 0 when the script is over.
+    #[arg(long, requires = "script")]
+    exit_after_script: bool,
+    /// Where the broker's clock starts, for example 2026-11-23T09:15:00+05:30.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    start_at: Option<Timestamp>,
+    /// How fast its clock runs: 1 is real time, 0 stands still.
+    #[arg(long, visible_alias = "speed", value_name = "N", value_parser = rate, allow_negative_numbers = true)]
+    rate: Option<f64>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
 }
 
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .filter(|at| at.as_millis() >= 0)
+        .ok_or_else(|| "write it as 2026-11-23T09:15:00+05:30".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.0..=1_000_000.0).contains(rate))
+        .ok_or_else(|| "must be from 0 (stands still) to 1000000".to_owned())
+}
+
+/// Everything that the arguments ask for. What a script wants of the clock comes after them.
+fn options(arguments: &Arguments) -> Result<Options, Failure> {
+    let mut options = Options::default().port(arguments.port).tls(arguments.tls);
+    if let Some(name) = &arguments.script {
+        let script = Script::load(name)
+            .map_err(|error| Error::invalid_input("script", &format!("cannot be played: {error}")))?;
+        options = options.script(script);
+    }
+    if let Some(at) = arguments.start_at {
+        options = options.start_at(at);
+    }
+    if let Some(rate) = arguments.rate {
+        options = options.clock_rate(rate);
+    }
+    Ok(options)
+}
+
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let options = Options::default().port(arguments.port).tls(arguments.tls);
+    let options = options(&arguments)?;
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
+        StartError::Script(_) => Error::invalid_input("script", &format!("cannot be played: {error}")).into(),
         StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
         _ => Failure::Other(error.to_string()),
     })?;
@@ -36,12 +80,48 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     } else {
         describe(&sandbox);
     }
+    let told = tokio::spawn(tell(sandbox.script_steps(), output));
     tokio::select! {
         () = signalled => {}
         () = stdin_closed(), if arguments.exit_with_stdin => {}
+        _ = told, if arguments.exit_after_script => {}
     }
     sandbox.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the steps of the script on standard error, until it is over. Nobody may be reading there: only this waits.
+async fn tell(steps: Option<ScriptSteps>, output: Output) {
+    let Some(mut steps) = steps else { return };
+    let mut count = 0_u64;
+    loop {
+        let step = steps.next().await;
+        count += u64::from(step.is_some());
+        let over = step.is_none();
+        let told = tokio::task::spawn_blocking(move || match (step, output.is_json()) {
+            (Some(step), true) => note_json(&json!({"step": step.to_json()})),
+            (Some(step), false) => note(&words(&step)),
+            (None, true) => note_json(&json!({"script": {"ended": true, "steps": count}})),
+            (None, false) => note(&format!("The script is over: {count} steps.")),
+        });
+        // Not even a pipe that broke keeps the script from going on.
+        let _ = told.await;
+        if over {
+            return;
+        }
+    }
+}
+
+fn words(step: &ScriptStep) -> String {
+    let what = match &step.name {
+        Some(name) => format!("{name} ({})", step.what),
+        None => step.what.clone(),
+    };
+    let problem = step
+        .problem
+        .as_ref()
+        .map_or_else(String::new, |problem| format!(": NOT DONE, {problem}"));
+    format!("{}  {what}{problem}", step.at.to_ist())
 }
 
 fn describe(sandbox: &Sandbox) {
@@ -60,6 +140,16 @@ fn describe(sandbox: &Sandbox) {
     ));
     if let Some(path) = sandbox.ca_file() {
         line(&format!("  CA file          {}", path.display()));
+    }
+    if let Some(script) = sandbox.script() {
+        let next = script.next.map_or("nothing is to come".to_owned(), |step| {
+            format!("next at {}", step.at.to_ist())
+        });
+        line(&format!(
+            "  script           {}: {next}, over at {}",
+            script.script,
+            script.ends_at.to_ist()
+        ));
     }
     line(&format!("\n{DIM}Accounts, as environment variables:{DIM:#}"));
     for account in sandbox.accounts() {

@@ -98,8 +98,7 @@ pub(crate) fn decide(
     let Some(index) = angelone.position(&account) else {
         return wrong(Refused::Login);
     };
-    let member = &mut angelone.members[index];
-    if let Err(refused) = check_person(state, member, person.pin, person.totp.to_owned(), now) {
+    if let Err(refused) = check_person(state, &mut angelone, index, person.pin, person.totp, now) {
         return wrong(refused);
     }
     let number = open(state, &mut angelone, index, app, now);

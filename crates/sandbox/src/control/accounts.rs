@@ -373,7 +373,9 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
                 member.blocked = change.blocked.unwrap_or(member.blocked);
                 member.app_active = change.app_active.unwrap_or(member.app_active);
                 put(&mut member.account.pin, details.pin);
-                put(&mut member.account.totp_secret, details.totp_secret);
+                if let Some(secret) = details.totp_secret {
+                    member.set_totp_secret(secret);
+                }
                 put(&mut member.account.api_key, details.api_key);
                 put(&mut member.account.primary_ip, details.primary_ip);
                 put(&mut member.account.secondary_ip, details.secondary_ip);
@@ -401,13 +403,6 @@ pub(super) fn end_sessions(state: &State, request: &Request) -> Answer {
     {
         return Err(ControlError::not_found(format!("there is no account {id}")));
     }
-    let now = state.now();
-    let mut ended = 0;
-    if broker != Some(Broker::AngelOne) {
-        ended += state.samco().end_sessions_of(account.as_deref(), now);
-    }
-    if broker != Some(Broker::Samco) {
-        ended += state.angelone().end_sessions_of(account.as_deref(), now);
-    }
+    let ended = state.end_sessions(broker, account.as_deref());
     ok(json!({"ended": ended}))
 }

@@ -60,6 +60,7 @@ pub(super) fn set(state: &State, request: &Request) -> Answer {
     if let Some(now) = now {
         state.clock.set(now);
     }
+    state.follow_script();
     ok(show(state))
 }
 
@@ -86,6 +87,7 @@ pub(super) fn advance(state: &State, request: &Request) -> Answer {
         }
         _ => return Err(ControlError::field("to", "or seconds is needed, and not both")),
     }
+    state.follow_script();
     ok(show(state))
 }
 

@@ -15,6 +15,7 @@
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
 //! | `GET` / `POST /portal`, `POST /portal/confirm`, `POST /portal/sign-in` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
+//! | `GET /script` | the steps of the script that were done, the next one, and when it is over |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
 
 mod accounts;
@@ -65,6 +66,7 @@ pub(crate) fn perform(
         headers: HeaderMap::new(),
         body: body.to_string().into(),
         source: Source(None),
+        arrived: state.here(),
     };
     route(state, &request).map(|(_, body)| body)
 }
@@ -90,6 +92,7 @@ fn route(state: &State, request: &Request) -> Answer {
         "/switches" => &[Method::GET, Method::PATCH],
         "/accounts" | "/portal" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
+        "/script" => &[Method::GET],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
         _ => {
             return Err(ControlError::not_found(format!(
@@ -150,6 +153,10 @@ fn route(state: &State, request: &Request) -> Answer {
         (_, "/source-ip") => ok(json!({"ip": state.source_ip().to_json()})),
         ("POST", "/accounts") => accounts::add(state, request),
         ("GET", "/accounts") => ok(accounts::list(state)),
+        (_, "/script") => ok(state
+            .script
+            .as_ref()
+            .map_or(json!({"script": null}), |script| script.report().to_json())),
         (_, "/consent") => consent::answer(state, request),
         ("GET", "/portal") => portal::look(state, request),
         (_, "/portal") => portal::propose(state, request),

@@ -4,6 +4,7 @@
 mod body;
 mod queue;
 mod spec;
+mod time;
 
 pub use queue::FaultRecord;
 pub(crate) use queue::{Faults, Hit};

@@ -3,14 +3,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::body;
 use super::spec::Fault;
 use crate::account::Broker;
+use crate::data::{Damage, Pass};
 use crate::error::ControlError;
 use crate::random;
 use crate::request_log::matches;
+use crate::table::{Single, Table};
 use crate::wire::Reply;
 
 /// How many faults may wait at once.
@@ -60,16 +64,57 @@ pub(crate) struct Faults {
 
 #[derive(Debug, Default)]
 struct List {
-    added: u64,
-    waiting: Vec<Waiting>,
+    added: Single<u64>,
+    waiting: Table<u64, Waiting>,
 }
 
-#[derive(Debug)]
+/// A fault and what is left of it.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Left<Fault>")]
 struct Waiting {
     hit: Hit,
     skip: u32,
     remaining: Option<u32>,
     hits: u64,
+}
+
+/// The same as it is kept; the reply is made again.
+#[derive(Deserialize, Serialize)]
+struct Left<F> {
+    id: u64,
+    fault: F,
+    skip: u32,
+    remaining: Option<u32>,
+    hits: u64,
+}
+
+impl From<Left<Fault>> for Waiting {
+    fn from(left: Left<Fault>) -> Self {
+        let hit = Hit {
+            id: left.id,
+            reply: body::of(&left.fault),
+            fault: Arc::new(left.fault),
+        };
+        Self {
+            hit,
+            skip: left.skip,
+            remaining: left.remaining,
+            hits: left.hits,
+        }
+    }
+}
+
+impl Serialize for Waiting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let left = Left {
+            id: self.hit.id,
+            fault: &*self.hit.fault,
+            skip: self.skip,
+            remaining: self.remaining,
+            hits: self.hits,
+        };
+        left.serialize(serializer)
+    }
 }
 
 impl Waiting {
@@ -89,6 +134,18 @@ impl Faults {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut list = self.lock();
+        pass.single("fault.added", &mut list.added)?;
+        pass.table("fault", &mut list.waiting)?;
+        let live = list
+            .waiting
+            .values()
+            .filter(|waiting| waiting.remaining != Some(0));
+        self.live.store(live.count(), Ordering::Release);
+        Ok(())
+    }
+
     pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         fault.check()?;
         let reply = body::of(&fault);
@@ -98,14 +155,14 @@ impl Faults {
                 "there are {LIMIT} faults already: clear them first"
             )));
         }
-        list.added += 1;
-        let remaining = if fault.probability.is_some() {
+        let id = list.added.next();
+        let remaining = if fault.probability.is_some() || fault.until.is_some() {
             fault.times
         } else {
             fault.times.or(Some(1))
         };
         let hit = Hit {
-            id: list.added,
+            id,
             reply,
             fault: Arc::new(fault),
         };
@@ -116,51 +173,59 @@ impl Faults {
             hits: 0,
         };
         let record = waiting.record();
-        list.waiting.push(waiting);
+        list.waiting.insert(id, waiting);
         self.live.fetch_add(1, Ordering::Release);
         Ok(record)
     }
 
-    /// The first fault that hits this request; its count goes down.
-    pub(crate) fn hit(&self, broker: Broker, method: &str, path: &str) -> Option<Hit> {
+    /// The first fault that hits this request at this time of the virtual clock; its count goes down.
+    pub(crate) fn hit(&self, broker: Broker, method: &str, path: &str, now: Timestamp) -> Option<Hit> {
         if self.live.load(Ordering::Acquire) == 0 {
             return None;
         }
         let mut list = self.lock();
-        for waiting in &mut list.waiting {
+        list.waiting.find_edit(|waiting| {
             let fault = &waiting.hit.fault;
             let applies = waiting.remaining != Some(0)
                 && fault.broker == broker
+                && fault.is_on(now)
                 && fault
                     .method
                     .as_deref()
                     .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && matches(&fault.path, path);
             if !applies {
-                continue;
+                return None;
             }
             if waiting.skip > 0 {
                 waiting.skip -= 1;
-                continue;
+                return None;
             }
             if fault
                 .probability
                 .is_some_and(|probability| random::fraction() >= probability)
             {
-                continue;
+                return None;
             }
             waiting.hits += 1;
             waiting.remaining = waiting.remaining.map(|left| left - 1);
             if waiting.remaining == Some(0) {
                 self.live.fetch_sub(1, Ordering::Release);
             }
-            return Some(waiting.hit.clone());
-        }
-        None
+            Some(waiting.hit.clone())
+        })
     }
 
     pub(crate) fn list(&self) -> Vec<FaultRecord> {
-        self.lock().waiting.iter().map(Waiting::record).collect()
+        self.lock().waiting.values().map(Waiting::record).collect()
+    }
+
+    /// Takes one fault away, if it is still there.
+    pub(crate) fn remove(&self, id: u64) {
+        let mut list = self.lock();
+        if list.waiting.remove(&id).is_some_and(|waiting| waiting.remaining != Some(0)) {
+            self.live.fetch_sub(1, Ordering::Release);
+        }
     }
 
     pub(crate) fn clear(&self) {
@@ -175,6 +240,7 @@ mod tests {
     use super::Faults;
     use crate::account::Broker;
     use crate::fault::Fault;
+    use preopen_core::Timestamp;
 
     #[test]
     fn faults_hit_in_order_as_often_as_told() {
@@ -185,11 +251,12 @@ mod tests {
         faults
             .add(Fault::on(Broker::Samco, "/*").times(2).method("get").status(501))
             .unwrap();
-        let hit = |method, path| faults.hit(Broker::Samco, method, path).map(|hit| hit.id);
+        let now = Timestamp::from_seconds(0);
+        let hit = |method, path| faults.hit(Broker::Samco, method, path, now).map(|hit| hit.id);
         assert_eq!(hit("GET", "/a"), Some(2));
         assert_eq!(hit("POST", "/b"), None);
         assert_eq!(hit("GET", "/a"), Some(1));
-        assert!(faults.hit(Broker::AngelOne, "GET", "/a").is_none());
+        assert!(faults.hit(Broker::AngelOne, "GET", "/a", now).is_none());
         assert_eq!(hit("GET", "/b"), Some(2));
         assert_eq!(hit("GET", "/b"), None);
         let left: Vec<_> = faults.list().iter().map(|f| (f.remaining, f.hits)).collect();
@@ -202,14 +269,41 @@ mod tests {
         faults
             .add(Fault::on(Broker::Samco, "/a").probability(1.0).delay_ms(1))
             .unwrap();
-        assert!((0..50).all(|_| faults.hit(Broker::Samco, "GET", "/a").is_some()));
+        let now = Timestamp::from_seconds(0);
+        assert!((0..50).all(|_| faults.hit(Broker::Samco, "GET", "/a", now).is_some()));
         faults.clear();
-        assert!(faults.hit(Broker::Samco, "GET", "/a").is_none());
+        assert!(faults.hit(Broker::Samco, "GET", "/a", now).is_none());
         let refused = |fault: Fault| faults.add(fault).unwrap_err().message().to_owned();
         assert!(refused(Fault::on(Broker::Samco, "/a")).starts_with("fault does nothing"));
         assert!(refused(Fault::on(Broker::Samco, "a").status(500)).starts_with("path"));
         assert!(refused(Fault::on(Broker::Samco, "/a").status(99)).starts_with("status"));
         assert!(refused(Fault::on(Broker::Samco, "/a").header("Content-Length", "3")).starts_with("headers"));
         assert!(refused(Fault::on(Broker::Samco, "/a").probability(f64::NAN)).starts_with("probability"));
+        let backwards = Fault::on(Broker::Samco, "/a").from(now).until(now).status(500);
+        assert!(refused(backwards).starts_with("until must be after from"));
+    }
+
+    #[test]
+    fn a_span_hits_every_request_in_it_and_none_beside_it() {
+        let faults = Faults::default();
+        let at = Timestamp::from_seconds;
+        let span = Fault::on(Broker::Samco, "/a").from(at(10)).until(at(20));
+        let lasting = faults.add(span.clone().status(500)).unwrap();
+        assert_eq!(lasting.remaining, None);
+        let hit = |seconds| {
+            faults
+                .hit(Broker::Samco, "GET", "/a", at(seconds))
+                .map(|hit| hit.id)
+        };
+        let seen: Vec<_> = [9, 10, 19, 20, 15].map(hit).to_vec();
+        let first = Some(lasting.id);
+        assert_eq!(seen, [None, first, first, None, first]);
+        faults.remove(lasting.id);
+        faults.remove(lasting.id);
+        assert_eq!(hit(15), None);
+        let counted = faults.add(span.times(2).status(500)).unwrap();
+        let counted = Some(counted.id);
+        assert_eq!([15, 15, 15].map(hit), [counted, counted, None]);
+        assert_eq!(faults.list().len(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use preopen_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,7 +60,7 @@ pub enum Reset {
 
 /// A fault for requests of one broker and path.
 ///
-/// Without `times` and `probability` it hits one request. A fault that gives a reply of its own (`status`,
+/// Without `times`, `probability` and `until` it hits one request. A fault that gives a reply of its own (`status`,
 /// `body`, `body_kind` other than `truncated`, `redirect_to`) keeps the request from the endpoint unless
 /// `handled` is set; the others let it through.
 ///
@@ -81,6 +82,10 @@ pub struct Fault {
     pub(crate) probability: Option<f64>,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) skip: u32,
+    #[serde(default, with = "super::time", skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<Timestamp>,
+    #[serde(default, with = "super::time", skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +148,8 @@ impl Fault {
             times: None,
             probability: None,
             skip: 0,
+            from: None,
+            until: None,
             status: None,
             body: None,
             body_kind: None,
@@ -167,6 +174,10 @@ impl Fault {
         probability(probability: f64) => Some(probability);
         /// Lets this many matching requests pass first.
         skip(skip: u32) => skip;
+        /// Hits only requests from this time of the virtual clock on.
+        from(at: Timestamp) => Some(at);
+        /// Hits only requests before this time of the virtual clock; without `times` all of them.
+        until(at: Timestamp) => Some(at);
         /// Answers with this HTTP status.
         status(status: u16) => Some(status);
         /// Answers with this body: JSON if it reads as JSON, else text.
@@ -197,6 +208,30 @@ impl Fault {
         self
     }
 
+    /// Whether it can hit a request at this time of the virtual clock.
+    pub(crate) fn is_on(&self, now: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= now) && self.until.is_none_or(|until| now < until)
+    }
+
+    /// What it does, in the names of its fields.
+    pub(crate) fn words(&self) -> String {
+        let fields = serde_json::to_value(self).unwrap_or_default();
+        let hidden = ["broker", "path", "from", "until"];
+        let mut shown: Vec<_> = fields
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| !hidden.contains(&name.as_str()))
+            .map(|(name, value)| match value {
+                Value::Number(_) => format!("{name} {value}"),
+                Value::String(word) if name != "body" => format!("{name} {word}"),
+                _ => name.clone(),
+            })
+            .collect();
+        shown.sort_unstable();
+        format!("{} {}: {}", self.broker.as_str(), self.path, shown.join(", "))
+    }
+
     /// Whether the fault has a reply of its own.
     pub(crate) fn replaces_reply(&self) -> bool {
         self.status.is_some()
@@ -224,6 +259,11 @@ impl Fault {
         }
         if self.probability.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
             return wrong("probability", "must be above 0 and at most 1");
+        }
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && until <= from
+        {
+            return wrong("until", "must be after from");
         }
         if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return wrong("status", "must be an HTTP status from 200 to 599");

@@ -2,6 +2,7 @@
 
 use preopen_core::Timestamp;
 use preopen_core::static_ip::{self, Slot, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Salted;
 
@@ -9,14 +10,14 @@ use crate::digest::Salted;
 pub(crate) const APPS: usize = 5;
 
 /// Whether an app's credentials work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     Active,
     Deactivated,
 }
 
 /// The registered addresses of an app; an empty text is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pair {
     pub(crate) primary: String,
     pub(crate) secondary: String,
@@ -55,7 +56,7 @@ impl Pair {
 }
 
 /// An app.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct App {
     /// Its number among the apps of its account, from 1.
     pub(crate) id: u64,
@@ -80,7 +81,7 @@ pub(crate) struct App {
 }
 
 /// Which slots have held an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) primary: bool,
     pub(crate) secondary: bool,

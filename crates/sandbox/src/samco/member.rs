@@ -1,13 +1,14 @@
 //! An account as the broker knows it: its standing, its apps, and which sessions and grants still count.
 
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::app::{APPS, App, Pair};
-use super::{legacy, orders, portal};
-use crate::account::SamcoAccount;
+use super::{legacy, portal};
+use crate::account::{SamcoAccount, secrets_made_up_for};
 
 /// An account and its standing.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) id: String,
     pub(crate) password: String,
@@ -18,13 +19,13 @@ pub(crate) struct Member {
     pub(super) apps: Vec<App>,
     /// What the account's (made-up) owner has noted of the first app's secret, so that scripts can read it. The broker
     /// itself knows digests alone, and this note is in memory only; empty once the portal has made another secret.
+    #[serde(skip)]
     pub(crate) noted_secret: String,
     /// When the registered addresses of any app were last changed in a way that counts.
     pub(super) last_counted_change: Option<Timestamp>,
     /// What the owner has under way at the portal.
     pub(super) desk: portal::Desk,
     pub(super) legacy: legacy::Legacy,
-    pub(super) orders: Vec<orders::Order>,
     /// Sessions of an earlier era have been ended; ending all of them costs one addition.
     pub(super) era: u64,
     /// The same for codes and refresh tokens, which outlive sessions.
@@ -32,7 +33,7 @@ pub(crate) struct Member {
 }
 
 /// What a login may be refused for although key and secret are right.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Standing {
     pub(crate) subscribed: bool,
     pub(crate) blocked: bool,
@@ -40,7 +41,7 @@ pub(crate) struct Standing {
 }
 
 /// What ends sessions or grants when it goes on: the account's count and the app's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Era {
     account: u64,
     app: u64,
@@ -71,10 +72,16 @@ impl Member {
             last_counted_change: None,
             desk: portal::Desk::default(),
             legacy: legacy::Legacy::default(),
-            orders: Vec::new(),
             era: 0,
             grants_era: 0,
         }
+    }
+
+    /// After a restart: the owner knows a secret by heart that was made up for the account.
+    pub(super) fn remember_secret(&mut self) {
+        let is_right = |secret: &String| self.first().secret.is_of(secret);
+        let known = secrets_made_up_for(&self.id).into_iter().find(is_right);
+        self.noted_secret = known.unwrap_or_default();
     }
 
     /// The account as its owner knows it, with the first app.

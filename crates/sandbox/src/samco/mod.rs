@@ -15,9 +15,13 @@ use std::collections::HashMap;
 
 use http::{Method, StatusCode};
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::account::SamcoAccount;
+use crate::data::{Damage, Pass};
+use crate::digest;
 use crate::state::State;
+use crate::table::{Rows, Single, Table};
 use crate::wire::{Reply, Request};
 pub(crate) use app::{App, Pair, Status};
 pub(crate) use data::{is_symbol, price_of};
@@ -29,26 +33,29 @@ pub(crate) use session::has_secret_format;
 /// What the broker knows.
 #[derive(Debug, Default)]
 pub(crate) struct Samco {
-    members: Vec<Member>,
+    members: Rows<Member>,
     /// Which member has an account id, and which app an API key.
     by_account: HashMap<String, usize>,
     by_api_key: HashMap<String, AppAt>,
-    sessions: HashMap<String, Session>,
+    /// Sessions by the digest of their token.
+    sessions: Table<String, Session>,
     oauth: oauth::Oauth,
     web_codes: web_code::WebCodes,
-    orders_placed: u64,
+    /// Orders by member and number.
+    orders: Table<(usize, u64), orders::Order>,
+    orders_placed: Single<u64>,
     /// How many proposals have been made at the portal: each has a number of its own.
-    proposals_made: u64,
+    proposals_made: Single<u64>,
 }
 
 /// Which app of which member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct AppAt {
     member: usize,
     app: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Session {
     member: usize,
     /// The app that opened it; `None` for the deprecated login and the web login code.
@@ -65,6 +72,57 @@ struct Session {
 const SESSIONS: usize = 50_000;
 
 impl Samco {
+    pub(crate) fn keep(&mut self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        pass.rows("samco.member", &mut self.members)?;
+        pass.table("samco.session", &mut self.sessions)?;
+        self.oauth.keep(pass)?;
+        self.web_codes.keep(pass)?;
+        pass.table("samco.order", &mut self.orders)?;
+        pass.single("samco.orders_placed", &mut self.orders_placed)?;
+        pass.single("samco.proposals_made", &mut self.proposals_made)?;
+        if matches!(pass, Pass::Load(..)) {
+            self.check_rows()?;
+            self.index();
+        }
+        Ok(())
+    }
+
+    /// Every row speaks of accounts and apps that there are.
+    fn check_rows(&self) -> Result<(), Damage> {
+        let app = |at: AppAt| self.members.get(at.member).is_some_and(|m| at.app < m.apps.len());
+        let member = |member: usize| app(AppAt { member, app: 0 });
+        let session = |s: &Session| match s.app {
+            Some(app_at) => app(AppAt {
+                member: s.member,
+                app: app_at,
+            }),
+            None => member(s.member),
+        };
+        let lost = if !(0..self.members.len()).all(member) {
+            "samco.member"
+        } else if !self.sessions.values().all(session) {
+            "samco.session"
+        } else if !self.orders.iter().all(|((owner, _), _)| member(*owner)) {
+            "samco.order"
+        } else if !(self.oauth.apps().all(app) && self.web_codes.members().all(member)) {
+            "samco.code"
+        } else {
+            return Ok(());
+        };
+        Err(Damage::new(lost, "", "the account or app of one is missing"))
+    }
+
+    /// What is found by name, and what account owners know by heart.
+    fn index(&mut self) {
+        for (member, row) in self.members.iter().enumerate() {
+            self.by_account.insert(row.id.clone(), member);
+            for (app, row) in row.apps.iter().enumerate() {
+                self.by_api_key.insert(row.api_key.clone(), AppAt { member, app });
+            }
+        }
+        self.members.restore(Member::remember_secret);
+    }
+
     pub(crate) fn accounts(&self) -> impl Iterator<Item = SamcoAccount> {
         self.members.iter().map(Member::to_account)
     }
@@ -124,10 +182,7 @@ impl Samco {
             .live(now)
             .filter(|session| wanted(&self.members[session.member]))
             .count();
-        self.members
-            .iter_mut()
-            .filter(|member| wanted(member))
-            .for_each(Member::end_sessions);
+        self.members.edit_where(wanted, Member::end_sessions);
         count
     }
 
@@ -150,7 +205,12 @@ impl Samco {
             && session.era == self.members[session.member].session_era(session.app)
     }
 
-    fn remember(&mut self, token: String, session: Session, now: Timestamp) {
+    /// The session of a token.
+    fn session(&self, token: &str) -> Option<&Session> {
+        self.sessions.get(&digest::of_token(token))
+    }
+
+    fn remember(&mut self, token: &str, session: Session, now: Timestamp) {
         if self.sessions.len() >= SESSIONS {
             let Self {
                 members, sessions, ..
@@ -162,7 +222,7 @@ impl Samco {
                 sessions.clear();
             }
         }
-        self.sessions.insert(token, session);
+        self.sessions.insert(digest::of_token(token), session);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Samco orders: enough of an order system to show the static-IP gate and what became of an order.
 
+use std::ops::RangeInclusive;
+
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Samco;
@@ -13,7 +16,7 @@ use crate::wire::{Reply, Request, text_field};
 /// How many orders of an account are kept.
 const KEPT: usize = 5000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     number: String,
     placed_at: Timestamp,
@@ -47,9 +50,9 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
                 json!({}),
             );
         }
-        samco.orders_placed += 1;
+        let serial = samco.orders_placed.next();
         let now = state.now();
-        let number = format!("{}{:09}", now.format_ist("%y%m%d"), samco.orders_placed);
+        let number = format!("{}{serial:09}", now.format_ist("%y%m%d"));
         let order = Order {
             number,
             placed_at: now,
@@ -60,11 +63,11 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
             "orderDetails": details(&order, &caller.account),
         });
         let text = format!("Requested {} Order placed successfully", order.product);
-        let orders = orders_of(samco, caller);
-        if orders.len() >= KEPT {
-            orders.remove(0);
+        let known = samco.orders.range(all_of(caller));
+        if let Some(oldest) = known.map(|(key, _)| *key).rev().nth(KEPT - 1) {
+            samco.orders.remove(&oldest);
         }
-        orders.push(order);
+        samco.orders.insert((caller.member, serial), order);
         success(state, &text, payload)
     })
 }
@@ -165,11 +168,8 @@ pub(super) fn cancel(state: &State, request: &Request) -> Reply {
 pub(super) fn status(state: &State, request: &Request) -> Reply {
     reading_orders(state, request, |samco, caller| {
         let number = request.query("orderNumber").unwrap_or_default();
-        let found = orders_of(samco, caller)
-            .iter()
-            .find(|o| o.number == number)
-            .cloned();
-        let Some(order) = found else {
+        let mut orders = samco.orders.range(all_of(caller));
+        let Some((_, order)) = orders.find(|(_, order)| order.number == number) else {
             return failure(state, "Invalid Order number.", json!({"orderNumber": number}));
         };
         irregular(
@@ -177,7 +177,7 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
             json!({
                 "orderNumber": order.number, "orderStatus": if order.cancelled { "CANCELLED" } else { "PENDING" },
                 "statusMessage": format!("Requested {} Order placed successfully", order.product),
-                "orderDetails": details(&order, &caller.account),
+                "orderDetails": details(order, &caller.account),
             }),
         )
     })
@@ -187,10 +187,8 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
 pub(super) fn book(state: &State, request: &Request) -> Reply {
     reading_orders(state, request, |samco, caller| {
         let id = &caller.account;
-        let rows: Vec<_> = orders_of(samco, caller)
-            .iter()
-            .map(|order| row(order, id))
-            .collect();
+        let orders = samco.orders.range(all_of(caller));
+        let rows: Vec<_> = orders.map(|(_, order)| row(order, id)).collect();
         if rows.is_empty() {
             return failure(state, "No orders found.", json!({}));
         }
@@ -198,14 +196,16 @@ pub(super) fn book(state: &State, request: &Request) -> Reply {
     })
 }
 
-fn orders_of<'a>(samco: &'a mut Samco, caller: &Caller) -> &'a mut Vec<Order> {
-    &mut samco.members[caller.member].orders
+/// The keys of a caller's orders.
+fn all_of(caller: &Caller) -> RangeInclusive<(usize, u64)> {
+    (caller.member, 0)..=(caller.member, u64::MAX)
 }
 
 fn open_order<'a>(samco: &'a mut Samco, caller: &Caller, number: &str) -> Option<&'a mut Order> {
-    orders_of(samco, caller)
-        .iter_mut()
-        .find(|order| order.number == number && !order.cancelled)
+    let mut orders = samco.orders.range(all_of(caller));
+    let (key, _) = orders.find(|(_, order)| order.number == number && !order.cancelled)?;
+    let key = *key;
+    samco.orders.get_mut(&key)
 }
 
 fn details(order: &Order, account: &str) -> Value {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::envelope::{bare_failure, success};
 use super::{AppAt, Member, Pair, Samco, Session};
+use crate::digest;
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -60,7 +61,7 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     let token_id = random::uuid();
     let token = access_jwt(state, now, expires_at, &token_id);
     let opener = Opener::app(at);
-    open(state, &mut samco, opener, token.clone(), expires_at);
+    open(state, &mut samco, opener, &token, expires_at);
     drop(samco);
     let seen = request.source.seen(&addresses.primary);
     let payload = json!({
@@ -140,7 +141,7 @@ impl Opener {
 }
 
 /// Opens a session; earlier ones of the account, or of the app, end when the switches say so.
-pub(super) fn open(state: &State, samco: &mut Samco, opener: Opener, token: String, expires_at: Timestamp) {
+pub(super) fn open(state: &State, samco: &mut Samco, opener: Opener, token: &str, expires_at: Timestamp) {
     if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
         let member = &mut samco.members[opener.member];
         let of_app = state.switches.word(Switch::SamcoSecondLoginScope) == "app";
@@ -153,7 +154,7 @@ pub(super) fn open(state: &State, samco: &mut Samco, opener: Opener, token: Stri
 }
 
 /// Adds a session beside the others of the account.
-pub(super) fn add(state: &State, samco: &mut Samco, opener: Opener, token: String, expires_at: Timestamp) {
+pub(super) fn add(state: &State, samco: &mut Samco, opener: Opener, token: &str, expires_at: Timestamp) {
     let session = Session {
         member: opener.member,
         app: opener.app,
@@ -237,7 +238,10 @@ pub(super) fn logout(state: &State, request: &Request) -> Reply {
         Err(refusal) => return *refusal,
     };
     let mut samco = state.samco();
-    if let Some(session) = samco.sessions.get_mut(request.header("x-session-token")) {
+    if let Some(session) = samco
+        .sessions
+        .get_mut(&digest::of_token(request.header("x-session-token")))
+    {
         session.ended = true;
         if let Some(grant) = session.grant
             && state.switches.is_on(Switch::OauthLogoutEndsGrant)
@@ -331,7 +335,7 @@ pub(super) fn signed_in(state: &State, request: &Request) -> Result<Caller, Box<
     }
     let now = state.now();
     let samco = state.samco();
-    let Some(session) = samco.sessions.get(token) else {
+    let Some(session) = samco.session(token) else {
         return refused(INVALID);
     };
     let member = &samco.members[session.member];

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::envelope::{bare_failure, invalid, success};
 use super::session;
+use crate::digest::{self, Salted};
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -20,11 +22,11 @@ pub(super) use addresses::{register as register_ip, update as update_ip};
 pub(super) use keys::{access_token, generate_otp, generate_secret_key};
 
 /// What an account has of the old ways.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Legacy {
     /// The code that was sent last, and when.
-    otp: Option<(String, Timestamp)>,
-    /// The access token that was made last, and when it ends.
+    otp: Option<(Salted, Timestamp)>,
+    /// The digest of the access token that was made last, and when it ends.
     access_token: Option<(String, Timestamp)>,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
         return failed(state, StatusCode::BAD_REQUEST, "Invalid Password");
     };
     let id = member.id.clone();
-    let token = field(&body, "accessToken");
+    let token = digest::of_token(&field(&body, "accessToken"));
     let known = member.legacy.access_token.as_ref();
     if known.is_none_or(|(known, ends)| *known != token || now >= *ends) {
         // Not documented: no row shows a wrong or old access token.
@@ -72,7 +74,7 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
         session::BOUNDARY.next_after(now)
     };
     let opener = session::Opener::person(index);
-    session::open(state, &mut samco, opener, token.clone(), expires_at);
+    session::open(state, &mut samco, opener, &token, expires_at);
     drop(samco);
     let payload = json!({
         "sessionToken": token, "accountID": id, "accountName": session::account_name(&id),

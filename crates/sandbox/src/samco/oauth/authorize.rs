@@ -116,7 +116,7 @@ pub(super) fn issue_code(
         issued_at: state.now(),
         claim: Claim::Free,
     };
-    samco.oauth.remember_code(code.clone(), entry);
+    samco.oauth.remember_code(&code, entry);
     Ok(code)
 }
 

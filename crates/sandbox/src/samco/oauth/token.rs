@@ -12,6 +12,7 @@ use super::refusal::{
     UNKNOWN_REFRESH, USED_CODE, unreadable,
 };
 use super::{CODE_LIFE, Claim, REFRESH_LIFE, Refresh};
+use crate::digest;
 use crate::random;
 use crate::samco::{AppAt, Member, Samco, session};
 use crate::source::Source;
@@ -58,16 +59,18 @@ fn exchange(
     let now = state.now();
     let mut guard = state.samco();
     let samco = &mut *guard;
-    let Some(entry) = samco.oauth.codes.get_mut(code) else {
+    let key = digest::of_token(code);
+    let Some(entry) = samco.oauth.codes.get(&key).copied() else {
         return Err(UNKNOWN_CODE);
     };
     let at = entry.at;
-    let member = &mut samco.members[at.member];
+    let member = &samco.members[at.member];
     *account = Some(member.id.clone());
     if let Claim::Taken(until) = entry.claim {
         if Instant::now() < until {
             return Err(CONCURRENT);
         }
+        let member = &mut samco.members[at.member];
         match state.switches.word(Switch::OauthReplayEnds) {
             "app" => member.apps[at.app].revoke(),
             _ => member.revoke_all(),
@@ -83,9 +86,10 @@ fn exchange(
     may_open(source, member, at.app)?;
     let hold = u64::try_from(state.switches.number(Switch::OauthExchangeHold)).unwrap_or(0);
     let hold = Duration::from_millis(hold);
-    entry.claim = Claim::Taken(Instant::now() + hold);
-    samco.oauth.grants_opened += 1;
-    let grant = samco.oauth.grants_opened;
+    if let Some(entry) = samco.oauth.codes.get_mut(&key) {
+        entry.claim = Claim::Taken(Instant::now() + hold);
+    }
+    let grant = samco.oauth.grants_opened.next();
     let data = issue(state, source, samco, at, grant, now);
     Ok((data, hold))
 }
@@ -103,7 +107,8 @@ fn refresh(
     let now = state.now();
     let mut guard = state.samco();
     let samco = &mut *guard;
-    let Some(entry) = samco.oauth.refresh.get_mut(token) else {
+    let key = digest::of_token(token);
+    let Some(entry) = samco.oauth.refresh.get(&key).copied() else {
         return Err(UNKNOWN_REFRESH);
     };
     let at = entry.at;
@@ -122,7 +127,9 @@ fn refresh(
         return Err(OLD_REFRESH);
     }
     may_open(source, member, at.app)?;
-    entry.replaced_at.get_or_insert(now);
+    if let Some(entry) = samco.oauth.refresh.get_mut(&key) {
+        entry.replaced_at.get_or_insert(now);
+    }
     let grant = entry.grant;
     let counts_from = if state.switches.is_on(Switch::OauthRefreshResetsSevenDays) {
         now
@@ -156,7 +163,7 @@ fn issue(
     let session_id = random::hex::<16>();
     let access = session::access_jwt(state, now, expires_at, &session_id);
     let opener = session::Opener::grant(at, grant);
-    session::open(state, samco, opener, access.clone(), expires_at);
+    session::open(state, samco, opener, &access, expires_at);
     let refresh = random::text::<32>();
     let entry = Refresh {
         at,
@@ -166,9 +173,7 @@ fn issue(
         counts_from,
         replaced_at: None,
     };
-    samco
-        .oauth
-        .remember_refresh(&samco.members, refresh.clone(), entry);
+    samco.oauth.remember_refresh(&samco.members, &refresh, entry);
     let member = &samco.members[at.member];
     let (id, addresses) = (&member.id, &member.apps[at.app].addresses);
     json!({
@@ -193,8 +198,9 @@ pub(crate) fn revoke(state: &State, request: &Request) -> Reply {
         return unreadable(state, "token_type must be access_token");
     }
     let mut samco = state.samco();
-    let session = samco.sessions.get(&token).copied();
-    let refresh = samco.oauth.refresh.get(&token).copied();
+    let key = digest::of_token(&token);
+    let session = samco.sessions.get(&key).copied();
+    let refresh = samco.oauth.refresh.get(&key).copied();
     let (grant, member) = match (session, refresh) {
         (Some(session), _) => (session.grant, Some(session.member)),
         (None, Some(refresh)) => (Some(refresh.grant), Some(refresh.at.member)),

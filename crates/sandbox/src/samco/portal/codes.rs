@@ -2,6 +2,7 @@
 
 use preopen_core::Timestamp;
 use preopen_core::clock::IST_OFFSET_SECONDS;
+use serde::{Deserialize, Serialize};
 
 use super::{Action, Problem, when};
 use crate::digest::Salted;
@@ -16,7 +17,7 @@ const DIGITS: usize = 6;
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// What the owner of an account has under way at the portal.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::samco) struct Desk {
     proposals: Vec<Proposal>,
     /// The day in India that codes were last sent on, in days since 1970, and how many.
@@ -27,7 +28,7 @@ pub(in crate::samco) struct Desk {
 }
 
 /// An action that waits for its code, or waited.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proposal {
     number: u64,
     action: Action,

@@ -8,6 +8,7 @@ mod sign_in;
 
 use preopen_core::Timestamp;
 use preopen_core::static_ip::Slot;
+use serde::{Deserialize, Serialize};
 
 use super::app::{App, Pair};
 use super::{AppAt, Member, Samco};
@@ -69,7 +70,7 @@ pub(crate) struct Portal {
 }
 
 /// What an owner wants to do. `app` is the number of an app of the own account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Action {
     CreateApp {
         name: String,
@@ -159,10 +160,10 @@ pub(crate) fn propose(state: &State, account: &str, action: Action) -> Result<u6
     let mut samco = state.samco();
     let at = member_at(&samco, account)?;
     let action = checked(state, &samco, at, action, now)?;
-    let number = samco.proposals_made + 1;
+    let number = *samco.proposals_made + 1;
     let desk = &mut samco.members[at].desk;
     desk.open(state, account, number, action, now)?;
-    samco.proposals_made = number;
+    samco.proposals_made.set(number);
     Ok(number)
 }
 
