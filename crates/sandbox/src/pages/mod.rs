@@ -29,11 +29,23 @@ pub(crate) use visitors::Visitors;
 /// What brokers' own pages answer, logged and bent by faults like all of their endpoints.
 const BROKERS: [&str; 1] = [crate::samco::oauth::PAGE];
 
+/// Shows a page, or takes its form.
+type Page = fn(&State, &Request, &Visitor) -> Reply;
+
 const NOT_ALLOWED: &str = "This address does not take requests of this kind.";
 
 /// Whether a path belongs to the pages. All other paths are the brokers'.
 pub(crate) fn has(path: &str) -> bool {
-    let alone = ["/", "/inbox", "/clock", "/faults", "/requests", "/switches", "/app", "/favicon.ico"];
+    let alone = [
+        "/",
+        "/inbox",
+        "/clock",
+        "/faults",
+        "/requests",
+        "/switches",
+        "/app",
+        "/favicon.ico",
+    ];
     alone.contains(&path)
         || path.starts_with("/assets/")
         || (path.starts_with("/app/") && !BROKERS.contains(&path))
@@ -52,7 +64,6 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok(visitor) => visitor,
         Err(refusal) => return *refusal,
     };
-    type Page = fn(&State, &Request, &Visitor) -> Reply;
     if request.path == "/app" || request.path.starts_with("/app/") {
         return dashboard::answer(state, request, &visitor);
     }
@@ -74,7 +85,11 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         _ => {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let reply = explain(state, request, &visitor, status, NOT_ALLOWED);
-            let allowed = if send.is_some() { "GET, HEAD, POST" } else { "GET, HEAD" };
+            let allowed = if send.is_some() {
+                "GET, HEAD, POST"
+            } else {
+                "GET, HEAD"
+            };
             reply.with_header(header::ALLOW, HeaderValue::from_static(allowed))
         }
     }

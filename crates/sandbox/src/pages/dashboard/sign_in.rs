@@ -5,7 +5,7 @@ use std::time::Instant;
 use askama::Template;
 use http::StatusCode;
 
-use super::{API_KEYS, LOGIN, STATIC_IPS, status_of};
+use super::{API_KEYS, LOGIN, STATIC_IPS};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, go, show};
 use crate::pages::guard::Visitor;
@@ -28,7 +28,11 @@ struct Page {
 
 /// Where to go after signing in: to one of the own pages, whatever the address says.
 fn next(asked: Option<&str>) -> &'static str {
-    if asked == Some(STATIC_IPS) { STATIC_IPS } else { API_KEYS }
+    if asked == Some(STATIC_IPS) {
+        STATIC_IPS
+    } else {
+        API_KEYS
+    }
 }
 
 pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply {
@@ -74,7 +78,9 @@ fn page(
     notice: &str,
 ) -> Reply {
     let accounts: Vec<_> = state.samco().accounts().take(OFFERED).collect();
-    let accounts = accounts.into_iter().map(|account| (account.account, account.password));
+    let accounts = accounts
+        .into_iter()
+        .map(|account| (account.account, account.password));
     let page = Page {
         frame: Frame::new(state, request, visitor, "Sign in to Samco", LOGIN).noting(notice),
         problem: form.problem_beside(&["user_id", "password"]).to_owned(),
@@ -82,7 +88,7 @@ fn page(
         accounts: accounts.collect(),
         form,
     };
-    let status = match status_of(&page.form) {
+    let status = match page.form.status() {
         StatusCode::OK => StatusCode::OK,
         _ => StatusCode::UNAUTHORIZED,
     };
