@@ -9,6 +9,7 @@ use preopen_sandbox::{Account, Options, Sandbox, Script, ScriptStep, ScriptSteps
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
+use crate::open_files;
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line, note, note_json};
 use crate::sandbox_clock;
 
@@ -20,10 +21,6 @@ pub(crate) struct Arguments {
     /// Serve https with a certificate authority made for this run.
     #[arg(long)]
     tls: bool,
-    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end. The clock of a file
-    /// that there is goes on: --start-at and --rate are for a new one.
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
     /// Play scripted days: ordinary-day, bad-day, month, or a file of your own (TOML). Steps are told on standard error.
     #[arg(long, value_name = "NAME|FILE")]
     script: Option<String>,
@@ -36,6 +33,10 @@ pub(crate) struct Arguments {
     /// How fast its clock runs: 1 is real time, 0 stands still.
     #[arg(long, visible_alias = "speed", value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
+    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end. The clock of a file
+    /// that there is goes on: --start-at and --rate are for a new one.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
@@ -62,9 +63,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
             .map_err(|error| Error::invalid_input("script", &format!("cannot be played: {error}")))?;
         options = options.script(script);
     }
-    if let Some(file) = &arguments.data {
-        options = options.data(file);
-    }
+    options.data.clone_from(&arguments.data);
     if let Some(at) = arguments.start_at {
         options = options.start_at(at);
     }
@@ -76,6 +75,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
     let options = options(&arguments)?;
+    open_files::allow_most();
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
