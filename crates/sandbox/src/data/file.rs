@@ -197,6 +197,12 @@ fn read(connection: &Connection) -> Result<Records, String> {
     if found != "ok" {
         return Err(damaged(found.lines().next().unwrap_or_default()));
     }
+    // Whatever else stands in a schema may do something when records are written.
+    let schema = "SELECT group_concat(sql, ';') FROM sqlite_schema";
+    let schema: rusqlite::Result<Option<String>> = connection.query_row(schema, [], |row| row.get(0));
+    if schema.map_err(|error| refused(&error))?.as_deref() != Some(SCHEMA) {
+        return Err(damaged("it has other tables than it should"));
+    }
     let mut records = Records::new();
     let mut each = || -> rusqlite::Result<()> {
         let mut select = connection.prepare("SELECT room, key, body FROM record")?;
