@@ -54,7 +54,9 @@ pub(crate) fn page(state: &State, request: &Request) -> Reply {
         _ => return pages::not_allowed("GET, HEAD, POST"),
     };
     let app = app_of(&state.angelone(), |name| request.query(name));
-    let primary = app.as_ref().map(|(app, _)| state.angelone().members[*app].account.primary_ip.clone());
+    let primary = app
+        .as_ref()
+        .map(|(app, _)| state.angelone().members[*app].account.primary_ip.clone());
     let at = At {
         state,
         request,

@@ -52,7 +52,9 @@ pub(crate) struct At<'a> {
 pub(crate) type Problem<'a> = Option<(&'a str, &'a str)>;
 
 fn said(problem: Problem<'_>) -> String {
-    problem.map(|(code, text)| format!("{text} ({code})")).unwrap_or_default()
+    problem
+        .map(|(code, text)| format!("{text} ({code})"))
+        .unwrap_or_default()
 }
 
 impl At<'_> {
@@ -60,7 +62,13 @@ impl At<'_> {
         Frame::bare(self.state, self.request, self.visitor, title, self.primary)
     }
 
-    pub(crate) fn consent(&self, app: &str, account: &str, redirect_url: &str, problem: Problem<'_>) -> Reply {
+    pub(crate) fn consent(
+        &self,
+        app: &str,
+        account: &str,
+        redirect_url: &str,
+        problem: Problem<'_>,
+    ) -> Reply {
         let page = Consent {
             frame: self.frame("Approve access"),
             app,

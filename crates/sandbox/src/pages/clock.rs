@@ -39,10 +39,14 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
     let form = Form::sent(request);
     let change = |method, path, body: Value| perform(state, method, path, &body);
     let (done, answer) = match form.value("do") {
-        "set" => ("set", indian(form.value("now")).and_then(|now| change(Method::PUT, PATH, json!({"now": now})))),
+        "set" => (
+            "set",
+            indian(form.value("now")).and_then(|now| change(Method::PUT, PATH, json!({"now": now}))),
+        ),
         "rate" => (
             "rate",
-            number("rate", form.value("rate")).and_then(|rate| change(Method::PUT, PATH, json!({"rate": rate}))),
+            number("rate", form.value("rate"))
+                .and_then(|rate| change(Method::PUT, PATH, json!({"rate": rate}))),
         ),
         "seconds" => (
             "moved",
@@ -65,7 +69,11 @@ fn indian(typed: &str) -> Result<String, ControlError> {
     if typed.is_empty() {
         return Err(ControlError::field("now", "is missing: give a date and a time"));
     }
-    let seconds = if typed.len() == "2026-11-20T10:00".len() { ":00" } else { "" };
+    let seconds = if typed.len() == "2026-11-20T10:00".len() {
+        ":00"
+    } else {
+        ""
+    };
     Ok(format!("{typed}{seconds}+05:30"))
 }
 
@@ -98,7 +106,12 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
     let page = Page {
         frame: Frame::new(state, request, visitor, "Clock", PATH).noting(notice),
         form,
-        utc: now.to_rfc3339().chars().take(19).collect::<String>().replace('T', " "),
+        utc: now
+            .to_rfc3339()
+            .chars()
+            .take(19)
+            .collect::<String>()
+            .replace('T', " "),
         speed: if rate == 0.0 {
             "stands still".to_owned()
         } else {

@@ -19,8 +19,24 @@ const SHOWN: usize = 200;
 
 /// The fields of the form that have a place for what is wrong with them.
 const FIELDS: &[&str] = &[
-    "broker", "path", "method", "times", "probability", "skip", "status", "body", "body_kind", "size", "headers",
-    "delay_ms", "stall", "drip_ms", "reset", "redirect_to", "handled", "duplicate",
+    "broker",
+    "path",
+    "method",
+    "times",
+    "probability",
+    "skip",
+    "status",
+    "body",
+    "body_kind",
+    "size",
+    "headers",
+    "delay_ms",
+    "stall",
+    "drip_ms",
+    "reset",
+    "redirect_to",
+    "handled",
+    "duplicate",
 ];
 
 #[derive(Template)]
@@ -72,7 +88,15 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
 /// The fault as the control API takes it. What is left empty is left out.
 fn fault(form: &Form) -> Result<Value, ControlError> {
     let mut fault = Map::new();
-    for name in ["broker", "path", "method", "body", "body_kind", "reset", "redirect_to"] {
+    for name in [
+        "broker",
+        "path",
+        "method",
+        "body",
+        "body_kind",
+        "reset",
+        "redirect_to",
+    ] {
         if !form.is(name, "") {
             fault.insert(name.to_owned(), form.value(name).into());
         }
@@ -80,7 +104,8 @@ fn fault(form: &Form) -> Result<Value, ControlError> {
     for name in ["times", "skip", "status", "size", "delay_ms", "drip_ms"] {
         if !form.is(name, "") {
             let number = form.value(name).parse::<u64>();
-            let number = number.map_err(|_| ControlError::field(name, "must be a whole number, 0 or more"))?;
+            let number =
+                number.map_err(|_| ControlError::field(name, "must be a whole number, 0 or more"))?;
             fault.insert(name.to_owned(), number.into());
         }
     }
@@ -101,9 +126,14 @@ fn fault(form: &Form) -> Result<Value, ControlError> {
         fault.insert("duplicate".to_owned(), true.into());
     }
     let mut headers = Map::new();
-    for line in form.value("headers").lines().filter(|line| !line.trim().is_empty()) {
+    for line in form
+        .value("headers")
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+    {
         let pair = line.split_once(':');
-        let pair = pair.ok_or_else(|| ControlError::field("headers", "must be lines such as Retry-After: 5"))?;
+        let pair =
+            pair.ok_or_else(|| ControlError::field("headers", "must be lines such as Retry-After: 5"))?;
         headers.insert(pair.0.trim().to_owned(), pair.1.trim().into());
     }
     if !headers.is_empty() {
@@ -137,9 +167,18 @@ fn shown(record: &FaultRecord) -> Shown {
     Shown {
         id: record.id,
         broker: super::broker_name(record.fault.broker),
-        target: format!("{} {}", record.fault.method.as_deref().unwrap_or("any"), record.fault.path),
-        does: does.map(|(name, value)| said(name, value)).collect::<Vec<_>>().join(", "),
-        left: record.remaining.map_or_else(|| "until cleared".to_owned(), |left| left.to_string()),
+        target: format!(
+            "{} {}",
+            record.fault.method.as_deref().unwrap_or("any"),
+            record.fault.path
+        ),
+        does: does
+            .map(|(name, value)| said(name, value))
+            .collect::<Vec<_>>()
+            .join(", "),
+        left: record
+            .remaining
+            .map_or_else(|| "until cleared".to_owned(), |left| left.to_string()),
         is_over: record.remaining == Some(0),
         hits: record.hits,
     }

@@ -134,7 +134,11 @@ impl Frame {
             entry("/app/static-ips", "Static IPs"),
         ];
         const SIGNED_OUT: &[Entry] = &[entry("/app/login", "Sign in")];
-        let samco = if self.account.is_some() { SIGNED_IN } else { SIGNED_OUT };
+        let samco = if self.account.is_some() {
+            SIGNED_IN
+        } else {
+            SIGNED_OUT
+        };
         [("Sandbox", SANDBOX), ("Samco dashboard", samco)]
     }
 }

@@ -33,7 +33,16 @@ const NOT_ALLOWED: &str = "This address does not take requests of this kind.";
 
 /// Whether a path belongs to the pages. All other paths are the brokers'.
 pub(crate) fn has(path: &str) -> bool {
-    let alone = ["/", "/inbox", "/clock", "/faults", "/requests", "/switches", "/app", "/favicon.ico"];
+    let alone = [
+        "/",
+        "/inbox",
+        "/clock",
+        "/faults",
+        "/requests",
+        "/switches",
+        "/app",
+        "/favicon.ico",
+    ];
     alone.contains(&path)
         || path.starts_with("/assets/")
         || (path.starts_with("/app/") && !BROKERS.contains(&path))
@@ -74,7 +83,11 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         _ => {
             let status = StatusCode::METHOD_NOT_ALLOWED;
             let reply = explain(state, request, &visitor, status, NOT_ALLOWED);
-            let allowed = if send.is_some() { "GET, HEAD, POST" } else { "GET, HEAD" };
+            let allowed = if send.is_some() {
+                "GET, HEAD, POST"
+            } else {
+                "GET, HEAD"
+            };
             reply.with_header(header::ALLOW, HeaderValue::from_static(allowed))
         }
     }

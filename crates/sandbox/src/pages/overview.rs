@@ -110,7 +110,9 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
             .filter(|fault| fault.remaining != Some(0))
             .count(),
         key: first.map(|account| account.api_key.clone()).unwrap_or_default(),
-        secret: first.map(|account| account.api_secret.clone()).unwrap_or_default(),
+        secret: first
+            .map(|account| account.api_secret.clone())
+            .unwrap_or_default(),
         accounts: all
             .iter()
             .zip(live)

@@ -80,7 +80,9 @@ fn shown(record: RequestRecord) -> Shown {
         path: record.path,
         query: record.query,
         is_failure: record.status.is_none_or(|status| status >= 400),
-        status: record.status.map_or_else(|| "none".to_owned(), |status| status.to_string()),
+        status: record
+            .status
+            .map_or_else(|| "none".to_owned(), |status| status.to_string()),
         source_ip: record.source_ip,
         account: record.account.unwrap_or_default(),
         fault: record.fault.map(|id| format!("#{id}")).unwrap_or_default(),

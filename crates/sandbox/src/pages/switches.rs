@@ -88,7 +88,11 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
         Ok(_) => go(state, visitor, &format!("{PATH}?done={done}")),
         Err(error) => {
             let form = form.clone().refused_by(&error);
-            let problem = (name, form.problem(name).to_owned(), form.value("value").to_owned());
+            let problem = (
+                name,
+                form.problem(name).to_owned(),
+                form.value("value").to_owned(),
+            );
             page(state, request, visitor, Some(problem), "")
         }
     }
@@ -132,7 +136,12 @@ fn page(
             value: text(&switch["value"]),
             default: text(&switch["default"]),
             why: text(&switch["why"]),
-            words: switch["allowed"].as_array().into_iter().flatten().map(text).collect(),
+            words: switch["allowed"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(text)
+                .collect(),
             from: text(&switch["allowed"]["from"]),
             to: text(&switch["allowed"]["to"]),
             problem: String::new(),
@@ -141,15 +150,26 @@ fn page(
             shown.problem.clone_from(text);
             shown.value.clone_from(typed);
         }
-        let at = GROUPS.iter().position(|(start, _)| name.starts_with(start)).map_or(0, |at| at + 1);
+        let at = GROUPS
+            .iter()
+            .position(|(start, _)| name.starts_with(start))
+            .map_or(0, |at| at + 1);
         groups[at].switches.push(shown);
     }
     groups.retain(|group| !group.switches.is_empty());
     let page = Page {
         frame: Frame::new(state, request, visitor, "Switches", PATH).noting(notice),
-        changed: groups.iter().flat_map(|group| &group.switches).filter(|switch| switch.is_changed()).count(),
+        changed: groups
+            .iter()
+            .flat_map(|group| &group.switches)
+            .filter(|switch| switch.is_changed())
+            .count(),
         groups,
     };
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if problem.is_some() {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     show(state, visitor, status, &page, OWN_FORMS)
 }

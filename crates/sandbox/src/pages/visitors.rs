@@ -54,7 +54,10 @@ impl Visitors {
 
     /// Whether a cookie has the form of ours.
     pub(super) fn is_cookie(text: &str) -> bool {
-        text.len() == COOKIE && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        text.len() == COOKIE
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     }
 
     /// The token that the forms of this cookie's browser carry.
@@ -138,7 +141,10 @@ mod tests {
         let second = visitors.sign_in(&first, "B", late);
         assert!(visitors.account(&first, late).is_none());
         visitors.tell(&second, "done");
-        assert_eq!(visitors.account(&second, late).unwrap(), ("B".to_owned(), "done".to_owned()));
+        assert_eq!(
+            visitors.account(&second, late).unwrap(),
+            ("B".to_owned(), "done".to_owned())
+        );
         visitors.sign_out(&second);
         assert!(visitors.account(&second, late).is_none());
     }
@@ -163,6 +169,8 @@ mod tests {
         let (mine, other) = (Visitors::cookie(), Visitors::cookie());
         let token = here.token(&mine);
         assert!(here.is_token(&mine, &token));
-        assert!(!here.is_token(&other, &token) && !there.is_token(&mine, &token) && !here.is_token(&mine, ""));
+        assert!(
+            !here.is_token(&other, &token) && !there.is_token(&mine, &token) && !here.is_token(&mine, "")
+        );
     }
 }

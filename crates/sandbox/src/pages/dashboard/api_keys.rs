@@ -60,7 +60,8 @@ const FIELDS: &[&str] = &["name", "redirect_url"];
 
 pub(super) fn look(owner: &Owner<'_>) -> Reply {
     let page = List {
-        frame: Frame::new(owner.state, owner.request, owner.visitor, "API Keys", API_KEYS).noting(owner.notice()),
+        frame: Frame::new(owner.state, owner.request, owner.visitor, "API Keys", API_KEYS)
+            .noting(owner.notice()),
         apps: owner.portal.apps.iter().map(Shown::from).collect(),
         room: owner.portal.room,
     };
@@ -84,12 +85,24 @@ pub(super) fn send_new(owner: &Owner<'_>) -> Reply {
 
 fn page_new(owner: &Owner<'_>, form: Form) -> Reply {
     let page = New {
-        frame: Frame::new(owner.state, owner.request, owner.visitor, "Create new app", API_KEYS),
+        frame: Frame::new(
+            owner.state,
+            owner.request,
+            owner.visitor,
+            "Create new app",
+            API_KEYS,
+        ),
         problem: form.problem_beside(FIELDS).to_owned(),
         room: owner.portal.room,
         form,
     };
-    show(owner.state, owner.visitor, status_of(&page.form), &page, OWN_FORMS)
+    show(
+        owner.state,
+        owner.visitor,
+        status_of(&page.form),
+        &page,
+        OWN_FORMS,
+    )
 }
 
 pub(super) fn look_one(owner: &Owner<'_>, app: u64) -> Reply {
@@ -110,9 +123,9 @@ pub(super) fn send_one(owner: &Owner<'_>, app: u64) -> Reply {
         "regenerate-secret" => Action::RegenerateSecret { app },
         _ => return crate::pages::unknown_form(),
     };
-    owner.propose(action, API_KEYS).unwrap_or_else(|problem| {
-        page_one(owner, app, Some(form.refused(problem.field, problem.text)))
-    })
+    owner
+        .propose(action, API_KEYS)
+        .unwrap_or_else(|problem| page_one(owner, app, Some(form.refused(problem.field, problem.text))))
 }
 
 fn page_one(owner: &Owner<'_>, app: u64, sent: Option<Form>) -> Reply {
@@ -120,17 +133,32 @@ fn page_one(owner: &Owner<'_>, app: u64, sent: Option<Form>) -> Reply {
         return owner.missing();
     };
     let kept = Form::filled(&[("name", &app.name), ("redirect_url", &app.redirect_url)]);
-    let problem = sent.as_ref().map_or("", |form| form.problem_beside(FIELDS)).to_owned();
+    let problem = sent
+        .as_ref()
+        .map_or("", |form| form.problem_beside(FIELDS))
+        .to_owned();
     let form = match sent {
         Some(form) if form.is("do", "edit") => form,
         Some(_) => kept.refused("", problem.clone()),
         None => kept,
     };
     let page = One {
-        frame: Frame::new(owner.state, owner.request, owner.visitor, app.name.clone(), API_KEYS),
+        frame: Frame::new(
+            owner.state,
+            owner.request,
+            owner.visitor,
+            app.name.clone(),
+            API_KEYS,
+        ),
         app: app.into(),
         problem,
         form,
     };
-    show(owner.state, owner.visitor, status_of(&page.form), &page, OWN_FORMS)
+    show(
+        owner.state,
+        owner.visitor,
+        status_of(&page.form),
+        &page,
+        OWN_FORMS,
+    )
 }

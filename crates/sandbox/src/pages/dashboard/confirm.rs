@@ -95,11 +95,23 @@ fn page(owner: &Owner<'_>, what: String, form: Form) -> Reply {
         what,
         form,
     };
-    show(owner.state, owner.visitor, status_of(&page.form), &page, OWN_FORMS)
+    show(
+        owner.state,
+        owner.visitor,
+        status_of(&page.form),
+        &page,
+        OWN_FORMS,
+    )
 }
 
 fn nothing(owner: &Owner<'_>) -> Reply {
     let text = "There is nothing to confirm here: the change was made, or its code was replaced. A secret is not shown \
                 again; if it was lost, regenerate it on the API Keys page.";
-    explain(owner.state, owner.request, owner.visitor, StatusCode::NOT_FOUND, text)
+    explain(
+        owner.state,
+        owner.request,
+        owner.visitor,
+        StatusCode::NOT_FOUND,
+        text,
+    )
 }

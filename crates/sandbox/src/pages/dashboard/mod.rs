@@ -46,7 +46,13 @@ pub(super) fn answer(state: &State, request: &Request, visitor: &Visitor) -> Rep
     }
     let sends = request.method == Method::POST;
     if !sends && request.method != Method::GET && request.method != Method::HEAD {
-        let reply = explain(state, request, visitor, StatusCode::METHOD_NOT_ALLOWED, super::NOT_ALLOWED);
+        let reply = explain(
+            state,
+            request,
+            visitor,
+            StatusCode::METHOD_NOT_ALLOWED,
+            super::NOT_ALLOWED,
+        );
         return reply.with_header(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
     }
     if path == LOGIN {
@@ -56,9 +62,17 @@ pub(super) fn answer(state: &State, request: &Request, visitor: &Visitor) -> Rep
             sign_in::look(state, request, visitor)
         };
     }
-    let Some(portal) = visitor.account.as_deref().and_then(|account| look(state, account)) else {
+    let Some(portal) = visitor
+        .account
+        .as_deref()
+        .and_then(|account| look(state, account))
+    else {
         // A form that comes too late leads nowhere: what it wanted has to be asked for again.
-        let next = if parts.first() == Some(&"static-ips") { STATIC_IPS } else { API_KEYS };
+        let next = if parts.first() == Some(&"static-ips") {
+            STATIC_IPS
+        } else {
+            API_KEYS
+        };
         return go(state, visitor, &format!("{LOGIN}?next={next}"));
     };
     let owner = Owner {
@@ -97,7 +111,13 @@ impl Owner<'_> {
 
     fn missing(&self) -> Reply {
         let text = "This account has no such app.";
-        explain(self.state, self.request, self.visitor, StatusCode::NOT_FOUND, text)
+        explain(
+            self.state,
+            self.request,
+            self.visitor,
+            StatusCode::NOT_FOUND,
+            text,
+        )
     }
 
     /// Proposes an action and goes where its code is asked for, and from there to `back`; or says what is wrong.

@@ -28,7 +28,11 @@ struct Page {
 
 /// Where to go after signing in: to one of the own pages, whatever the address says.
 fn next(asked: Option<&str>) -> &'static str {
-    if asked == Some(STATIC_IPS) { STATIC_IPS } else { API_KEYS }
+    if asked == Some(STATIC_IPS) {
+        STATIC_IPS
+    } else {
+        API_KEYS
+    }
 }
 
 pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply {
@@ -74,7 +78,9 @@ fn page(
     notice: &str,
 ) -> Reply {
     let accounts: Vec<_> = state.samco().accounts().take(OFFERED).collect();
-    let accounts = accounts.into_iter().map(|account| (account.account, account.password));
+    let accounts = accounts
+        .into_iter()
+        .map(|account| (account.account, account.password));
     let page = Page {
         frame: Frame::new(state, request, visitor, "Sign in to Samco", LOGIN).noting(notice),
         problem: form.problem_beside(&["user_id", "password"]).to_owned(),

@@ -45,13 +45,20 @@ impl From<&AppView> for Shown {
             name: app.name.clone(),
             active: app.active,
             updated: app.ips_updated_at.map(|at| at.to_ist()).unwrap_or_default(),
-            slots: [("primary", app.primary.clone()), ("secondary", app.secondary.clone())],
+            slots: [
+                ("primary", app.primary.clone()),
+                ("secondary", app.secondary.clone()),
+            ],
         }
     }
 }
 
 fn slot_of(name: &str) -> Slot {
-    if name == "secondary" { Slot::Secondary } else { Slot::Primary }
+    if name == "secondary" {
+        Slot::Secondary
+    } else {
+        Slot::Primary
+    }
 }
 
 pub(super) fn look(owner: &Owner<'_>) -> Reply {
@@ -78,8 +85,14 @@ pub(super) fn send(owner: &Owner<'_>) -> Reply {
 fn page(owner: &Owner<'_>, form: Form) -> Reply {
     let portal = &owner.portal;
     let page = List {
-        frame: Frame::new(owner.state, owner.request, owner.visitor, "Static IPs", STATIC_IPS)
-            .noting(owner.notice()),
+        frame: Frame::new(
+            owner.state,
+            owner.request,
+            owner.visitor,
+            "Static IPs",
+            STATIC_IPS,
+        )
+        .noting(owner.notice()),
         apps: portal.apps.iter().map(Shown::from).collect(),
         opens: portal.next_change.map(opens).unwrap_or_default(),
         last: portal.last_change.map(|at| at.to_ist()).unwrap_or_default(),
@@ -100,9 +113,9 @@ pub(super) fn send_one(owner: &Owner<'_>, app: u64, slot: &str) -> Reply {
         slot: slot_of(slot),
         ip: form.value("ip").to_owned(),
     };
-    owner.propose(action, STATIC_IPS).unwrap_or_else(|problem| {
-        page_one(owner, app, slot, Some(form.refused(problem.field, problem.text)))
-    })
+    owner
+        .propose(action, STATIC_IPS)
+        .unwrap_or_else(|problem| page_one(owner, app, slot, Some(form.refused(problem.field, problem.text))))
 }
 
 fn page_one(owner: &Owner<'_>, app: u64, slot: &str, sent: Option<Form>) -> Reply {
@@ -127,5 +140,11 @@ fn page_one(owner: &Owner<'_>, app: u64, slot: &str, sent: Option<Form>) -> Repl
         frame,
         form,
     };
-    show(owner.state, owner.visitor, status_of(&page.form), &page, OWN_FORMS)
+    show(
+        owner.state,
+        owner.visitor,
+        status_of(&page.form),
+        &page,
+        OWN_FORMS,
+    )
 }

@@ -57,7 +57,10 @@ pub(crate) fn page(state: &State, request: &Request) -> Reply {
         (&Method::POST, "cancel") => Decision::Cancel,
         (&Method::POST, "approve") => Decision::Approve(secret.trim()),
         (&Method::POST, _) => {
-            return pages::refuse(StatusCode::BAD_REQUEST, "Approve or cancel: this form says neither.");
+            return pages::refuse(
+                StatusCode::BAD_REQUEST,
+                "Approve or cancel: this form says neither.",
+            );
         }
         _ => return pages::not_allowed("GET, HEAD, POST"),
     };

@@ -22,7 +22,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// A sandbox whose clock stands still at 10:00 IST. `ACCOUNT` has 203.0.113.10 and .11, `OTHER` has .20.
 fn sandbox() -> State {
     let at = Timestamp::parse_rfc3339("2026-11-20T10:00:00+05:30").unwrap();
-    State::new(Options::default().start_at(at).clock_rate(0.0), 1, String::new())
+    State::new(Options::default().start_at(at).clock_rate(0.0), 1, String::new()).unwrap()
 }
 
 /// The same, where `ACCOUNT` never had an address.
