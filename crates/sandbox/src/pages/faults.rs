@@ -1,7 +1,7 @@
 //! Faults: those that wait, what is left of them, and a form that adds one.
 
 use askama::Template;
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
@@ -144,11 +144,7 @@ fn fault(form: &Form) -> Result<Value, ControlError> {
 
 fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice: &str) -> Reply {
     let list = state.faults.list();
-    let status = if form.has_problem() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = Page {
         frame: Frame::new(state, request, visitor, "Faults", PATH).noting(notice),
         problem: form.problem_beside(FIELDS).to_owned(),

@@ -29,6 +29,9 @@ pub(crate) use visitors::Visitors;
 /// What brokers' own pages answer, logged and bent by faults like all of their endpoints.
 const BROKERS: [&str; 1] = [crate::samco::oauth::PAGE];
 
+/// Shows a page, or takes its form.
+type Page = fn(&State, &Request, &Visitor) -> Reply;
+
 const NOT_ALLOWED: &str = "This address does not take requests of this kind.";
 
 /// Whether a path belongs to the pages. All other paths are the brokers'.
@@ -61,7 +64,6 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok(visitor) => visitor,
         Err(refusal) => return *refusal,
     };
-    type Page = fn(&State, &Request, &Visitor) -> Reply;
     if request.path == "/app" || request.path.starts_with("/app/") {
         return dashboard::answer(state, request, &visitor);
     }
