@@ -223,7 +223,11 @@ impl Faults {
     /// Takes one fault away, if it is still there.
     pub(crate) fn remove(&self, id: u64) {
         let mut list = self.lock();
-        if list.waiting.remove(&id).is_some_and(|waiting| waiting.remaining != Some(0)) {
+        if list
+            .waiting
+            .remove(&id)
+            .is_some_and(|waiting| waiting.remaining != Some(0))
+        {
             self.live.fetch_sub(1, Ordering::Release);
         }
     }
