@@ -89,7 +89,7 @@ export async function stage(sandbox) {
   await act({ create_app: { name: "Old momentum", redirect_url: "https://momentum.example/callback" } });
   await act({ deactivate: { app: 3 } });
   await act({ set_address: { app: 2, slot: "primary", ip: "203.0.113.10" } });
-  await act({ delete_address: { app: 1, slot: "secondary" } });
+  await act({ set_address: { app: 2, slot: "secondary", ip: "198.51.100.24" } });
   await sandbox.control("PUT", "/clock", { now: "2026-11-23T09:15:00+05:30" });
   await sandbox.control("POST", "/faults", { broker: "samco", path: "/quote/*", status: 503, times: 3 });
   await sandbox.control("POST", "/faults", { broker: "angelone", path: "/rest/secure/*", probability: 0.2, delay_ms: 1500 });
