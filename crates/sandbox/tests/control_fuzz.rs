@@ -330,7 +330,7 @@ async fn junk_in_every_body_is_refused_by_name_and_harms_nothing() {
     for (method, path, names) in BODIES {
         let strategy = body(names);
         let (mut refused, mut done) = (0, 0);
-        for _ in 0..250 {
+        for _ in 0..150 {
             let body = fuzzed.draw(&strategy);
             let (status, told) = fuzzed.send(method, path, body.clone()).await;
             if status < 400 {
@@ -343,7 +343,7 @@ async fn junk_in_every_body_is_refused_by_name_and_harms_nothing() {
                 names_what_is_wrong(message, names, &body);
             }
         }
-        assert!(refused > 50, "{method} {path}: {refused} refused, {done} done");
+        assert!(refused > 30, "{method} {path}: {refused} refused, {done} done");
     }
     fuzzed.goes_on().await;
     if let (Some(before), Some(after)) = (before, resident()) {
