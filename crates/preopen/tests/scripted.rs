@@ -206,12 +206,13 @@ async fn a_month_of_consents_needs_a_person_each_week() {
         now = next_look(now);
     }
     let moved = reads.bad.remove("static_ip_mismatch").unwrap();
-    println!(
-        "{} {:?} {:?} {:?} {}",
-        moved.len(),
-        moved.first(),
-        moved.last(),
-        reads,
-        sent(&sandbox, TOKEN)
-    );
+    let moved = (moved.len(), moved[0].as_str(), moved[moved.len() - 1].as_str());
+    // Samco refreshes for registered addresses only: from the first morning at the new address until it is registered.
+    assert_eq!(moved, (94 + 100 - 1 + 32, "10 08:00", "12 10:05"));
+    // A refresh token is good for seven days.
+    let consents = ("login_required", vec!["09 08:00", "17 08:00", "25 08:00"]);
+    let bad = vec![("broker_unavailable", OUTAGES.to_vec()), consents];
+    assert_eq!((reads.good, reads.bad()), (2768, bad));
+    // Four consents, a refresh on the other mornings, and one for each read in the days without a registered address.
+    assert_eq!(sent(&sandbox, TOKEN), 255);
 }
