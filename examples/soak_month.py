@@ -1,6 +1,6 @@
-"""Soaks a strategy: it lives through a month of market days on the embedded broker in a minute or so, with the logout of every
-morning, outages, and an address that changes. The clock stands still and is moved from one look of the strategy to the next, so
-that every run is the same.
+"""Soaks a strategy: it lives through a month of market days on the embedded broker in a minute or so, with
+the logout of every morning, outages, and an address that changes. The clock stands still and is moved from
+one look of the strategy to the next, so that every run is the same.
 
     python examples/soak_month.py month
 
@@ -23,7 +23,8 @@ def strategy(session, now):
 
 
 def soak(script="month", minutes=5, strategy=strategy):
-    """Calls the strategy every so many minutes, but not in the night: what went well, and what went wrong how often."""
+    """Calls the strategy every so many minutes, but not in the night. Returns how often it went well or
+    failed with which error, and the number of logins."""
     seen = collections.Counter()
     with Sandbox(script=script, rate=0) as broker:
         ends_at = datetime.fromisoformat(broker.script()["ends_at"].replace("Z", "+00:00"))
@@ -36,8 +37,10 @@ def soak(script="month", minutes=5, strategy=strategy):
             except preopen.PreopenError as error:
                 seen[error.code] += 1
                 print(now.astimezone(IST).strftime("%Y-%m-%d %H:%M IST"), error)
-            closed = now.astimezone(IST).hour >= 16
-            now = broker.clock.advance_to("07:30 IST") if closed else broker.clock.advance(seconds=60 * minutes)
+            if now.astimezone(IST).hour >= 16:
+                now = broker.clock.advance_to("07:30 IST")
+            else:
+                now = broker.clock.advance(seconds=60 * minutes)
         logins = broker.requests("samco", "/session/token").count
     return seen, logins
 
