@@ -216,7 +216,7 @@ impl State {
 
     /// Checks that this many accounts can be added.
     pub(crate) fn check_room(&self, more: usize) -> Result<(), ControlError> {
-        if self.account_count() + more <= ACCOUNTS {
+        if self.account_count().saturating_add(more) <= ACCOUNTS {
             return Ok(());
         }
         Err(ControlError::conflict(format!(

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use preopen_core::totp::TotpSecret;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{Answer, broker_of, ok, portal, read};
@@ -19,7 +20,6 @@ use crate::wire::Request;
 
 /// A new account. What is left out is made up, visibly fake and unique.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct NewAccount {
     broker: Broker,
     /// How many to add; nothing may be named then that only one account can have.
@@ -29,12 +29,13 @@ struct NewAccount {
     account: Option<String>,
     #[serde(default)]
     client_code: Option<String>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "read_details")]
     details: Details,
 }
 
 /// What both a new account and a change may name.
 #[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Details {
     #[serde(default)]
     password: Option<String>,
@@ -58,7 +59,6 @@ struct Details {
 
 /// A change of an account; what is left out stays.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Change {
     #[serde(default)]
     blocked: Option<bool>,
@@ -68,8 +68,16 @@ struct Change {
     app_active: Option<bool>,
     #[serde(default)]
     needs_app_login: Option<bool>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "read_details")]
     details: Details,
+}
+
+/// Reads what is left of an object as details, by way of a value: what is read straight out of the object that it is
+/// part of cannot name the field that is wrong.
+fn read_details<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Details, D::Error> {
+    let fields = serde_json::Map::deserialize(deserializer)?;
+    serde_path_to_error::deserialize(Value::Object(fields))
+        .map_err(|error| D::Error::custom(format_args!("{}: {}", error.path(), error.inner())))
 }
 
 impl Details {

@@ -71,8 +71,15 @@ pub(crate) fn perform(
     route(state, &request).map(|(_, body)| body)
 }
 
+/// How much of a message is sent: it may quote what the caller sent.
+const MESSAGE: usize = 1000;
+
 /// A refusal of the control API.
 pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Reply {
+    let message = match message.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}...", &message[..end]),
+        None => message.to_owned(),
+    };
     Reply::json(status, &json!({"error": {"code": code, "message": message}}))
 }
 
@@ -215,6 +222,10 @@ fn read_source_ip(request: &Request) -> Result<SourceIp, ControlError> {
 
 /// The body as `T`; the error names the field that is wrong.
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+    // Read as `T`, a list would be its fields in the order of their definition.
+    if request.body.trim_ascii_start().starts_with(b"[") {
+        return Err(ControlError::field("body", "must be an object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(&request.body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();

@@ -19,6 +19,8 @@ use crate::wire::Reply;
 
 /// How many faults may wait at once.
 const LIMIT: usize = 1000;
+/// How many bytes all faults may hold together.
+const WEIGHT: usize = 512 << 20;
 
 /// A fault that was added, and what is left of it.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ struct Waiting {
     skip: u32,
     remaining: Option<u32>,
     hits: u64,
+    /// How many bytes it holds, about.
+    weight: usize,
 }
 
 /// The same as it is kept; the reply is made again.
@@ -90,13 +94,14 @@ struct Left<F> {
 
 impl From<Left<Fault>> for Waiting {
     fn from(left: Left<Fault>) -> Self {
-        let hit = Hit {
-            id: left.id,
-            reply: body::of(&left.fault),
-            fault: Arc::new(left.fault),
-        };
+        let reply = body::of(&left.fault);
         Self {
-            hit,
+            weight: weight(&left.fault, reply.as_ref()),
+            hit: Hit {
+                id: left.id,
+                reply,
+                fault: Arc::new(left.fault),
+            },
             skip: left.skip,
             remaining: left.remaining,
             hits: left.hits,
@@ -115,6 +120,12 @@ impl Serialize for Waiting {
         };
         left.serialize(serializer)
     }
+}
+
+/// How many bytes a fault holds, about: its own description and its reply.
+fn weight(fault: &Fault, reply: Option<&Reply>) -> usize {
+    let told = serde_json::to_vec(fault).map_or(0, |told| told.len());
+    told + reply.map_or(0, |reply| reply.body.len())
 }
 
 impl Waiting {
@@ -149,10 +160,18 @@ impl Faults {
     pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         fault.check()?;
         let reply = body::of(&fault);
+        let weight = weight(&fault, reply.as_ref());
         let mut list = self.lock();
         if list.waiting.len() >= LIMIT {
             return Err(ControlError::conflict(format!(
                 "there are {LIMIT} faults already: clear them first"
+            )));
+        }
+        let held: usize = list.waiting.values().map(|waiting| waiting.weight).sum();
+        if held + weight > WEIGHT {
+            return Err(ControlError::conflict(format!(
+                "the faults would hold more than {} MiB together: clear them first",
+                WEIGHT >> 20
             )));
         }
         let id = list.added.next();
@@ -171,6 +190,7 @@ impl Faults {
             hit,
             remaining,
             hits: 0,
+            weight,
         };
         let record = waiting.record();
         list.waiting.insert(id, waiting);
@@ -223,7 +243,11 @@ impl Faults {
     /// Takes one fault away, if it is still there.
     pub(crate) fn remove(&self, id: u64) {
         let mut list = self.lock();
-        if list.waiting.remove(&id).is_some_and(|waiting| waiting.remaining != Some(0)) {
+        if list
+            .waiting
+            .remove(&id)
+            .is_some_and(|waiting| waiting.remaining != Some(0))
+        {
             self.live.fetch_sub(1, Ordering::Release);
         }
     }

@@ -35,7 +35,7 @@ const BODY_LIMIT: usize = 1 << 20;
 /// The largest head of a request.
 const HEAD_LIMIT: usize = 64 << 10;
 /// What is said when an endpoint panicked.
-const FAILED: &str = "the sandbox failed at this request, which is a fault of its own; it goes on\n";
+const FAILED: &str = "the sandbox failed at this request, which is a fault of its own; it goes on";
 
 /// What is done with the requests of one connection, until it ends.
 pub(super) async fn serve<S>(stream: S, signals: Signals, peer: IpAddr, state: Arc<State>)
@@ -125,8 +125,10 @@ async fn route(
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
         let reply = match unread {
             None => {
-                let refuse = |status, problem: &str| control::refuse(status, "internal", problem);
-                let reply = on_blocking_threads(state, request, control::answer, refuse).await;
+                let reply = on_blocking_threads(state, request, control::answer, |status, problem| {
+                    control::refuse(status, "internal", problem)
+                })
+                .await;
                 saved(state, None, reply).await
             }
             Some((status, problem)) => control::refuse(status, "bad_request", problem),
@@ -189,10 +191,10 @@ async fn on_blocking_threads(
     refuse: fn(StatusCode, &str) -> Reply,
 ) -> Reply {
     let state = state.clone();
-    let internal = move || refuse(StatusCode::INTERNAL_SERVER_ERROR, FAILED.trim_end());
-    tokio::task::spawn_blocking(move || guarded(|| answer(&state, &request), internal))
+    let failed = move || refuse(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    tokio::task::spawn_blocking(move || guarded(|| answer(&state, &request), failed))
         .await
-        .unwrap_or_else(|_| internal())
+        .unwrap_or_else(|_| failed())
 }
 
 /// Does `work`. A panic in it is a fault of this program: it costs one reply, which `otherwise` gives, and neither the
@@ -305,12 +307,7 @@ fn handle(state: &State, broker: Broker, request: &Request) -> Reply {
         Broker::AngelOne => angelone::answer(state, request),
     };
     guarded(work, || {
-        refuse(
-            state,
-            broker,
-            StatusCode::INTERNAL_SERVER_ERROR,
-            FAILED.trim_end(),
-        )
+        refuse(state, broker, StatusCode::INTERNAL_SERVER_ERROR, FAILED)
     })
 }
 
@@ -354,8 +351,6 @@ mod tests {
     #[test]
     fn a_panic_costs_one_reply_and_spoils_no_lock() {
         let known = Mutex::new(1);
-        let silent = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| ()));
         let told = guarded(
             || {
                 let _held = known.lock();
@@ -363,7 +358,6 @@ mod tests {
             },
             || "told",
         );
-        std::panic::set_hook(silent);
         assert_eq!(told, "told");
         assert!(known.is_poisoned());
         assert_eq!(*known.lock().unwrap_or_else(PoisonError::into_inner), 1);
