@@ -16,7 +16,7 @@ export const MONDAY = "2026-11-23T10:00:00+05:30";
 
 const DESKTOP = { width: 1280, height: 800 };
 /** Long enough for a busy machine; what is there answers at once. */
-const PATIENCE = 10_000;
+const PATIENCE = 20_000;
 
 let browser;
 

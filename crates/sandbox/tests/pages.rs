@@ -274,6 +274,20 @@ async fn faults_are_added_seen_at_work_and_cleared() {
                 .contains(">kept</textarea>")
         );
     }
+    // The common ones fill the form in with something that is taken as it is.
+    let page = browser.text("/faults").await;
+    let common: Vec<_> = page
+        .split("href=\"/faults?fill=")
+        .skip(1)
+        .map(|rest| rest.split('#').next().unwrap())
+        .collect();
+    assert_eq!(common.len(), 7);
+    assert!(
+        browser
+            .text(&format!("/faults?fill={}", common[0]))
+            .await
+            .contains("value=\"503\"")
+    );
     let nothing = browser
         .send("/faults", &[("do", "add"), ("broker", "samco"), ("path", "/x")])
         .await;

@@ -108,6 +108,12 @@ async fn every_page_keeps_scripts_frames_caches_and_readers_out() {
         ] {
             assert_eq!(headers[name], value, "{path}");
         }
+        let is_apps = path.contains("?api_key=");
+        assert_eq!(
+            headers.contains_key("cross-origin-opener-policy"),
+            !is_apps,
+            "{path}"
+        );
         let text = reply.text().await.unwrap();
         assert!(
             text.contains("<html lang=\"en\">") && text.contains("Skip to content"),

@@ -16,7 +16,7 @@ mod requests;
 mod switches;
 mod visitors;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::account::Broker;
 use crate::control::is_own_host;
@@ -53,6 +53,15 @@ pub(crate) fn has(path: &str) -> bool {
 
 /// Answers a request for a page.
 pub(crate) fn answer(state: &State, request: &Request) -> Reply {
+    // A page that opened one of these in a window of its own gets no hold of it. Not so for the pages that apps send
+    // browsers to: some apps open those in a window and wait for it.
+    answered(state, request).with_header(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    )
+}
+
+fn answered(state: &State, request: &Request) -> Reply {
     if let Some(reply) = assets::answer(request) {
         return if is_own_host(state, request) {
             reply
