@@ -99,6 +99,7 @@ export class Sandbox {
     const child = await Child.start([
       ...(options.port === undefined ? [] : ["--port", String(options.port)]),
       ...(options.tls === true ? ["--tls"] : []),
+      ...(options.data === undefined ? [] : [`--data=${options.data}`]),
       ...(options.startAt === undefined ? [] : [`--start-at=${rfc3339(options.startAt)}`]),
       ...(options.rate === undefined ? [] : [`--rate=${options.rate}`]),
       ...(options.script === undefined ? [] : [`--script=${options.script}`]),

@@ -96,6 +96,7 @@ class Sandbox:
 
     - `port`: a port on 127.0.0.1; 0 takes a free one.
     - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
+    - `data`: keep the state in this file, which is made when it is missing; without it a stop forgets everything.
     - `start_at`: where its clock starts, an aware datetime or RFC 3339; the machine's time by default.
     - `rate`: how fast its clock runs; 1 is real time, 0 stands still.
     - `script`: scripted days: ``"ordinary-day"``, ``"bad-day"``, ``"month"``, or a TOML file. The script may
@@ -130,6 +131,7 @@ class Sandbox:
         start_at: Optional[Union[datetime, str]] = None,
         rate: Optional[float] = None,
         script: Optional[Union[str, os.PathLike[str]]] = None,
+        data: Optional[Union[str, os.PathLike[str]]] = None,
     ) -> None:
         self._arguments = ["sandbox", "--json", "--exit-with-stdin", "--port", str(port)]
         if tls:
@@ -138,10 +140,11 @@ class Sandbox:
             self._arguments.append(f"--start-at={_rfc3339(start_at, 'start_at')}")
         if rate is not None:
             self._arguments.append(f"--rate={rate}")
-        if script is not None:
-            import os
+        for option, path in [("script", script), ("data", data)]:
+            if path is not None:
+                import os
 
-            self._arguments.append(f"--script={os.fspath(script)}")
+                self._arguments.append(f"--{option}={os.fspath(path)}")
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._errors: Optional[IO[bytes]] = None
         self._tls: Any = None
@@ -288,7 +291,8 @@ class Sandbox:
         self._control("DELETE", "/requests")
 
     def change_account(self, account: str, **changes: Any) -> dict[str, Any]:
-        """Changes a fake account, by its id or client code, and returns all of it as it is then.
+        """Changes a fake account, by its id or client code, and returns all of it as it is then. What
+        belongs to an app is that of the account's first one; ``apps`` lists all apps of a Samco account.
 
         `changes`: ``redirect_url``, ``primary_ip``, ``secondary_ip``, ``api_key``, ``blocked``,
         ``app_active``; at Samco ``password``, ``api_secret``, ``secret_api_key``, ``subscribed``,

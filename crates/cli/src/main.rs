@@ -2,6 +2,7 @@
 
 mod commands;
 mod credentials;
+mod open_files;
 mod output;
 mod sandbox_clock;
 mod session;

@@ -303,6 +303,25 @@ fn the_sandbox_says_when_its_port_is_taken() {
     );
 }
 
+#[test]
+fn the_sandbox_says_what_is_wrong_with_its_data_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.csv");
+    std::fs::write(&file, "symbol,quantity\n").unwrap();
+    let output = Command::new(PREOPEN)
+        .args(["sandbox", "--data"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("data cannot be used") && said.contains("not a file of the sandbox"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), b"symbol,quantity\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_sandbox_ends_at_once_when_it_is_told_to() {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::tz::{Offset, TimeZone};
+use serde::{Deserialize, Serialize};
 
 /// Seconds that Indian Standard Time is ahead of UTC: +05:30, without daylight saving.
 pub const IST_OFFSET_SECONDS: i32 = 5 * 3600 + 30 * 60;
@@ -16,7 +17,8 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 /// An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// `Display` and [`Timestamp::to_rfc3339`] give UTC; [`Timestamp::to_ist`] gives Indian Standard Time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -196,6 +198,7 @@ struct VirtualState {
     monotonic: Duration,
     read_at: Duration,
     rate: f64,
+    edits: u64,
 }
 
 impl VirtualState {
@@ -217,6 +220,7 @@ impl VirtualClock {
             monotonic: Duration::ZERO,
             read_at: SystemClock::monotonic(),
             rate: sane(rate),
+            edits: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -254,6 +258,11 @@ impl VirtualClock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).rate
     }
 
+    /// How often it was set, moved or given a rate.
+    pub fn edits(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).edits
+    }
+
     fn change(&self, edit: impl FnOnce(&mut VirtualState)) {
         let real = SystemClock::monotonic();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -261,6 +270,7 @@ impl VirtualClock {
         state.wall = now.wall;
         state.monotonic = now.monotonic;
         state.read_at = real;
+        state.edits += 1;
         edit(&mut state);
     }
 }

@@ -31,7 +31,7 @@ impl Broker {
     }
 }
 
-/// A Samco account with one app. All of it is fake.
+/// A Samco account and its first app. All of it is fake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SamcoAccount {
@@ -41,7 +41,7 @@ pub struct SamcoAccount {
     pub password: String,
     /// The app's key.
     pub api_key: String,
-    /// The app's secret.
+    /// The app's secret, as the account's owner noted it; empty once the dashboard has made another.
     pub api_secret: String,
     /// The registered primary address; empty when none is.
     pub primary_ip: String,
@@ -54,7 +54,7 @@ pub struct SamcoAccount {
 }
 
 /// A SmartAPI account with one app. All of it is fake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AngelOneAccount {
     /// The client code.
@@ -151,6 +151,15 @@ pub(crate) fn fake_secret(name: &str) -> String {
     }
     secret.truncate(SECRET_LENGTH);
     secret
+}
+
+/// The secrets that are made up for the first app of an account of this id.
+pub(crate) fn secrets_made_up_for(account: &str) -> Vec<String> {
+    let seeded = seeds().into_iter().filter_map(|seed| match seed {
+        Account::Samco(seed) if seed.account == account => Some(seed.api_secret),
+        _ => None,
+    });
+    seeded.chain([fake_secret(account)]).collect()
 }
 
 /// What a sandbox starts with; the same at every start, so that scripts can rely on it.

@@ -1,9 +1,11 @@
 //! The two errors of this crate: a sandbox that could not start, and a refused control request.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use http::StatusCode;
 
+use crate::data::Unwritten;
 use crate::script::ScriptError;
 
 /// Why a sandbox did not start.
@@ -27,6 +29,14 @@ pub enum StartError {
         /// What went wrong.
         reason: String,
     },
+    /// The data file cannot be used.
+    #[error("cannot use the data file {}: {reason}", path.display())]
+    Data {
+        /// The file asked for.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
     /// The system gave no random numbers.
     #[error("the system gives no random numbers: {reason}")]
     Random {
@@ -35,12 +45,23 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    pub(crate) fn unwritten(path: Option<&Path>, problem: Unwritten) -> Self {
+        Self::Data {
+            path: path.unwrap_or(Path::new("")).to_owned(),
+            reason: problem.0,
+        }
+    }
+}
+
 /// A control request that was refused: what to change is in the message, which names the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// The field that the message begins with; empty when it is about none.
+    field: String,
 }
 
 impl ControlError {
@@ -49,16 +70,23 @@ impl ControlError {
             status,
             code,
             message: message.into(),
+            field: String::new(),
         }
     }
 
     /// A field with a value that cannot be; `problem` completes the sentence that begins with its name.
     pub(crate) fn field(name: &str, problem: impl fmt::Display) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "invalid_field",
-            format!("{name} {problem}"),
-        )
+        let message = format!("{name} {problem}");
+        Self {
+            field: name.to_owned(),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_field", message)
+        }
+    }
+
+    /// The field that is wrong, and what is wrong with it; without a field, the whole message.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        let problem = self.message.strip_prefix(&self.field);
+        (&self.field, problem.unwrap_or(&self.message).trim_start())
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
@@ -67,6 +95,10 @@ impl ControlError {
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", message)
+    }
+
+    pub(crate) fn unwritten(problem: &Unwritten) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "data_file", &*problem.0)
     }
 
     /// The stable code: `invalid_field`, `invalid_json`, `not_found`, `conflict`, `forbidden`, ...

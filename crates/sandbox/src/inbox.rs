@@ -1,18 +1,21 @@
 //! What the brokers "sent" by email and SMS: one-time codes and keys.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::account::Broker;
+use crate::data::{Damage, Pass};
+use crate::table::{Single, Table};
 
 /// How many messages are kept.
 const KEPT: usize = 1000;
 
 /// How a message went out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Channel {
     /// An email.
@@ -32,7 +35,8 @@ impl Channel {
 }
 
 /// What a message brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MessageKind {
     /// A one-time code.
@@ -63,7 +67,7 @@ impl MessageKind {
 }
 
 /// An email or SMS that a broker sent.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {
     /// Its number, from 1.
@@ -110,11 +114,16 @@ impl Message {
 /// The last messages of one sandbox.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    sent: u64,
-    messages: VecDeque<Message>,
+    sent: Single<u64>,
+    messages: Table<u64, Message>,
 }
 
 impl Inbox {
+    pub(crate) fn keep(&mut self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        pass.single("inbox.sent", &mut self.sent)?;
+        pass.table("inbox.message", &mut self.messages)
+    }
+
     /// Sends a value to the owner of a Samco account.
     pub(crate) fn send(
         &mut self,
@@ -126,25 +135,26 @@ impl Inbox {
     ) {
         for channel in channels {
             if self.messages.len() >= KEPT {
-                self.messages.pop_front();
+                self.messages.pop_first();
             }
-            self.sent += 1;
-            self.messages.push_back(Message {
-                seq: self.sent,
+            let seq = self.sent.next();
+            let message = Message {
+                seq,
                 at,
                 broker: Broker::Samco,
                 account: account.to_owned(),
                 channel: *channel,
                 kind,
                 value: value.to_owned(),
-            });
+            };
+            self.messages.insert(seq, message);
         }
     }
 
     /// The messages to one account, or to all, oldest first.
     pub(crate) fn list(&self, account: Option<&str>) -> Vec<Message> {
         let wanted = |message: &&Message| account.is_none_or(|id| message.account == id);
-        self.messages.iter().filter(wanted).cloned().collect()
+        self.messages.values().filter(wanted).cloned().collect()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -26,12 +26,13 @@
 mod account;
 mod angelone;
 mod control;
+mod data;
+mod digest;
 mod error;
 mod fault;
-mod html;
 mod inbox;
 mod options;
-mod page;
+mod pages;
 mod random;
 mod redirect;
 mod request_log;
@@ -42,6 +43,7 @@ mod server;
 mod source;
 mod state;
 mod switch;
+mod table;
 mod wire;
 
 pub use account::{Account, AngelOneAccount, Broker, SamcoAccount};

@@ -1,5 +1,6 @@
 //! What a sandbox can be started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use preopen_core::Timestamp;
@@ -24,12 +25,17 @@ pub struct Options {
     pub start_at: Option<Timestamp>,
     /// How fast the virtual clock runs: 1 is real time, 0 stands still.
     pub clock_rate: f64,
+    /// The file that keeps the state, which is made when it is missing; `None` forgets everything at the end. With a file
+    /// that holds something, its clock goes on: `start_at` and `clock_rate` are for a new one.
+    pub data: Option<PathBuf>,
     /// What happens when, by itself.
     pub script: Option<Script>,
     /// How long a client may take to send the head of a request, and how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
+    /// How long a client may take no byte of a reply before it is cut off.
+    pub reply_timeout: Duration,
 }
 
 impl Default for Options {
@@ -39,9 +45,11 @@ impl Default for Options {
             tls: false,
             start_at: None,
             clock_rate: 1.0,
+            data: None,
             script: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
+            reply_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -71,6 +79,12 @@ impl Options {
         self
     }
 
+    /// Keeps the state in this file.
+    pub fn data(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data = Some(path.into());
+        self
+    }
+
     /// Plays a script, on a clock that starts and runs as the script wants. Call [`Options::start_at`] and
     /// [`Options::clock_rate`] after this to have it otherwise.
     pub fn script(mut self, script: Script) -> Self {
@@ -89,6 +103,12 @@ impl Options {
     /// Limits the time for the body of a request.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.body_timeout = limit;
+        self
+    }
+
+    /// Limits the time in which a client takes nothing of a reply.
+    pub fn reply_timeout(mut self, limit: Duration) -> Self {
+        self.reply_timeout = limit;
         self
     }
 }

@@ -4,9 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::account::Broker;
+use crate::data::{Damage, Pass};
+use crate::table::Single;
 
 /// How many requests are kept; counts go on past it.
 const KEPT: usize = 10_000;
@@ -106,9 +109,22 @@ struct Log {
     arrived: u64,
     counts: [Counts; 2],
     recent: VecDeque<RequestRecord>,
+    kept: Single<Kept>,
 }
 
-#[derive(Debug, Default)]
+/// What of it is kept in a data file: the counts as they were when it was last written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    /// A sandbox has had the file before.
+    is_used: bool,
+    arrived: u64,
+    counts: [Counts; 2],
+}
+
+/// Numbers go on after the next multiple of it, since those of the moment before a restart may not have been written.
+const LEAP: u64 = 1_000_000;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Counts {
     total: u64,
     by_path: HashMap<String, u64>,
@@ -117,6 +133,26 @@ struct Counts {
 impl RequestLog {
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts go into the file with whatever else is written, and once a second.
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut log = self.lock();
+        let log = &mut *log;
+        if matches!(pass, Pass::Save(_)) && log.kept.arrived != log.arrived {
+            let now = log.now_kept();
+            log.kept.set_later(now);
+        }
+        pass.single("requests", &mut log.kept)?;
+        if matches!(pass, Pass::Load(..)) {
+            if log.kept.is_used {
+                log.arrived = (log.kept.arrived / LEAP + 1) * LEAP;
+            }
+            log.counts = log.kept.counts.clone();
+            let now = log.now_kept();
+            log.kept.set(now);
+        }
+        Ok(())
     }
 
     /// Counts a request before it is answered, so that a stalled one is counted too. Gives its number.
@@ -191,16 +227,23 @@ impl RequestLog {
         RequestReport { count, requests }
     }
 
-    /// The last `limit` requests, newest first.
-    pub(crate) fn latest(&self, limit: usize) -> Vec<RequestRecord> {
-        self.lock().recent.iter().rev().take(limit).cloned().collect()
-    }
-
     /// Forgets all requests and counts; numbers go on.
     pub(crate) fn clear(&self) {
         let mut log = self.lock();
         log.counts = Default::default();
         log.recent.clear();
+        let cleared = log.now_kept();
+        log.kept.set(cleared);
+    }
+}
+
+impl Log {
+    fn now_kept(&self) -> Kept {
+        Kept {
+            is_used: true,
+            arrived: self.arrived,
+            counts: self.counts.clone(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::account::{Account, Broker};
 use crate::control::{add_made_up, change_account, consent, next_occurrence};
+use crate::data::Keeper;
 use crate::error::{ControlError, StartError};
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
@@ -27,6 +28,8 @@ use crate::switch::SwitchValue;
 pub struct Sandbox {
     server: Server,
     _following: Following,
+    /// Dropped after the server, so that nothing changes any more.
+    keeper: Keeper,
     state: Arc<State>,
     tls: Option<Tls>,
     accounts: Vec<Account>,
@@ -37,24 +40,26 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a sandbox on 127.0.0.1. When this returns, it answers requests.
     ///
-    /// Errors: the port is taken, or TLS could not be prepared.
+    /// Errors: the port is taken, TLS could not be prepared, or the data file cannot be used.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         random::check()?;
         let tls = if options.tls { Some(Tls::generate()?) } else { None };
         let (listener, address) = bind(options.port).await?;
         let scheme = if options.tls { "https" } else { "http" };
         let origin = format!("{scheme}://{address}");
-        let state = Arc::new(State::new(options, address.port(), random::text::<24>()));
+        let state = Arc::new(State::new(options, address.port(), random::text::<24>())?);
         if let Some(script) = &state.options.script {
             script.check_accounts(|id| state.has_account(id))?;
         }
         state.follow_script();
         let following = Following::start(&state);
+        let keeper = Keeper::start(&state);
         let server = Server::start(listener, state.clone(), tls.as_ref());
         let accounts = state.accounts();
         Ok(Self {
             server,
             _following: following,
+            keeper,
             tls,
             accounts,
             control_url: format!("{origin}/_sandbox"),
@@ -100,11 +105,11 @@ impl Sandbox {
 
     /// Adds this many accounts at a broker, with made-up ids and credentials.
     pub fn add_accounts(&self, broker: Broker, count: usize) -> Result<Vec<Account>, ControlError> {
-        add_made_up(&self.state, broker, count)
+        self.kept(add_made_up(&self.state, broker, count))
     }
 
     /// Changes an account, as `PATCH /accounts/{id}` does: its standing, credentials, addresses or redirect URL. Gives
-    /// all of it as it is then.
+    /// all of it as it is then. What belongs to an app is that of the account's first one.
     ///
     /// ```no_run
     /// # fn example(sandbox: &preopen_sandbox::Sandbox) -> Result<(), preopen_sandbox::ControlError> {
@@ -114,7 +119,7 @@ impl Sandbox {
     /// # }
     /// ```
     pub fn change_account(&self, id: &str, change: &Value) -> Result<Value, ControlError> {
-        change_account(&self.state, id, change)
+        self.kept(change_account(&self.state, id, change))
     }
 
     /// The clock that sessions on this sandbox follow.
@@ -127,13 +132,13 @@ impl Sandbox {
         let at = next_occurrence(time, self.state.now())?;
         self.state.clock.set(at);
         self.state.follow_script();
-        Ok(at)
+        self.kept(Ok(at))
     }
 
     /// Adds a fault.
     pub fn fault(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         self.state.follow_script();
-        self.state.faults.add(fault)
+        self.kept(self.state.faults.add(fault))
     }
 
     /// All faults that were added and not cleared.
@@ -145,6 +150,7 @@ impl Sandbox {
     /// Takes all faults away.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
+        self.try_to_save();
     }
 
     /// What arrived, by broker and path; a path that ends in `*` is a prefix.
@@ -155,22 +161,26 @@ impl Sandbox {
     /// Forgets what arrived.
     pub fn clear_requests(&self) {
         self.state.requests.clear();
+        self.try_to_save();
     }
 
     /// Sets the address that requests seem to come from.
     pub fn set_source_ip(&self, source: SourceIp) {
         self.state.set_source_ip(source);
+        self.try_to_save();
     }
 
     /// Sets a switch. Errors name the switch and what it may be set to.
     pub fn switch(&self, name: &str, value: impl Into<SwitchValue>) -> Result<(), ControlError> {
-        self.state.switches.set(&[(name, value.into())])
+        self.kept(self.state.switches.set(&[(name, value.into())]))
     }
 
     /// Ends the sessions of an account, or of all, at both brokers; gives how many were alive.
     pub fn end_sessions(&self, account: Option<&str>) -> usize {
         self.state.follow_script();
-        self.state.end_sessions(None, account)
+        let ended = self.state.end_sessions(None, account);
+        self.try_to_save();
+        ended
     }
 
     /// Plays the person at a browser that a client sends to `url` (Samco's authorize page or SmartAPI's publisher
@@ -179,7 +189,7 @@ impl Sandbox {
     pub fn consent(&self, url: &str, approve: bool, account: Option<&str>) -> Result<String, ControlError> {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let source = Source::of(&HeaderMap::new(), false, self.state.source_ip(), here);
-        consent(&self.state, source, url, approve, account)
+        self.kept(consent(&self.state, source, url, approve, account))
     }
 
     /// The emails and SMS that the brokers sent: one-time codes and keys, oldest first.
@@ -208,9 +218,23 @@ impl Sandbox {
         })
     }
 
-    /// Stops at once: open connections are dropped, the port is free, the CA file is gone.
+    /// What was done is in the data file before anybody is told of it.
+    fn kept<T>(&self, done: Result<T, ControlError>) -> Result<T, ControlError> {
+        let saved = self.state.save_now();
+        let done = done?;
+        saved.map_err(|problem| ControlError::unwritten(&problem))?;
+        Ok(done)
+    }
+
+    /// For calls that tell nothing: what could not be written is tried again with the next request, and told there.
+    fn try_to_save(&self) {
+        let _ = self.state.save_now();
+    }
+
+    /// Stops at once: open connections are dropped, the port is free, the CA file is gone, the data file is closed.
     pub async fn stop(self) {
         self.server.stop().await;
+        drop(self.keeper);
     }
 }
 

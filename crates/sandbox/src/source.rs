@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 
 /// What the address of requests is set to, for clients that cannot send `X-Sandbox-Source-IP`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SourceIp {
     /// Each account's own primary address: as if the client ran on the registered host.

@@ -2,19 +2,22 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use preopen_core::{Clock as _, Timestamp, VirtualClock};
+use preopen_core::{Clock as _, SystemClock, Timestamp, VirtualClock};
 
 use crate::account::{Account, Broker, seeds};
 use crate::angelone::AngelOne;
-use crate::error::ControlError;
+use crate::data::{Damage, Data, Pass};
+use crate::error::{ControlError, StartError};
 use crate::fault::Faults;
 use crate::inbox::Inbox;
 use crate::options::Options;
+use crate::pages::Visitors;
 use crate::request_log::RequestLog;
 use crate::samco::Samco;
 use crate::script::Runner;
 use crate::source::SourceIp;
 use crate::switch::{Switch, Switches};
+use crate::table::Single;
 
 /// The most accounts. Half of the sessions that each broker remembers, so that none is forgotten while it lives.
 pub(crate) const ACCOUNTS: usize = 20_000;
@@ -27,10 +30,14 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) requests: RequestLog,
     pub(crate) control_token: String,
+    pub(crate) visitors: Visitors,
     /// The port that the sandbox listens on.
     pub(crate) port: u16,
+    /// The file that it is kept in, if it is.
+    pub(crate) data: Option<Data>,
+    /// What happens when, by itself.
     pub(crate) script: Option<Runner>,
-    source_ip: Mutex<SourceIp>,
+    source_ip: Mutex<Single<SourceIp>>,
     samco: Mutex<Samco>,
     angelone: Mutex<AngelOne>,
     /// Taken last, also while a broker is held.
@@ -42,32 +49,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
-    pub(crate) fn new(options: Options, port: u16, control_token: String) -> Self {
-        let clock = match options.start_at {
-            Some(at) => VirtualClock::new(at, options.clock_rate),
-            None => VirtualClock::new(preopen_core::SystemClock.now().wall, options.clock_rate),
-        };
-        let clock = Arc::new(clock);
+    /// A new one, or the one that the data file holds.
+    pub(crate) fn new(options: Options, port: u16, control_token: String) -> Result<Self, StartError> {
+        let (data, records) = options.data.as_deref().map(Data::open).transpose()?.unzip();
+        let clock = data.as_ref().and_then(Data::clock).unwrap_or_else(|| {
+            let start = options.start_at.unwrap_or_else(|| SystemClock.now().wall);
+            VirtualClock::new(start, options.clock_rate)
+        });
         let origin = clock.now().wall;
         let script = options.script.clone().map(|script| Runner::new(script, origin));
         let state = Self {
+            clock: Arc::new(clock),
             script,
             options,
-            clock,
             switches: Switches::new(),
             faults: Faults::default(),
             requests: RequestLog::default(),
             control_token,
+            visitors: Visitors::new(),
             port,
+            data,
             source_ip: Mutex::default(),
             samco: Mutex::default(),
             angelone: Mutex::default(),
             inbox: Mutex::default(),
         };
-        for account in seeds() {
-            state.insert(&account);
+        if let (Some(data), Some(records)) = (&state.data, records) {
+            data.load(&state, records)?;
+        }
+        if state.account_count() == 0 {
+            for account in seeds() {
+                state.insert(&account);
+            }
         }
         state
+            .save_now()
+            .map_err(|problem| StartError::unwritten(state.options.data.as_deref(), problem))?;
+        Ok(state)
+    }
+
+    /// Walks over everything that is kept, at one moment.
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut samco = self.samco();
+        let mut angelone = self.angelone();
+        let mut inbox = self.inbox();
+        let mut source_ip = lock(&self.source_ip);
+        samco.keep(pass)?;
+        angelone.keep(pass)?;
+        inbox.keep(pass)?;
+        pass.single("source_ip", &mut source_ip)?;
+        self.switches.keep(pass)?;
+        self.faults.keep(pass)?;
+        self.requests.keep(pass)
     }
 
     /// Scheme, address and port of this sandbox.
@@ -127,16 +160,16 @@ impl State {
     }
 
     pub(crate) fn source_ip(&self) -> SourceIp {
-        *lock(&self.source_ip)
+        **lock(&self.source_ip)
     }
 
     pub(crate) fn set_source_ip(&self, source: SourceIp) {
-        *lock(&self.source_ip) = source;
+        lock(&self.source_ip).set(source);
     }
 
     /// All accounts, in the order they were added, Samco's first.
     pub(crate) fn accounts(&self) -> Vec<Account> {
-        let mut all: Vec<Account> = self.samco().accounts().cloned().map(Account::Samco).collect();
+        let mut all: Vec<Account> = self.samco().accounts().map(Account::Samco).collect();
         all.extend(self.angelone().accounts().cloned().map(Account::AngelOne));
         all
     }
@@ -183,7 +216,7 @@ impl State {
 
     /// Checks that this many accounts can be added.
     pub(crate) fn check_room(&self, more: usize) -> Result<(), ControlError> {
-        if self.account_count() + more <= ACCOUNTS {
+        if self.account_count().saturating_add(more) <= ACCOUNTS {
             return Ok(());
         }
         Err(ControlError::conflict(format!(
@@ -193,7 +226,7 @@ impl State {
 
     fn insert(&self, account: &Account) {
         match account {
-            Account::Samco(account) => self.samco().add(account.clone()),
+            Account::Samco(account) => self.samco().add(account, self.now()),
             Account::AngelOne(account) => self.angelone().add(account.clone()),
         }
     }

@@ -2,10 +2,13 @@
 //! may take, and the reason for its default.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use crate::data::{Damage, Pass};
 use crate::error::ControlError;
+use crate::table::Table;
 
 /// A value of a switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,9 @@ switches! {
     SamcoSecondLoginRevokesFirst "samco_second_login_revokes_first" Kind::OnOff, 1,
         "unknown for v3.2; the older wrappers say that a new login ends the one before, and a client that \
          survives this survives the other";
+    SamcoSecondLoginScope "samco_second_login_scope" Kind::OneOf(&["account", "app"]), 0,
+        "what `samco_second_login_revokes_first` ends: the older wrappers know accounts alone; a client that survives \
+         the loss of all sessions survives that of its own app's";
     SamcoIpScope "samco_ip_scope" Kind::OneOf(&["orders", "order_reads", "all"]), 0,
         "most pages refuse only orders from other addresses, one page says every request is refused; nothing lists \
          which calls count as orders: order_reads adds the order book and status";
@@ -102,6 +108,24 @@ switches! {
         "seconds: the deprecated access token is documented to end before 08:00, not how long before";
     SamcoLegacySessionLife "samco_legacy_session_life" Kind::OneOf(&["eight", "day"]), 0,
         "one page gives the session of the deprecated login 24 hours, another ends every session at 08:00";
+    SamcoFirstIpAnytime "samco_first_ip_anytime" Kind::OneOf(&["app", "account", "none"]), 0,
+        "documented: one change in 7 days per account, and an Edit button that is disabled meanwhile; nothing says that \
+         Add is: by default an app's first primary and first secondary address are taken on any day; account: only the \
+         first ones of all its apps; none: they wait as changes do";
+    SamcoFirstIpCounts "samco_first_ip_counts" Kind::OnOff, 1,
+        "whether the 7 days begin with a first address too; inferred from the time of the last update that the old \
+         endpoint gives for it";
+    SamcoActivationRestoresIps "samco_activation_restores_ips" Kind::OnOff, 0,
+        "deactivating an app releases its addresses (documented); that they have to be registered again is inferred";
+    SamcoOtpSeconds "samco_otp_seconds" Kind::Number(1, 86_400), 300,
+        "seconds: the documents say that the dashboard's one-time codes live a few minutes";
+    SamcoOtpTries "samco_otp_tries" Kind::Number(1, 1000), 3,
+        "wrong codes that a proposal takes before it is over; not documented";
+    SamcoOtpDailyLimit "samco_otp_daily_limit" Kind::Number(0, 1000), 0,
+        "codes of the dashboard per account and day in India; not documented, 0 (no limit) lets long tests run";
+    SamcoSignInTries "samco_sign_in_tries" Kind::Number(0, 1000), 5,
+        "wrong passwords in a row after which the dashboard refuses an account for 15 minutes; not documented, 0 is \
+         never";
     OauthErrorStatus "oauth_error_status" Kind::Number(200, 599), 401,
         "the status of refusals of /oauth/* is not documented; 401 is what /session/token gives with the same codes";
     OauthErrorText "oauth_error_text" Kind::OneOf(&["message", "statusMessage", "errorMessage"]), 0,
@@ -113,6 +137,9 @@ switches! {
          so that the sandbox is no open redirect";
     OauthLocalhostRedirect "oauth_localhost_redirect" Kind::OnOff, 0,
         "only http://127.0.0.1 is documented as an exception from https; nothing is said about http://localhost";
+    OauthReplayEnds "oauth_replay_ends" Kind::OneOf(&["account", "app"]), 0,
+        "documented: a code that comes twice revokes all tokens of that API key and user; a client that survives the loss \
+         of all the user's survives that of the key's";
     OauthExchangeHold "oauth_exchange_hold_ms" Kind::Number(0, 60_000), 0,
         "milliseconds of real time that the exchange of a code takes; another exchange of it meanwhile is EOAUTH030";
     OauthRefreshSurvivesEight "oauth_refresh_survives_eight" Kind::OnOff, 1,
@@ -159,15 +186,41 @@ switches! {
 
 /// The switches of one sandbox. Reading one is a single atomic load.
 #[derive(Debug)]
-pub(crate) struct Switches(Vec<AtomicI64>);
+pub(crate) struct Switches {
+    values: Vec<AtomicI64>,
+    /// Those that somebody set, by name, as they are kept.
+    set: Mutex<Table<String, Value>>,
+}
 
 impl Switches {
     pub(crate) fn new() -> Self {
-        Self(DEFINITIONS.iter().map(|d| AtomicI64::new(d.default)).collect())
+        Self {
+            values: DEFINITIONS.iter().map(|d| AtomicI64::new(d.default)).collect(),
+            set: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table<String, Value>> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut set = self.lock();
+        pass.table("switch", &mut set)?;
+        if matches!(pass, Pass::Load(..)) {
+            for (name, value) in set.iter() {
+                // One that there is no more, or a value it may not have any more, counts as not set.
+                let checked = SwitchValue::from_json(value).and_then(|value| check(name, &value).ok());
+                if let Some((index, value)) = checked {
+                    self.values[index].store(value, Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn number(&self, switch: Switch) -> i64 {
-        self.0
+        self.values
             .get(switch as usize)
             .map_or(0, |value| value.load(Ordering::Relaxed))
     }
@@ -194,25 +247,19 @@ impl Switches {
             .iter()
             .map(|(name, value)| check(name, value))
             .collect::<Result<_, _>>()?;
+        let mut set = self.lock();
         for (index, value) in checked {
-            self.0[index].store(value, Ordering::Relaxed);
+            let Definition { name, kind, .. } = &DEFINITIONS[index];
+            self.values[index].store(value, Ordering::Relaxed);
+            set.insert((*name).to_owned(), show(*kind, value));
         }
         Ok(())
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let show = |kind: Kind, value: i64| match kind {
-            Kind::OnOff => Value::Bool(value != 0),
-            Kind::Number(..) => value.into(),
-            Kind::OneOf(words) => usize::try_from(value)
-                .ok()
-                .and_then(|at| words.get(at))
-                .copied()
-                .into(),
-        };
         DEFINITIONS
             .iter()
-            .zip(&self.0)
+            .zip(&self.values)
             .map(|(d, value)| {
                 let allowed = match d.kind {
                     Kind::OnOff => json!([false, true]),
@@ -227,6 +274,18 @@ impl Switches {
             })
             .collect::<serde_json::Map<_, _>>()
             .into()
+    }
+}
+
+fn show(kind: Kind, value: i64) -> Value {
+    match kind {
+        Kind::OnOff => Value::Bool(value != 0),
+        Kind::Number(..) => value.into(),
+        Kind::OneOf(words) => usize::try_from(value)
+            .ok()
+            .and_then(|at| words.get(at))
+            .copied()
+            .into(),
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
     /// The account that the request acted for, for the request log.
     pub(crate) account: Option<String>,
+    /// The address that it was seen to come from, where that is not the account's own; for the log too.
+    pub(crate) seen: Option<String>,
     /// How much real time the broker takes before it sends this.
     pub(crate) hold: Duration,
 }
@@ -72,6 +74,7 @@ impl Reply {
             headers: vec![(header::CONTENT_TYPE, content_type)],
             body: body.into(),
             account: None,
+            seen: None,
             hold: Duration::ZERO,
         }
     }
@@ -105,6 +108,11 @@ impl Reply {
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
         self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value));
+    }
+
+    pub(crate) fn seen_from(mut self, ip: String) -> Self {
+        self.seen = Some(ip);
+        self
     }
 
     pub(crate) fn for_account(mut self, account: &str) -> Self {

@@ -45,6 +45,8 @@ enum Command {
     Bench(bench::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
     Soak(soak::Args),
+    /// Take the pictures of the dashboard in `docs/dashboard` anew, with Chromium.
+    Screenshots,
     /// Write `docs/capabilities.md`: every endpoint and refusal, and what proves it.
     Capabilities(capabilities::Args),
     /// Build the wheel and the npm tarball of this platform into `dist/`.
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
         Command::Package(args) => package::run(&args),
     };

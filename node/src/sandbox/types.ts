@@ -8,6 +8,8 @@ export interface SandboxOptions {
   readonly port?: number | undefined;
   /** Serve https with a certificate authority made for this run, which the sandbox's sessions trust. */
   readonly tls?: boolean | undefined;
+  /** Keep the state in this file, which is made when it is missing; without it a stop forgets everything. */
+  readonly data?: string | undefined;
   /** Where its clock starts: a date, or RFC 3339 text. The machine's time by default. */
   readonly startAt?: Date | string | undefined;
   /** How fast its clock runs: 1 is real time, 0 stands still. */
@@ -57,7 +59,7 @@ export interface AngelOneAccount {
 
 /** What to change of an account; what is left out stays. */
 export interface AccountChanges {
-  /** Where its app wants browsers to come back to. */
+  /** Where its (first) app wants browsers to come back to; what belongs to an app is that one's. */
   readonly redirectUrl?: string;
   readonly primaryIp?: string;
   /** Empty for none. */

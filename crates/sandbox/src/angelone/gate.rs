@@ -52,7 +52,7 @@ fn caller(state: &State, request: &Request) -> Result<Caller, Box<Reply>> {
     let token = bearer(request).ok_or_else(|| refused("AG8003", "Token missing"))?;
     let now = state.now();
     let angelone = state.angelone();
-    let number = angelone.access.get(token).copied();
+    let number = angelone.session_of(token);
     let session = number.and_then(|number| angelone.sessions.get(&number));
     let (Some(number), Some(session)) = (number, session) else {
         return Err(refused("AG8001", "Invalid Token"));

@@ -12,46 +12,51 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::account::AngelOneAccount;
+use crate::data::{Damage, Pass};
+use crate::digest;
 use crate::state::State;
+use crate::table::{Rows, Single, Table};
 use crate::wire::{Reply, Request};
 pub(crate) use envelope::refuse;
 
 /// What the broker knows.
 #[derive(Debug, Default)]
 pub(crate) struct AngelOne {
-    members: Vec<Member>,
+    members: Rows<Member>,
     /// Which member has a client code or an API key.
     by_client_code: HashMap<String, usize>,
     by_api_key: HashMap<String, usize>,
     /// Sessions by number.
-    sessions: HashMap<u64, Session>,
-    /// Which session an access token belongs to.
-    access: HashMap<String, u64>,
-    /// Which session a refresh token belongs to.
-    refresh: HashMap<String, u64>,
-    sessions_opened: u64,
-    orders_placed: u64,
+    sessions: Table<u64, Session>,
+    /// Which session an access token belongs to, by its digest.
+    access: Table<String, u64>,
+    /// Which session a refresh token belongs to, by its digest.
+    refresh: Table<String, u64>,
+    sessions_opened: Single<u64>,
+    /// Orders by member and number.
+    orders: Table<(usize, u64), orders::Order>,
+    orders_placed: Single<u64>,
+    /// Monotonic times of the last logins of a member, for the login rate: they matter for a second.
+    logins: HashMap<usize, VecDeque<Duration>>,
 }
 
 /// An account and its standing.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) account: AngelOneAccount,
     pub(crate) blocked: bool,
     pub(crate) app_active: bool,
     /// Sessions of an earlier era have been ended; ending all of them costs one addition.
     era: u64,
-    /// Codes that opened a session, for the switch `totp_reuse_refused`.
-    used_codes: VecDeque<(i64, String)>,
-    /// Monotonic times of the last logins, for the login rate.
-    logins: VecDeque<Duration>,
+    /// The time steps whose codes opened a session, for the switch `totp_reuse_refused`.
+    used_steps: VecDeque<i64>,
     last_login: Option<Timestamp>,
-    orders: Vec<orders::Order>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     member: usize,
     /// The member whose app it was opened with: another one's after a publisher login.
@@ -66,6 +71,40 @@ struct Session {
 const TOKENS: usize = 100_000;
 
 impl AngelOne {
+    pub(crate) fn keep(&mut self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        pass.rows("angelone.member", &mut self.members)?;
+        pass.table("angelone.session", &mut self.sessions)?;
+        pass.table("angelone.access", &mut self.access)?;
+        pass.table("angelone.refresh", &mut self.refresh)?;
+        pass.single("angelone.sessions_opened", &mut self.sessions_opened)?;
+        pass.table("angelone.order", &mut self.orders)?;
+        pass.single("angelone.orders_placed", &mut self.orders_placed)?;
+        if matches!(pass, Pass::Load(..)) {
+            self.check_members()?;
+            for (at, member) in self.members.iter().enumerate() {
+                self.by_client_code.insert(member.account.client_code.clone(), at);
+                self.by_api_key.insert(member.account.api_key.clone(), at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every row speaks of members that there are.
+    fn check_members(&self) -> Result<(), Damage> {
+        let known = |at: usize| at < self.members.len();
+        let session = self
+            .sessions
+            .iter()
+            .find(|(_, s)| !known(s.member) || !known(s.app));
+        let order = self.orders.iter().find(|((member, _), _)| !known(*member));
+        let lost = session
+            .map(|(number, _)| ("angelone.session", *number))
+            .or(order.map(|((_, number), _)| ("angelone.order", *number)));
+        lost.map_or(Ok(()), |(room, number)| {
+            Err(Damage::new(room, &number.to_string(), "its account is missing"))
+        })
+    }
+
     pub(crate) fn accounts(&self) -> impl Iterator<Item = &AngelOneAccount> {
         self.members.iter().map(|member| &member.account)
     }
@@ -83,10 +122,8 @@ impl AngelOne {
             blocked: false,
             app_active: true,
             era: 0,
-            used_codes: VecDeque::new(),
-            logins: VecDeque::new(),
+            used_steps: VecDeque::new(),
             last_login: None,
-            orders: Vec::new(),
         });
     }
 
@@ -131,10 +168,7 @@ impl AngelOne {
             .live(now)
             .filter(|session| wanted(&self.members[session.member]))
             .count();
-        self.members
-            .iter_mut()
-            .filter(|member| wanted(member))
-            .for_each(Member::end_sessions);
+        self.members.edit_where(wanted, Member::end_sessions);
         count
     }
 
@@ -149,6 +183,11 @@ impl AngelOne {
         self.sessions
             .values()
             .filter(move |session| !self.is_ended(session) && now < session.expires_at)
+    }
+
+    /// The number of the session that an access token belongs to.
+    fn session_of(&self, access_token: &str) -> Option<u64> {
+        self.access.get(&digest::of_token(access_token)).copied()
     }
 
     /// Whether a session was ended before its time.
@@ -181,6 +220,12 @@ impl AngelOne {
 impl Member {
     fn end_sessions(&mut self) {
         self.era += 1;
+    }
+
+    /// Gives the authenticator another secret: codes of the old one were never codes of this one.
+    pub(crate) fn set_totp_secret(&mut self, secret: String) {
+        self.account.totp_secret = secret;
+        self.used_steps.clear();
     }
 }
 

@@ -1,6 +1,9 @@
 //! SmartAPI orders: enough of an order system to show the static-IP gate and what became of an order.
 
+use std::ops::RangeInclusive;
+
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::AngelOne;
@@ -17,7 +20,7 @@ pub(super) const DETAILS: &str = "/rest/secure/angelbroking/order/v1/details/";
 /// How many orders of an account are kept.
 const KEPT: usize = 5000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     id: String,
     unique_id: String,
@@ -46,9 +49,9 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
             Ok(order) => order,
             Err((code, message)) => return backend_failure(state, code, message),
         };
-        angelone.orders_placed += 1;
+        let number = angelone.orders_placed.next();
         let now = state.now();
-        let id = format!("{}{:09}", now.format_ist("%y%m%d"), angelone.orders_placed);
+        let id = format!("{}{number:09}", now.format_ist("%y%m%d"));
         let order = Order {
             id,
             unique_id: random::uuid(),
@@ -56,11 +59,12 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
             ..order
         };
         let data = json!({"script": order.symbol, "orderid": order.id, "uniqueorderid": order.unique_id});
-        if let Some(orders) = orders_of(angelone, caller) {
-            if orders.len() >= KEPT {
-                orders.remove(0);
+        if let Some(member) = angelone.position(&caller.account.client_code) {
+            let known = angelone.orders.range(all_of(member));
+            if let Some(oldest) = known.map(|(key, _)| *key).rev().nth(KEPT - 1) {
+                angelone.orders.remove(&oldest);
             }
-            orders.push(order);
+            angelone.orders.insert((member, number), order);
         }
         success(&data)
     })
@@ -115,11 +119,16 @@ fn read_order(body: &Value) -> Result<Order, (&'static str, &'static str)> {
         kind,
         product,
         duration,
-        price: field("price").parse().unwrap_or(0.0),
+        price: price(&field("price")).unwrap_or(0.0),
         quantity,
         tag,
         cancelled: false,
     })
+}
+
+/// A price: a number that JSON can tell.
+fn price(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|price: &f64| price.is_finite())
 }
 
 /// `POST modifyOrder`.
@@ -128,7 +137,7 @@ pub(super) fn modify(state: &State, request: &Request) -> Reply {
         if let Some(quantity) = text_field(body, "quantity").and_then(|text| text.parse().ok()) {
             order.quantity = quantity;
         }
-        if let Some(price) = text_field(body, "price").and_then(|text| text.parse().ok()) {
+        if let Some(price) = text_field(body, "price").and_then(|text| price(&text)) {
             order.price = price;
         }
         let replace = |name: &str, text: &mut String| {
@@ -151,9 +160,11 @@ fn change(state: &State, request: &Request, edit: impl FnOnce(&mut Order, &Value
     ordering(state, request, |angelone, caller| {
         let body = request.json().unwrap_or_default();
         let id = text_field(&body, "orderid").unwrap_or_default();
-        let open = orders_of(angelone, caller)
-            .and_then(|orders| orders.iter_mut().find(|order| order.id == id && !order.cancelled));
-        let Some(order) = open else {
+        let mut orders = orders_of(angelone, caller);
+        let open = orders.find(|(_, order)| order.id == id && !order.cancelled);
+        let key = open.map(|(key, _)| *key);
+        drop(orders);
+        let Some(order) = key.and_then(|key| angelone.orders.get_mut(&key)) else {
             return backend_failure(state, "AB1013", "Order not found");
         };
         edit(order, &body);
@@ -164,11 +175,7 @@ fn change(state: &State, request: &Request, edit: impl FnOnce(&mut Order, &Value
 /// `GET getOrderBook`; `data` is null when there is no order.
 pub(super) fn book(state: &State, request: &Request) -> Reply {
     reading(state, request, |angelone, caller| {
-        let rows: Vec<_> = orders_of(angelone, caller)
-            .into_iter()
-            .flatten()
-            .map(|order| row(order))
-            .collect();
+        let rows: Vec<_> = orders_of(angelone, caller).map(|(_, order)| row(order)).collect();
         if rows.is_empty() {
             success(&Value::Null)
         } else {
@@ -181,18 +188,27 @@ pub(super) fn book(state: &State, request: &Request) -> Reply {
 pub(super) fn details(state: &State, request: &Request) -> Reply {
     reading(state, request, |angelone, caller| {
         let id = request.path.strip_prefix(DETAILS).unwrap_or_default();
-        let found =
-            orders_of(angelone, caller).and_then(|orders| orders.iter().find(|order| order.unique_id == id));
+        let found = orders_of(angelone, caller).find(|(_, order)| order.unique_id == id);
         found.map_or_else(
             || backend_failure(state, "AB1013", "Order not found"),
-            |order| success(&row(order)),
+            |(_, order)| success(&row(order)),
         )
     })
 }
 
-fn orders_of<'a>(angelone: &'a mut AngelOne, caller: &Caller) -> Option<&'a mut Vec<Order>> {
-    let at = angelone.position(&caller.account.client_code)?;
-    Some(&mut angelone.members[at].orders)
+fn all_of(member: usize) -> RangeInclusive<(usize, u64)> {
+    (member, 0)..=(member, u64::MAX)
+}
+
+/// The caller's orders, oldest first.
+fn orders_of<'a>(
+    angelone: &'a AngelOne,
+    caller: &Caller,
+) -> impl DoubleEndedIterator<Item = (&'a (usize, u64), &'a Order)> + use<'a> {
+    let member = angelone.position(&caller.account.client_code);
+    member
+        .into_iter()
+        .flat_map(|member| angelone.orders.range(all_of(member)))
 }
 
 fn row(order: &Order) -> Value {

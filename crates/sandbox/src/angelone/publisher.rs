@@ -5,8 +5,8 @@ use http::{Method, StatusCode};
 
 use super::AngelOne;
 use super::session::{Refused, access_and_feed, check_person, open};
-use crate::control::{is_own_form, is_own_host};
-use crate::html::{document, escape, secured};
+use crate::pages::brokers::At;
+use crate::pages::{self, Kind, admit};
 use crate::redirect;
 use crate::state::State;
 use crate::switch::Switch;
@@ -37,10 +37,10 @@ pub(crate) enum Answer {
 
 /// Answers `GET` and `POST` of the page.
 pub(crate) fn page(state: &State, request: &Request) -> Reply {
-    let plain = |status, text: &'static str| secured(Reply::text(status, text), "'none'");
-    if !is_own_host(state, request) {
-        return plain(StatusCode::FORBIDDEN, "open this page by its loopback address\n");
-    }
+    let visitor = match admit(state, request, Kind::SentTo) {
+        Ok(visitor) => visitor,
+        Err(refusal) => return *refusal,
+    };
     let typed = |name| request.form(name).unwrap_or_default().trim().to_owned();
     let (client_code, pin, totp) = (typed("client_code"), typed("pin"), typed("totp"));
     let person = Person {
@@ -49,15 +49,33 @@ pub(crate) fn page(state: &State, request: &Request) -> Reply {
         totp: &totp,
     };
     let person = match request.method {
-        Method::GET => None,
-        Method::POST if is_own_form(state, request) => Some(&person),
-        Method::POST => return plain(StatusCode::FORBIDDEN, "this form belongs to another site\n"),
-        _ => return plain(StatusCode::METHOD_NOT_ALLOWED, "GET or POST only\n"),
+        Method::GET | Method::HEAD => None,
+        Method::POST => Some(&person),
+        _ => return pages::not_allowed("GET, HEAD, POST"),
+    };
+    let app = app_of(&state.angelone(), |name| request.query(name));
+    let primary = app
+        .as_ref()
+        .map(|(app, _)| state.angelone().members[*app].account.primary_ip.clone());
+    let at = At {
+        state,
+        request,
+        visitor: &visitor,
+        primary: primary.as_deref().unwrap_or_default(),
     };
     match decide(state, |name| request.query(name), person) {
-        Answer::Redirect { to, account } => secured(Reply::see_other(&to), "'none'").for_account(&account),
-        Answer::Form { problem } => form(state, request, problem),
-        Answer::Refuse => plain(StatusCode::FORBIDDEN, "403 Forbidden\n"),
+        Answer::Redirect { to, account } => at.go(&to).for_account(&account),
+        Answer::Form { problem } => {
+            let back = app.map(|(_, address)| address).unwrap_or_default();
+            at.publisher(&client_code, &back, problem)
+        }
+        Answer::Refuse => at.refused(
+            StatusCode::FORBIDDEN,
+            "403 Forbidden",
+            "SmartAPI sends no browser to this app.",
+            "Its redirect address must be https with a host name that is not this machine's, and the one in the link \
+             must be the registered one.",
+        ),
     }
 }
 
@@ -82,8 +100,7 @@ pub(crate) fn decide(
     let Some(index) = angelone.position(&account) else {
         return wrong(Refused::Login);
     };
-    let member = &mut angelone.members[index];
-    if let Err(refused) = check_person(state, member, person.pin, person.totp.to_owned(), now) {
+    if let Err(refused) = check_person(state, &mut angelone, index, person.pin, person.totp, now) {
         return wrong(refused);
     }
     let number = open(state, &mut angelone, index, app, now);
@@ -117,25 +134,4 @@ fn app_of(angelone: &AngelOne, field: impl Fn(&str) -> Option<String>) -> Option
     let same = asked.is_none_or(|asked| asked == registered);
     (member.app_active && same && redirect::publisher_accepts(registered))
         .then(|| (app, registered.to_owned()))
-}
-
-fn form(state: &State, request: &Request, problem: Option<(&str, &str)>) -> Reply {
-    let status = problem.map_or(StatusCode::OK, |_| StatusCode::UNAUTHORIZED);
-    let problem = problem
-        .map(|(code, text)| format!("<p class=\"problem\" role=\"alert\">{text} ({code})</p>"))
-        .unwrap_or_default();
-    let asks = app_of(&state.angelone(), |name| request.query(name));
-    let back = asks.map(|(_, address)| address).unwrap_or_default();
-    let body = format!(
-        "<p>An app asks you to sign in.</p><dl><div><dt>It sends you back to</dt><dd><code>{}</code></dd></div></dl>\
-         {problem}<form method=\"post\">\
-         <label>Client code<input name=\"client_code\" autocomplete=\"off\" required></label>\
-         <label>PIN<input name=\"pin\" type=\"password\" inputmode=\"numeric\" autocomplete=\"off\" required></label>\
-         <label>TOTP<input name=\"totp\" inputmode=\"numeric\" autocomplete=\"off\" required></label>\
-         <div class=\"actions\"><button name=\"decision\" value=\"approve\">Sign in</button></div></form>",
-        escape(&back)
-    );
-    let forms =
-        redirect::origin(&back).map_or_else(|| "'self'".to_owned(), |origin| format!("'self' {origin}"));
-    secured(Reply::html(status, document("Sign in", &body)), &forms)
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::envelope::{backend_failure, gateway_failure, success, too_fast};
 use super::gate::{bearer, check_user_type, reading};
-use super::{AngelOne, Member, Session};
+use super::{AngelOne, Session};
+use crate::digest;
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -37,11 +38,11 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     if is_too_fast(state, &mut angelone, index) {
         return too_fast().for_account(&code);
     }
-    let member = &mut angelone.members[index];
+    let member = &angelone.members[index];
     if request.header("x-privatekey") != member.account.api_key || !member.app_active {
         return backend_failure(state, "AB1053", "Invalid apiKey").for_account(&code);
     }
-    if let Err(refused) = check_person(state, member, &pin, totp, now) {
+    if let Err(refused) = check_person(state, &mut angelone, index, &pin, &totp, now) {
         let (error, text) = refused.shown();
         let reply = match refused {
             Refused::Blocked => gateway_failure(state, error, text),
@@ -79,11 +80,13 @@ impl Refused {
 /// Checks what a person knows; the code counts as used then.
 pub(super) fn check_person(
     state: &State,
-    member: &mut Member,
+    angelone: &mut AngelOne,
+    index: usize,
     pin: &str,
-    totp: String,
+    totp: &str,
     now: Timestamp,
 ) -> Result<(), Refused> {
+    let member = &angelone.members[index];
     if pin != member.account.pin {
         let other = pin.is_empty() || state.switches.word(Switch::AngeloneWrongPin) == "AB1050";
         return Err(if other { Refused::Totp } else { Refused::Login });
@@ -91,14 +94,14 @@ pub(super) fn check_person(
     if member.blocked {
         return Err(Refused::Blocked);
     }
-    let step = matching_step(state, &member.account.totp_secret, &totp, now).ok_or(Refused::Totp)?;
-    let used = (step, totp);
-    if state.switches.is_on(Switch::TotpReuseRefused) && member.used_codes.contains(&used) {
+    let step = matching_step(state, &member.account.totp_secret, totp, now).ok_or(Refused::Totp)?;
+    if state.switches.is_on(Switch::TotpReuseRefused) && member.used_steps.contains(&step) {
         return Err(Refused::Totp);
     }
-    member.used_codes.push_back(used);
-    if member.used_codes.len() > 50 {
-        member.used_codes.pop_front();
+    let member = &mut angelone.members[index];
+    member.used_steps.push_back(step);
+    if member.used_steps.len() > 50 {
+        member.used_steps.pop_front();
     }
     member.last_login = Some(now);
     Ok(())
@@ -110,8 +113,7 @@ pub(super) fn open(state: &State, angelone: &mut AngelOne, member: usize, app: u
         angelone.members[member].end_sessions();
     }
     angelone.forget_when_full(now);
-    angelone.sessions_opened += 1;
-    let number = angelone.sessions_opened;
+    let number = angelone.sessions_opened.next();
     let session = Session {
         member,
         app,
@@ -130,7 +132,7 @@ fn is_too_fast(state: &State, angelone: &mut AngelOne, index: usize) -> bool {
         return false;
     }
     let now = state.clock.now().monotonic;
-    let logins = &mut angelone.members[index].logins;
+    let logins = angelone.logins.entry(index).or_default();
     while logins
         .front()
         .is_some_and(|at| now.saturating_sub(*at) >= Duration::from_secs(1))
@@ -176,7 +178,7 @@ fn issue(state: &State, angelone: &mut AngelOne, number: u64, now: Timestamp) ->
     };
     let claims = json!({"token": random::text::<16>(), "iat": now.as_seconds()});
     let refresh = random::jwt("HS512", &claims);
-    angelone.refresh.insert(refresh.clone(), number);
+    angelone.refresh.insert(digest::of_token(&refresh), number);
     json!({"jwtToken": access, "refreshToken": refresh, "feedToken": feed})
 }
 
@@ -199,7 +201,7 @@ pub(super) fn access_and_feed(
         _ => {}
     }
     let access = random::jwt("HS512", &claims);
-    angelone.access.insert(access.clone(), number);
+    angelone.access.insert(digest::of_token(&access), number);
     Some((access, feed))
 }
 
@@ -211,10 +213,10 @@ pub(super) fn refresh(state: &State, request: &Request) -> Reply {
     let Some(body @ Value::Object(_)) = request.json() else {
         return backend_failure(state, "AB1004", "Something Went Wrong, Please Try After Sometime");
     };
-    let token = text_field(&body, "refreshToken").unwrap_or_default();
+    let token = digest::of_token(&text_field(&body, "refreshToken").unwrap_or_default());
     let now = state.now();
     let mut angelone = state.angelone();
-    if bearer(request).is_some_and(|bearer| !angelone.access.contains_key(bearer)) {
+    if bearer(request).is_some_and(|bearer| angelone.session_of(bearer).is_none()) {
         return gateway_failure(state, "AG8001", "Invalid Token");
     }
     let invalid = || backend_failure(state, "AB8050", "Invalid Refresh Token");

@@ -2,23 +2,24 @@
 
 use http::StatusCode;
 use preopen_core::totp::TotpSecret;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Answer, broker_of, ok, read};
+use super::{Answer, broker_of, ok, portal, read};
 use crate::account::{
     ANGELONE_REDIRECT, Account, AngelOneAccount, Broker, SAMCO_REDIRECT, SamcoAccount, fake_secret, seeds,
 };
+use crate::digest::Salted;
 use crate::error::ControlError;
 use crate::inbox::{Channel, MessageKind};
 use crate::redirect;
-use crate::samco::has_secret_format;
+use crate::samco::{Status, has_secret_format};
 use crate::state::{ACCOUNTS, State};
 use crate::wire::Request;
 
 /// A new account. What is left out is made up, visibly fake and unique.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct NewAccount {
     broker: Broker,
     /// How many to add; nothing may be named then that only one account can have.
@@ -28,12 +29,13 @@ struct NewAccount {
     account: Option<String>,
     #[serde(default)]
     client_code: Option<String>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "read_details")]
     details: Details,
 }
 
 /// What both a new account and a change may name.
 #[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Details {
     #[serde(default)]
     password: Option<String>,
@@ -57,7 +59,6 @@ struct Details {
 
 /// A change of an account; what is left out stays.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Change {
     #[serde(default)]
     blocked: Option<bool>,
@@ -67,8 +68,16 @@ struct Change {
     app_active: Option<bool>,
     #[serde(default)]
     needs_app_login: Option<bool>,
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "read_details")]
     details: Details,
+}
+
+/// Reads what is left of an object as details, by way of a value: what is read straight out of the object that it is
+/// part of cannot name the field that is wrong.
+fn read_details<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Details, D::Error> {
+    let fields = serde_json::Map::deserialize(deserializer)?;
+    serde_path_to_error::deserialize(Value::Object(fields))
+        .map_err(|error| D::Error::custom(format_args!("{}: {}", error.path(), error.inner())))
 }
 
 impl Details {
@@ -261,10 +270,11 @@ pub(super) fn list(state: &State) -> Value {
     let mut all = Vec::new();
     let samco = state.samco();
     for (member, live) in samco.members().iter().zip(samco.live_sessions(now)) {
-        let mut shown = Account::Samco(member.account.clone()).to_json();
+        let mut shown = Account::Samco(member.to_account()).to_json();
         shown["subscribed"] = member.standing.subscribed.into();
         shown["blocked"] = member.standing.blocked.into();
-        shown["app_active"] = member.app_active.into();
+        shown["app_active"] = member.first().is_active().into();
+        shown["apps"] = member.apps().iter().map(portal::app_to_json).collect();
         shown["needs_app_login"] = member.standing.needs_app_login.into();
         shown["live_sessions"] = live.into();
         all.push(shown);
@@ -332,16 +342,28 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);
                 member.standing.subscribed = change.subscribed.unwrap_or(member.standing.subscribed);
-                member.app_active = change.app_active.unwrap_or(member.app_active);
                 let needed = &mut member.standing.needs_app_login;
                 *needed = change.needs_app_login.unwrap_or(*needed);
-                put(&mut member.account.password, details.password);
-                put(&mut member.account.api_key, details.api_key);
-                put(&mut member.account.api_secret, details.api_secret);
-                put(&mut member.account.primary_ip, details.primary_ip);
-                put(&mut member.account.secondary_ip, details.secondary_ip);
-                put(&mut member.account.redirect_url, details.redirect_url);
-                put(&mut member.account.secret_api_key, details.secret_api_key);
+                put(&mut member.password, details.password);
+                put(&mut member.secret_api_key, details.secret_api_key);
+                if let Some(secret) = details.api_secret {
+                    member.first_mut().secret = Salted::of(&secret);
+                    member.noted_secret = secret;
+                }
+                let app = member.first_mut();
+                match change.app_active {
+                    Some(true) => app.status = Status::Active,
+                    Some(false) => app.status = Status::Deactivated,
+                    None => {}
+                }
+                put(&mut app.api_key, details.api_key);
+                put(&mut app.redirect_url, details.redirect_url);
+                if details.primary_ip.is_some() || details.secondary_ip.is_some() {
+                    let mut addresses = app.addresses.clone();
+                    put(&mut addresses.primary, details.primary_ip);
+                    put(&mut addresses.secondary, details.secondary_ip);
+                    app.give_addresses(addresses);
+                }
                 ends
             };
             state.samco().edit(id, edit);
@@ -359,7 +381,9 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
                 member.blocked = change.blocked.unwrap_or(member.blocked);
                 member.app_active = change.app_active.unwrap_or(member.app_active);
                 put(&mut member.account.pin, details.pin);
-                put(&mut member.account.totp_secret, details.totp_secret);
+                if let Some(secret) = details.totp_secret {
+                    member.set_totp_secret(secret);
+                }
                 put(&mut member.account.api_key, details.api_key);
                 put(&mut member.account.primary_ip, details.primary_ip);
                 put(&mut member.account.secondary_ip, details.secondary_ip);

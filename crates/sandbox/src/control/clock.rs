@@ -12,6 +12,9 @@ use crate::error::ControlError;
 use crate::state::State;
 use crate::wire::Request;
 
+/// 9999-12-30: the last day that every calendar and time zone can tell.
+const LAST: Timestamp = Timestamp::from_seconds(253_402_128_000);
+
 pub(super) fn show(state: &State) -> Value {
     let now = state.here();
     let rate = state.clock.rate();
@@ -43,6 +46,7 @@ pub(super) fn set(state: &State, request: &Request) -> Answer {
             return Err(ControlError::field("now", problem));
         }
         Some(Some(at)) if at.as_millis() < 0 => return Err(ControlError::field("now", "is before 1970")),
+        Some(Some(at)) if at > LAST => return Err(ControlError::field("now", "is after the year 9999")),
         now => now.flatten(),
     };
     if setting
@@ -81,9 +85,11 @@ pub(super) fn advance(state: &State, request: &Request) -> Answer {
             let by = Duration::try_from_secs_f64(seconds)
                 .ok()
                 .filter(|by| by.as_secs() <= 100 * 366 * 86_400);
-            state
-                .clock
-                .advance(by.ok_or_else(|| ControlError::field("seconds", "must be from 0 to 100 years"))?);
+            let by = by.ok_or_else(|| ControlError::field("seconds", "must be from 0 to 100 years"))?;
+            if state.here().plus(by) > LAST {
+                return Err(ControlError::field("seconds", "would go past the year 9999"));
+            }
+            state.clock.advance(by);
         }
         _ => return Err(ControlError::field("to", "or seconds is needed, and not both")),
     }

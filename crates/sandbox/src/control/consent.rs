@@ -102,16 +102,11 @@ fn at_samco(
     account: Option<&str>,
 ) -> Result<String, ControlError> {
     let key = field("api_key").unwrap_or_default();
-    // The person has the secret of one app: the own one.
-    let secret = {
-        let samco = state.samco();
-        let who = account.or_else(|| samco.owner_of(&key)).unwrap_or_default();
-        let mut accounts = samco.accounts();
-        let found = accounts.find(|known| known.account == who);
-        found.map(|found| found.api_secret.clone()).unwrap_or_default()
-    };
+    // A person has the secrets of the own apps, and of nobody else's.
+    let owner = state.samco().owner_of(&key).map(str::to_owned);
+    let person = account.or(owner.as_deref()).unwrap_or_default();
     let decision = if approve {
-        oauth::Decision::Approve(&secret)
+        oauth::Decision::ApproveAs(person)
     } else {
         oauth::Decision::Cancel
     };

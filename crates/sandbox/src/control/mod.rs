@@ -13,6 +13,7 @@
 //! | `GET` / `PUT /source-ip` | `{"ip"}`: an address, `"home"` or `null` (the peer) |
 //! | `GET` / `POST /accounts`, `PATCH /accounts/{id}` | lists, adds one or `count`, changes standing or credentials |
 //! | `POST /consent` | `{"url", "decision"}`: plays the person at a browser; where it is sent next |
+//! | `GET` / `POST /portal`, `POST /portal/confirm`, `POST /portal/sign-in` | what an account's owner does at Samco's dashboard |
 //! | `GET` / `DELETE /inbox` | `?account=`: emails and SMS that the brokers sent; forgets them |
 //! | `GET /script` | the steps of the script that were done, the next one, and when it is over |
 //! | `DELETE /sessions` | `?broker=&account=`: ends sessions at once |
@@ -21,8 +22,9 @@ mod accounts;
 mod clock;
 mod consent;
 mod guard;
+mod portal;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -30,7 +32,7 @@ use crate::account::Broker;
 use crate::error::ControlError;
 use crate::fault::{Fault, FaultRecord};
 use crate::inbox::Message;
-use crate::source::SourceIp;
+use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
@@ -50,8 +52,34 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
     }
 }
 
+/// Does what one call of the control API does, for the pages: one way to check, one way to act.
+pub(crate) fn perform(
+    state: &State,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, ControlError> {
+    let request = Request {
+        method,
+        path: format!("/_sandbox{path}"),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: body.to_string().into(),
+        source: Source(None),
+        arrived: state.here(),
+    };
+    route(state, &request).map(|(_, body)| body)
+}
+
+/// How much of a message is sent: it may quote what the caller sent.
+const MESSAGE: usize = 1000;
+
 /// A refusal of the control API.
 pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Reply {
+    let message = match message.char_indices().nth(MESSAGE) {
+        Some((end, _)) => format!("{}...", &message[..end]),
+        None => message.to_owned(),
+    };
     Reply::json(status, &json!({"error": {"code": code, "message": message}}))
 }
 
@@ -65,11 +93,11 @@ fn route(state: &State, request: &Request) -> Answer {
     let method = &request.method;
     let allowed: &[Method] = match path {
         "/clock" | "/source-ip" => &[Method::GET, Method::PUT],
-        "/clock/advance" | "/consent" => &[Method::POST],
+        "/clock/advance" | "/consent" | "/portal/confirm" | "/portal/sign-in" => &[Method::POST],
         "/faults" => &[Method::GET, Method::POST, Method::DELETE],
         "/requests" | "/inbox" => &[Method::GET, Method::DELETE],
         "/switches" => &[Method::GET, Method::PATCH],
-        "/accounts" => &[Method::GET, Method::POST],
+        "/accounts" | "/portal" => &[Method::GET, Method::POST],
         "/sessions" => &[Method::DELETE],
         "/script" => &[Method::GET],
         _ if path.starts_with("/accounts/") => &[Method::PATCH],
@@ -137,6 +165,10 @@ fn route(state: &State, request: &Request) -> Answer {
             .as_ref()
             .map_or(json!({"script": null}), |script| script.report().to_json())),
         (_, "/consent") => consent::answer(state, request),
+        ("GET", "/portal") => portal::look(state, request),
+        (_, "/portal") => portal::propose(state, request),
+        (_, "/portal/confirm") => portal::confirm(state, request),
+        (_, "/portal/sign-in") => portal::sign_in(state, request),
         ("GET", "/inbox") => {
             let account = request.query("account").filter(|account| !account.is_empty());
             let messages = state.inbox().list(account.as_deref());
@@ -190,6 +222,10 @@ fn read_source_ip(request: &Request) -> Result<SourceIp, ControlError> {
 
 /// The body as `T`; the error names the field that is wrong.
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
+    // Read as `T`, a list would be its fields in the order of their definition.
+    if request.body.trim_ascii_start().starts_with(b"[") {
+        return Err(ControlError::field("body", "must be an object, not a list"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(&request.body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();

@@ -4,18 +4,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::body;
 use super::spec::Fault;
 use crate::account::Broker;
+use crate::data::{Damage, Pass};
 use crate::error::ControlError;
 use crate::random;
 use crate::request_log::matches;
+use crate::table::{Single, Table};
 use crate::wire::Reply;
 
 /// How many faults may wait at once.
 const LIMIT: usize = 1000;
+/// How many bytes all faults may hold together.
+const WEIGHT: usize = 512 << 20;
 
 /// A fault that was added, and what is left of it.
 #[derive(Clone, Debug)]
@@ -61,16 +66,66 @@ pub(crate) struct Faults {
 
 #[derive(Debug, Default)]
 struct List {
-    added: u64,
-    waiting: Vec<Waiting>,
+    added: Single<u64>,
+    waiting: Table<u64, Waiting>,
 }
 
-#[derive(Debug)]
+/// A fault and what is left of it.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Left<Fault>")]
 struct Waiting {
     hit: Hit,
     skip: u32,
     remaining: Option<u32>,
     hits: u64,
+    /// How many bytes it holds, about.
+    weight: usize,
+}
+
+/// The same as it is kept; the reply is made again.
+#[derive(Deserialize, Serialize)]
+struct Left<F> {
+    id: u64,
+    fault: F,
+    skip: u32,
+    remaining: Option<u32>,
+    hits: u64,
+}
+
+impl From<Left<Fault>> for Waiting {
+    fn from(left: Left<Fault>) -> Self {
+        let reply = body::of(&left.fault);
+        Self {
+            weight: weight(&left.fault, reply.as_ref()),
+            hit: Hit {
+                id: left.id,
+                reply,
+                fault: Arc::new(left.fault),
+            },
+            skip: left.skip,
+            remaining: left.remaining,
+            hits: left.hits,
+        }
+    }
+}
+
+impl Serialize for Waiting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let left = Left {
+            id: self.hit.id,
+            fault: &*self.hit.fault,
+            skip: self.skip,
+            remaining: self.remaining,
+            hits: self.hits,
+        };
+        left.serialize(serializer)
+    }
+}
+
+/// How many bytes a fault holds, about: its own description and its reply.
+fn weight(fault: &Fault, reply: Option<&Reply>) -> usize {
+    let told = serde_json::to_vec(fault).map_or(0, |told| told.len());
+    told + reply.map_or(0, |reply| reply.body.len())
 }
 
 impl Waiting {
@@ -90,23 +145,43 @@ impl Faults {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut list = self.lock();
+        pass.single("fault.added", &mut list.added)?;
+        pass.table("fault", &mut list.waiting)?;
+        let live = list
+            .waiting
+            .values()
+            .filter(|waiting| waiting.remaining != Some(0));
+        self.live.store(live.count(), Ordering::Release);
+        Ok(())
+    }
+
     pub(crate) fn add(&self, fault: Fault) -> Result<FaultRecord, ControlError> {
         fault.check()?;
         let reply = body::of(&fault);
+        let weight = weight(&fault, reply.as_ref());
         let mut list = self.lock();
         if list.waiting.len() >= LIMIT {
             return Err(ControlError::conflict(format!(
                 "there are {LIMIT} faults already: clear them first"
             )));
         }
-        list.added += 1;
+        let held: usize = list.waiting.values().map(|waiting| waiting.weight).sum();
+        if held + weight > WEIGHT {
+            return Err(ControlError::conflict(format!(
+                "the faults would hold more than {} MiB together: clear them first",
+                WEIGHT >> 20
+            )));
+        }
+        let id = list.added.next();
         let remaining = if fault.probability.is_some() || fault.until.is_some() {
             fault.times
         } else {
             fault.times.or(Some(1))
         };
         let hit = Hit {
-            id: list.added,
+            id,
             reply,
             fault: Arc::new(fault),
         };
@@ -115,9 +190,10 @@ impl Faults {
             hit,
             remaining,
             hits: 0,
+            weight,
         };
         let record = waiting.record();
-        list.waiting.push(waiting);
+        list.waiting.insert(id, waiting);
         self.live.fetch_add(1, Ordering::Release);
         Ok(record)
     }
@@ -128,7 +204,7 @@ impl Faults {
             return None;
         }
         let mut list = self.lock();
-        for waiting in &mut list.waiting {
+        list.waiting.find_edit(|waiting| {
             let fault = &waiting.hit.fault;
             let applies = waiting.remaining != Some(0)
                 && fault.broker == broker
@@ -139,40 +215,40 @@ impl Faults {
                     .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && matches(&fault.path, path);
             if !applies {
-                continue;
+                return None;
             }
             if waiting.skip > 0 {
                 waiting.skip -= 1;
-                continue;
+                return None;
             }
             if fault
                 .probability
                 .is_some_and(|probability| random::fraction() >= probability)
             {
-                continue;
+                return None;
             }
             waiting.hits += 1;
             waiting.remaining = waiting.remaining.map(|left| left - 1);
             if waiting.remaining == Some(0) {
                 self.live.fetch_sub(1, Ordering::Release);
             }
-            return Some(waiting.hit.clone());
-        }
-        None
+            Some(waiting.hit.clone())
+        })
     }
 
     pub(crate) fn list(&self) -> Vec<FaultRecord> {
-        self.lock().waiting.iter().map(Waiting::record).collect()
+        self.lock().waiting.values().map(Waiting::record).collect()
     }
 
     /// Takes one fault away, if it is still there.
     pub(crate) fn remove(&self, id: u64) {
         let mut list = self.lock();
-        if let Some(at) = list.waiting.iter().position(|waiting| waiting.hit.id == id) {
-            let waiting = list.waiting.remove(at);
-            if waiting.remaining != Some(0) {
-                self.live.fetch_sub(1, Ordering::Release);
-            }
+        if list
+            .waiting
+            .remove(&id)
+            .is_some_and(|waiting| waiting.remaining != Some(0))
+        {
+            self.live.fetch_sub(1, Ordering::Release);
         }
     }
 

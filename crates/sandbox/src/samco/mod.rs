@@ -1,10 +1,13 @@
 //! Samco Trade API: what the broker knows of its accounts and sessions, and which endpoint answers what.
 
+mod app;
 mod data;
 mod envelope;
 mod legacy;
+mod member;
 pub(crate) mod oauth;
 mod orders;
+pub(crate) mod portal;
 mod session;
 mod web_code;
 
@@ -12,53 +15,52 @@ use std::collections::HashMap;
 
 use http::{Method, StatusCode};
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::account::SamcoAccount;
+use crate::data::{Damage, Pass};
+use crate::digest;
 use crate::state::State;
+use crate::table::{Rows, Single, Table};
 use crate::wire::{Reply, Request};
+pub(crate) use app::{App, Pair, Status};
 pub(crate) use data::{is_symbol, price_of};
 pub(crate) use envelope::refuse;
+use member::Era;
+pub(crate) use member::Member;
 pub(crate) use session::has_secret_format;
 
 /// What the broker knows.
 #[derive(Debug, Default)]
 pub(crate) struct Samco {
-    members: Vec<Member>,
-    /// Which member has an account id or an API key.
+    members: Rows<Member>,
+    /// Which member has an account id, and which app an API key.
     by_account: HashMap<String, usize>,
-    by_api_key: HashMap<String, usize>,
-    sessions: HashMap<String, Session>,
+    by_api_key: HashMap<String, AppAt>,
+    /// Sessions by the digest of their token.
+    sessions: Table<String, Session>,
     oauth: oauth::Oauth,
     web_codes: web_code::WebCodes,
-    orders_placed: u64,
+    /// Orders by member and number.
+    orders: Table<(usize, u64), orders::Order>,
+    orders_placed: Single<u64>,
+    /// How many proposals have been made at the portal: each has a number of its own.
+    proposals_made: Single<u64>,
 }
 
-/// An account and its standing.
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) account: SamcoAccount,
-    pub(crate) standing: Standing,
-    pub(crate) app_active: bool,
-    /// Sessions of an earlier era have been ended; ending all of them costs one addition.
-    era: u64,
-    /// The same for codes and refresh tokens, which outlive sessions.
-    grants_era: u64,
-    legacy: legacy::Legacy,
-    orders: Vec<orders::Order>,
+/// Which app of which member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AppAt {
+    member: usize,
+    app: usize,
 }
 
-/// What a login may be refused for although key and secret are right.
-#[derive(Debug)]
-pub(crate) struct Standing {
-    pub(crate) subscribed: bool,
-    pub(crate) blocked: bool,
-    pub(crate) needs_app_login: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Session {
     member: usize,
-    era: u64,
+    /// The app that opened it; `None` for the deprecated login and the web login code.
+    app: Option<usize>,
+    era: Era,
     expires_at: Timestamp,
     /// The OAuth grant that it came from.
     grant: Option<u64>,
@@ -70,38 +72,82 @@ struct Session {
 const SESSIONS: usize = 50_000;
 
 impl Samco {
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = &SamcoAccount> {
-        self.members.iter().map(|member| &member.account)
+    pub(crate) fn keep(&mut self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        pass.rows("samco.member", &mut self.members)?;
+        pass.table("samco.session", &mut self.sessions)?;
+        self.oauth.keep(pass)?;
+        self.web_codes.keep(pass)?;
+        pass.table("samco.order", &mut self.orders)?;
+        pass.single("samco.orders_placed", &mut self.orders_placed)?;
+        pass.single("samco.proposals_made", &mut self.proposals_made)?;
+        if matches!(pass, Pass::Load(..)) {
+            self.check_rows()?;
+            self.index();
+        }
+        Ok(())
+    }
+
+    /// Every row speaks of accounts and apps that there are.
+    fn check_rows(&self) -> Result<(), Damage> {
+        let app = |at: AppAt| self.members.get(at.member).is_some_and(|m| at.app < m.apps.len());
+        let member = |member: usize| app(AppAt { member, app: 0 });
+        let session = |s: &Session| match s.app {
+            Some(app_at) => app(AppAt {
+                member: s.member,
+                app: app_at,
+            }),
+            None => member(s.member),
+        };
+        let lost = if !(0..self.members.len()).all(member) {
+            "samco.member"
+        } else if !self.sessions.values().all(session) {
+            "samco.session"
+        } else if !self.orders.iter().all(|((owner, _), _)| member(*owner)) {
+            "samco.order"
+        } else if !(self.oauth.apps().all(app) && self.web_codes.members().all(member)) {
+            "samco.code"
+        } else {
+            return Ok(());
+        };
+        Err(Damage::new(lost, "", "the account or app of one is missing"))
+    }
+
+    /// What is found by name, and what account owners know by heart.
+    fn index(&mut self) {
+        for (member, row) in self.members.iter().enumerate() {
+            self.by_account.insert(row.id.clone(), member);
+            for (app, row) in row.apps.iter().enumerate() {
+                self.by_api_key.insert(row.api_key.clone(), AppAt { member, app });
+            }
+        }
+        self.members.restore(Member::remember_secret);
+    }
+
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = SamcoAccount> {
+        self.members.iter().map(Member::to_account)
     }
 
     pub(crate) fn members(&self) -> &[Member] {
         &self.members
     }
 
-    pub(crate) fn add(&mut self, account: SamcoAccount) {
-        let at = self.members.len();
-        self.by_account.insert(account.account.clone(), at);
-        self.by_api_key.insert(account.api_key.clone(), at);
-        self.members.push(Member {
-            account,
-            standing: Standing {
-                subscribed: true,
-                blocked: false,
-                needs_app_login: false,
-            },
-            app_active: true,
-            era: 0,
-            grants_era: 0,
-            legacy: legacy::Legacy::default(),
-            orders: Vec::new(),
-        });
+    pub(crate) fn add(&mut self, account: &SamcoAccount, now: Timestamp) {
+        let member = self.members.len();
+        self.by_account.insert(account.account.clone(), member);
+        self.by_api_key
+            .insert(account.api_key.clone(), AppAt { member, app: 0 });
+        self.members.push(Member::new(account, now));
     }
 
+    /// The address that an account's requests come from by default: the primary one of its first active app.
     pub(crate) fn primary_ip(&self, account: &str) -> String {
-        self.by_account
-            .get(account)
-            .map(|at| self.members[*at].account.primary_ip.clone())
+        self.member(account)
+            .map(|member| member.addresses_of(None).primary)
             .unwrap_or_default()
+    }
+
+    pub(crate) fn member(&self, account: &str) -> Option<&Member> {
+        self.by_account.get(account).map(|at| &self.members[*at])
     }
 
     /// Whether an account has this id.
@@ -109,35 +155,34 @@ impl Samco {
         self.by_account.contains_key(account)
     }
 
-    /// The account whose app has this key.
+    /// The account that has the app with this key.
     pub(crate) fn owner_of(&self, api_key: &str) -> Option<&str> {
         let at = self.by_api_key.get(api_key)?;
-        Some(&self.members[*at].account.account)
+        Some(&self.members[at.member].id)
     }
 
-    /// Changes the account of that id; ends its sessions and OAuth grants when `edit` says so. `None` when there is none.
+    /// Changes the account of that id and its first app; ends that app's sessions and OAuth grants when `edit` says
+    /// so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
         let at = *self.by_account.get(account)?;
         let member = &mut self.members[at];
-        self.by_api_key.remove(&member.account.api_key);
+        self.by_api_key.remove(&member.first().api_key);
         if edit(member) {
-            member.revoke_all();
+            member.first_mut().revoke();
         }
-        self.by_api_key.insert(member.account.api_key.clone(), at);
+        let key = member.first().api_key.clone();
+        self.by_api_key.insert(key, AppAt { member: at, app: 0 });
         Some(())
     }
 
     /// Ends the sessions of one account, or of all; gives how many were alive.
     pub(crate) fn end_sessions_of(&mut self, account: Option<&str>, now: Timestamp) -> usize {
-        let wanted = |member: &Member| account.is_none_or(|id| member.account.account == id);
+        let wanted = |member: &Member| account.is_none_or(|id| member.id == id);
         let count = self
             .live(now)
             .filter(|session| wanted(&self.members[session.member]))
             .count();
-        self.members
-            .iter_mut()
-            .filter(|member| wanted(member))
-            .for_each(Member::end_sessions);
+        self.members.edit_where(wanted, Member::end_sessions);
         count
     }
 
@@ -155,32 +200,29 @@ impl Samco {
     }
 
     fn is_alive(&self, session: &Session, now: Timestamp) -> bool {
-        !session.ended && now < session.expires_at && session.era == self.members[session.member].era
+        !session.ended
+            && now < session.expires_at
+            && session.era == self.members[session.member].session_era(session.app)
     }
 
-    fn remember(&mut self, token: String, session: Session, now: Timestamp) {
+    /// The session of a token.
+    fn session(&self, token: &str) -> Option<&Session> {
+        self.sessions.get(&digest::of_token(token))
+    }
+
+    fn remember(&mut self, token: &str, session: Session, now: Timestamp) {
         if self.sessions.len() >= SESSIONS {
             let Self {
                 members, sessions, ..
             } = self;
-            sessions.retain(|_, s| !s.ended && now < s.expires_at && s.era == members[s.member].era);
+            sessions.retain(|_, s| {
+                !s.ended && now < s.expires_at && s.era == members[s.member].session_era(s.app)
+            });
             if sessions.len() >= SESSIONS / 2 {
                 sessions.clear();
             }
         }
-        self.sessions.insert(token, session);
-    }
-}
-
-impl Member {
-    fn end_sessions(&mut self) {
-        self.era += 1;
-    }
-
-    /// Ends sessions, codes and refresh tokens.
-    fn revoke_all(&mut self) {
-        self.era += 1;
-        self.grants_era += 1;
+        self.sessions.insert(digest::of_token(token), session);
     }
 }
 

@@ -1,20 +1,22 @@
 //! Samco orders: enough of an order system to show the static-IP gate and what became of an order.
 
+use std::ops::RangeInclusive;
+
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Samco;
 use super::data::{is_symbol, price_of, rupees};
 use super::envelope::{failure, invalid, irregular, success};
-use super::session::{ordering, reading_orders};
-use crate::account::SamcoAccount;
+use super::session::{Caller, ordering, reading_orders};
 use crate::state::State;
 use crate::wire::{Reply, Request, text_field};
 
 /// How many orders of an account are kept.
 const KEPT: usize = 5000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     number: String,
     placed_at: Timestamp,
@@ -33,7 +35,7 @@ pub(super) struct Order {
 
 /// `POST /order/placeOrder`.
 pub(super) fn place(state: &State, request: &Request) -> Reply {
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(body @ Value::Object(_)) = request.json() else {
             return invalid(state, &["the body must be a JSON object".to_owned()]);
         };
@@ -48,9 +50,9 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
                 json!({}),
             );
         }
-        samco.orders_placed += 1;
+        let serial = samco.orders_placed.next();
         let now = state.now();
-        let number = format!("{}{:09}", now.format_ist("%y%m%d"), samco.orders_placed);
+        let number = format!("{}{serial:09}", now.format_ist("%y%m%d"));
         let order = Order {
             number,
             placed_at: now,
@@ -58,15 +60,14 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
         };
         let payload = json!({
             "orderNumber": order.number, "exchangeOrderStatus": "PENDING", "rejectionReason": "--",
-            "orderDetails": details(&order, &account.account),
+            "orderDetails": details(&order, &caller.account),
         });
         let text = format!("Requested {} Order placed successfully", order.product);
-        if let Some(orders) = orders_of(samco, account) {
-            if orders.len() >= KEPT {
-                orders.remove(0);
-            }
-            orders.push(order);
+        let known = samco.orders.range(all_of(caller));
+        if let Some(oldest) = known.map(|(key, _)| *key).rev().nth(KEPT - 1) {
+            samco.orders.remove(&oldest);
         }
+        samco.orders.insert((caller.member, serial), order);
         success(state, &text, payload)
     })
 }
@@ -116,13 +117,13 @@ fn read_order(body: &Value) -> Result<Order, Vec<String>> {
 /// `PUT /order/modifyOrder/{orderNumber}`.
 pub(super) fn modify(state: &State, request: &Request) -> Reply {
     let number = request.path.rsplit('/').next().unwrap_or_default();
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(body @ Value::Object(_)) = request.json() else {
             return invalid(state, &["the body must be a JSON object".to_owned()]);
         };
         // The documents spell this one field with a lower-case n.
         let payload = json!({"ordernumber": number});
-        let Some(order) = open_order(samco, account, number) else {
+        let Some(order) = open_order(samco, caller, number) else {
             return failure(state, "Invalid Order number.", payload);
         };
         if let Some(quantity) = text_field(&body, "quantity") {
@@ -147,11 +148,11 @@ pub(super) fn modify(state: &State, request: &Request) -> Reply {
 
 /// `DELETE /order/cancelOrder?orderNumber=`.
 pub(super) fn cancel(state: &State, request: &Request) -> Reply {
-    ordering(state, request, |samco, account| {
+    ordering(state, request, |samco, caller| {
         let Some(number) = request.query("orderNumber").filter(|number| !number.is_empty()) else {
             return invalid(state, &["orderNumber is required".to_owned()]);
         };
-        let Some(order) = open_order(samco, account, &number) else {
+        let Some(order) = open_order(samco, caller, &number) else {
             return failure(state, "Invalid Order number.", json!({"orderNumber": number}));
         };
         order.cancelled = true;
@@ -165,11 +166,10 @@ pub(super) fn cancel(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/getOrderStatus?orderNumber=`. The documented reply has no `status`.
 pub(super) fn status(state: &State, request: &Request) -> Reply {
-    reading_orders(state, request, |samco, account| {
+    reading_orders(state, request, |samco, caller| {
         let number = request.query("orderNumber").unwrap_or_default();
-        let found =
-            orders_of(samco, account).and_then(|orders| orders.iter().find(|o| o.number == number).cloned());
-        let Some(order) = found else {
+        let mut orders = samco.orders.range(all_of(caller));
+        let Some((_, order)) = orders.find(|(_, order)| order.number == number) else {
             return failure(state, "Invalid Order number.", json!({"orderNumber": number}));
         };
         irregular(
@@ -177,7 +177,7 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
             json!({
                 "orderNumber": order.number, "orderStatus": if order.cancelled { "CANCELLED" } else { "PENDING" },
                 "statusMessage": format!("Requested {} Order placed successfully", order.product),
-                "orderDetails": details(&order, &account.account),
+                "orderDetails": details(order, &caller.account),
             }),
         )
     })
@@ -185,13 +185,10 @@ pub(super) fn status(state: &State, request: &Request) -> Reply {
 
 /// `GET /order/orderBook`.
 pub(super) fn book(state: &State, request: &Request) -> Reply {
-    reading_orders(state, request, |samco, account| {
-        let id = &account.account;
-        let rows: Vec<_> = orders_of(samco, account)
-            .into_iter()
-            .flatten()
-            .map(|order| row(order, id))
-            .collect();
+    reading_orders(state, request, |samco, caller| {
+        let id = &caller.account;
+        let orders = samco.orders.range(all_of(caller));
+        let rows: Vec<_> = orders.map(|(_, order)| row(order, id)).collect();
         if rows.is_empty() {
             return failure(state, "No orders found.", json!({}));
         }
@@ -199,18 +196,16 @@ pub(super) fn book(state: &State, request: &Request) -> Reply {
     })
 }
 
-fn orders_of<'a>(samco: &'a mut Samco, account: &SamcoAccount) -> Option<&'a mut Vec<Order>> {
-    samco
-        .members
-        .iter_mut()
-        .find(|member| member.account.account == account.account)
-        .map(|member| &mut member.orders)
+/// The keys of a caller's orders.
+fn all_of(caller: &Caller) -> RangeInclusive<(usize, u64)> {
+    (caller.member, 0)..=(caller.member, u64::MAX)
 }
 
-fn open_order<'a>(samco: &'a mut Samco, account: &SamcoAccount, number: &str) -> Option<&'a mut Order> {
-    orders_of(samco, account)?
-        .iter_mut()
-        .find(|order| order.number == number && !order.cancelled)
+fn open_order<'a>(samco: &'a mut Samco, caller: &Caller, number: &str) -> Option<&'a mut Order> {
+    let mut orders = samco.orders.range(all_of(caller));
+    let (key, _) = orders.find(|(_, order)| order.number == number && !order.cancelled)?;
+    let key = *key;
+    samco.orders.get_mut(&key)
 }
 
 fn details(order: &Order, account: &str) -> Value {

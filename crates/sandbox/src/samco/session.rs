@@ -3,12 +3,12 @@
 use http::StatusCode;
 use preopen_core::Timestamp;
 use preopen_core::expiry::DailyBoundary;
-use preopen_core::static_ip::{Addresses, Slot, Verdict};
+use preopen_core::static_ip::{Slot, Verdict};
 use serde_json::{Value, json};
 
 use super::envelope::{bare_failure, success};
-use super::{Member, Samco, Session};
-use crate::account::SamcoAccount;
+use super::{AppAt, Member, Pair, Samco, Session};
+use crate::digest;
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -30,12 +30,13 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     };
     let now = state.now();
     let mut samco = state.samco();
-    let Some(&index) = samco.by_api_key.get(&key) else {
+    let Some(&at) = samco.by_api_key.get(&key) else {
         return bare_failure(StatusCode::UNAUTHORIZED, "Invalid API key", Some("EOAUTH001"));
     };
-    let member = &samco.members[index];
-    let id = member.account.account.clone();
-    let refused = if !member.app_active {
+    let member = &samco.members[at.member];
+    let app = &member.apps[at.app];
+    let id = member.id.clone();
+    let refused = if !app.is_active() {
         Some((
             StatusCode::UNAUTHORIZED,
             "Invalid or inactive API key",
@@ -47,7 +48,7 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
             "Invalid API secret format",
             Some("EOAUTH008"),
         ))
-    } else if member.account.api_secret != secret {
+    } else if !app.secret.is_of(&secret) {
         Some((StatusCode::UNAUTHORIZED, "Invalid API secret", Some("EOAUTH008")))
     } else {
         standing_problem(member).map(|(status, message)| (status, message, None))
@@ -55,20 +56,23 @@ pub(super) fn token(state: &State, request: &Request) -> Reply {
     if let Some((status, message, code)) = refused {
         return bare_failure(status, message, code).for_account(&id);
     }
-    let account = member.account.clone();
+    let addresses = app.addresses.clone();
     let expires_at = BOUNDARY.next_after(now);
     let token_id = random::uuid();
     let token = access_jwt(state, now, expires_at, &token_id);
-    open(state, &mut samco, index, token.clone(), expires_at, None);
+    let opener = Opener::app(at);
+    open(state, &mut samco, opener, &token, expires_at);
     drop(samco);
+    let seen = request.source.seen(&addresses.primary);
     let payload = json!({
-        "sessionToken": token, "tokenId": token_id, "accountID": account.account,
-        "accountName": account_name(&account),
+        "sessionToken": token, "tokenId": token_id, "accountID": id, "accountName": account_name(&id),
         "exchangeList": ["NSE", "BSE", "NFO", "MCX"], "orderTypeList": ["L", "MKT", "SL", "SL-M"],
-        "productList": ["MIS", "CNC", "NRML"], "srcIp": request.source.seen(&account.primary_ip),
-        "primaryIp": account.primary_ip, "secondaryIp": account.secondary_ip,
+        "productList": ["MIS", "CNC", "NRML"], "srcIp": seen,
+        "primaryIp": addresses.primary, "secondaryIp": addresses.secondary,
     });
-    success(state, "Session token generated successfully", payload).for_account(&id)
+    success(state, "Session token generated successfully", payload)
+        .for_account(&id)
+        .seen_from(seen)
 }
 
 /// Why an account gets no session although its credentials are right.
@@ -88,8 +92,8 @@ pub(super) fn standing_problem(member: &Member) -> Option<(StatusCode, &'static 
 }
 
 /// The name of the account's owner.
-pub(super) fn account_name(account: &SamcoAccount) -> String {
-    format!("SANDBOX TRADER {}", account.account)
+pub(super) fn account_name(account: &str) -> String {
+    format!("SANDBOX TRADER {account}")
 }
 
 /// A token of the documented shape.
@@ -101,35 +105,62 @@ pub(super) fn access_jwt(state: &State, now: Timestamp, expires_at: Timestamp, s
     random::jwt("HS256", &claims)
 }
 
-/// Opens a session; the earlier ones of the account end when the switch says so.
-pub(super) fn open(
-    state: &State,
-    samco: &mut Samco,
+/// Who opens a session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opener {
     member: usize,
-    token: String,
-    expires_at: Timestamp,
+    app: Option<usize>,
     grant: Option<u64>,
-) {
-    if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
-        samco.members[member].end_sessions();
+}
+
+impl Opener {
+    /// An app with its key and secret.
+    pub(super) fn app(at: AppAt) -> Self {
+        Self {
+            app: Some(at.app),
+            ..Self::person(at.member)
+        }
     }
-    add(state, samco, member, token, expires_at, grant);
+
+    /// An app by an OAuth grant.
+    pub(super) fn grant(at: AppAt, grant: u64) -> Self {
+        Self {
+            grant: Some(grant),
+            ..Self::app(at)
+        }
+    }
+
+    /// A person, without an app.
+    pub(super) fn person(member: usize) -> Self {
+        Self {
+            member,
+            app: None,
+            grant: None,
+        }
+    }
+}
+
+/// Opens a session; earlier ones of the account, or of the app, end when the switches say so.
+pub(super) fn open(state: &State, samco: &mut Samco, opener: Opener, token: &str, expires_at: Timestamp) {
+    if state.switches.is_on(Switch::SamcoSecondLoginRevokesFirst) {
+        let member = &mut samco.members[opener.member];
+        let of_app = state.switches.word(Switch::SamcoSecondLoginScope) == "app";
+        match opener.app.and_then(|at| member.apps.get_mut(at)) {
+            Some(app) if of_app => app.end_sessions(),
+            _ => member.end_sessions(),
+        }
+    }
+    add(state, samco, opener, token, expires_at);
 }
 
 /// Adds a session beside the others of the account.
-pub(super) fn add(
-    state: &State,
-    samco: &mut Samco,
-    member: usize,
-    token: String,
-    expires_at: Timestamp,
-    grant: Option<u64>,
-) {
+pub(super) fn add(state: &State, samco: &mut Samco, opener: Opener, token: &str, expires_at: Timestamp) {
     let session = Session {
-        member,
-        era: samco.members[member].era,
+        member: opener.member,
+        app: opener.app,
+        era: samco.members[opener.member].session_era(opener.app),
         expires_at,
-        grant,
+        grant: opener.grant,
         ended: false,
     };
     samco.remember(token, session, state.now());
@@ -146,12 +177,14 @@ pub(crate) fn has_secret_format(secret: &str) -> bool {
 
 /// `GET /ip/whoami`. A mismatch is a success too.
 pub(super) fn whoami(state: &State, request: &Request) -> Reply {
-    let account = match signed_in(state, request) {
-        Ok(account) => account,
+    let Caller {
+        account, addresses, ..
+    } = match signed_in(state, request) {
+        Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
-    let seen = request.source.seen(&account.primary_ip);
-    let (matches, matched_as, message) = match verdict(&seen, &account) {
+    let seen = request.source.seen(&addresses.primary);
+    let (matches, matched_as, message) = match addresses.verdict(&seen) {
         Verdict::Match(slot) => {
             let slot = if slot == Slot::Primary {
                 "PRIMARY"
@@ -170,9 +203,9 @@ pub(super) fn whoami(state: &State, request: &Request) -> Reply {
             (false, Value::Null, text)
         }
         _ => {
-            let mut registered = format!("PRIMARY={}", account.primary_ip);
-            if !account.secondary_ip.is_empty() {
-                registered = format!("{registered}, SECONDARY={}", account.secondary_ip);
+            let mut registered = format!("PRIMARY={}", addresses.primary);
+            if !addresses.secondary.is_empty() {
+                registered = format!("{registered}, SECONDARY={}", addresses.secondary);
             }
             let text = format!(
                 "Calling IP ({seen}) is NOT a registered IP. Registered: {registered}. Order endpoints will reject \
@@ -190,20 +223,25 @@ pub(super) fn whoami(state: &State, request: &Request) -> Reply {
         }
     };
     let payload = json!({
-        "srcIp": seen, "primaryIp": shown(&account.primary_ip), "secondaryIp": shown(&account.secondary_ip),
+        "srcIp": seen, "primaryIp": shown(&addresses.primary), "secondaryIp": shown(&addresses.secondary),
         "matches": matches, "matchedAs": matched_as,
     });
-    success(state, &message, payload).for_account(&account.account)
+    success(state, &message, payload)
+        .for_account(&account)
+        .seen_from(seen)
 }
 
 /// `DELETE /logout`.
 pub(super) fn logout(state: &State, request: &Request) -> Reply {
-    let account = match signed_in(state, request) {
-        Ok(account) => account,
+    let caller = match signed_in(state, request) {
+        Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
     let mut samco = state.samco();
-    if let Some(session) = samco.sessions.get_mut(request.header("x-session-token")) {
+    if let Some(session) = samco
+        .sessions
+        .get_mut(&digest::of_token(request.header("x-session-token")))
+    {
         session.ended = true;
         if let Some(grant) = session.grant
             && state.switches.is_on(Switch::OauthLogoutEndsGrant)
@@ -212,13 +250,7 @@ pub(super) fn logout(state: &State, request: &Request) -> Reply {
         }
     }
     drop(samco);
-    success(state, "Request successful", json!({})).for_account(&account.account)
-}
-
-pub(super) fn verdict(seen: &str, account: &SamcoAccount) -> Verdict {
-    Addresses::new(Some(seen), Some(&account.primary_ip), Some(&account.secondary_ip))
-        .verdict()
-        .unwrap_or(Verdict::Unregistered)
+    success(state, "Request successful", json!({})).for_account(&caller.account)
 }
 
 /// Runs `act` for the account that the session token belongs to; for calls that the IP gate lets through
@@ -226,7 +258,7 @@ pub(super) fn verdict(seen: &str, account: &SamcoAccount) -> Verdict {
 pub(super) fn reading(
     state: &State,
     request: &Request,
-    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+    act: impl FnOnce(&mut Samco, &Caller) -> Reply,
 ) -> Reply {
     gated(
         state,
@@ -240,7 +272,7 @@ pub(super) fn reading(
 pub(super) fn reading_orders(
     state: &State,
     request: &Request,
-    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+    act: impl FnOnce(&mut Samco, &Caller) -> Reply,
 ) -> Reply {
     gated(
         state,
@@ -254,7 +286,7 @@ pub(super) fn reading_orders(
 pub(super) fn ordering(
     state: &State,
     request: &Request,
-    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+    act: impl FnOnce(&mut Samco, &Caller) -> Reply,
 ) -> Reply {
     gated(state, request, true, act)
 }
@@ -263,14 +295,14 @@ fn gated(
     state: &State,
     request: &Request,
     check_address: bool,
-    act: impl FnOnce(&mut Samco, &SamcoAccount) -> Reply,
+    act: impl FnOnce(&mut Samco, &Caller) -> Reply,
 ) -> Reply {
-    let account = match signed_in(state, request) {
-        Ok(account) => account,
+    let caller = match signed_in(state, request) {
+        Ok(caller) => caller,
         Err(refusal) => return *refusal,
     };
-    let seen = request.source.seen(&account.primary_ip);
-    let reply = if check_address && !matches!(verdict(&seen, &account), Verdict::Match(_)) {
+    let seen = request.source.seen(&caller.addresses.primary);
+    let reply = if check_address && !matches!(caller.addresses.verdict(&seen), Verdict::Match(_)) {
         let code = state
             .switches
             .is_on(Switch::SamcoIpErrorCode)
@@ -281,13 +313,21 @@ fn gated(
             code,
         )
     } else {
-        act(&mut state.samco(), &account)
+        act(&mut state.samco(), &caller)
     };
-    reply.for_account(&account.account)
+    reply.for_account(&caller.account).seen_from(seen)
 }
 
-/// The account of the session token, or the refusal.
-pub(super) fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount, Box<Reply>> {
+/// Whose session a request carries, and the registered addresses that count for it.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) member: usize,
+    pub(super) account: String,
+    pub(super) addresses: Pair,
+}
+
+/// The owner of the session token, or the refusal.
+pub(super) fn signed_in(state: &State, request: &Request) -> Result<Caller, Box<Reply>> {
     let refused = |text| Err(Box::new(bare_failure(StatusCode::UNAUTHORIZED, text, None)));
     let token = request.header("x-session-token");
     if token.is_empty() {
@@ -295,12 +335,16 @@ pub(super) fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount
     }
     let now = state.now();
     let samco = state.samco();
-    let Some(session) = samco.sessions.get(token) else {
+    let Some(session) = samco.session(token) else {
         return refused(INVALID);
     };
-    let account = &samco.members[session.member].account;
+    let member = &samco.members[session.member];
     if samco.is_alive(session, now) {
-        return Ok(account.clone());
+        return Ok(Caller {
+            member: session.member,
+            account: member.id.clone(),
+            addresses: member.addresses_of(session.app),
+        });
     }
     let text = match state.switches.word(Switch::SamcoExpiredText) {
         "mandatory" => MANDATORY,
@@ -310,5 +354,5 @@ pub(super) fn signed_in(state: &State, request: &Request) -> Result<SamcoAccount
     let status = u16::try_from(state.switches.number(Switch::SamcoExpiredStatus)).ok();
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     let reply = bare_failure(status.unwrap_or(StatusCode::UNAUTHORIZED), text, None);
-    Err(Box::new(reply.for_account(&account.account)))
+    Err(Box::new(reply.for_account(&member.id)))
 }

@@ -1,4 +1,4 @@
-//! A TCP connection that can be ended with a reset instead of an orderly close.
+//! A TCP connection that can be ended with a reset instead of an orderly close, and what is noted of it on the way.
 
 use std::io;
 use std::pin::Pin;
@@ -9,42 +9,69 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Asks for a connection to be reset when it is dropped.
+/// What the layers of one connection tell each other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cut(Arc<AtomicBool>);
+pub(super) struct Signals(Arc<Flags>);
 
-impl Cut {
-    pub(super) fn ask(&self) {
-        self.0.store(true, Ordering::Release);
+#[derive(Debug, Default)]
+struct Flags {
+    reset: AtomicBool,
+    begun: AtomicBool,
+    unread: AtomicBool,
+}
+
+impl Signals {
+    /// Asks for the connection to be reset when it is dropped.
+    pub(super) fn ask_reset(&self) {
+        self.0.reset.store(true, Ordering::Release);
     }
 
-    fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+    fn is_reset_asked(&self) -> bool {
+        self.0.reset.load(Ordering::Acquire)
+    }
+
+    /// Notes that bytes came (`true`), or that they became a request (`false`).
+    pub(super) fn set_begun(&self, begun: bool) {
+        self.0.begun.store(begun, Ordering::Release);
+    }
+
+    /// Whether a request began and never became one.
+    pub(super) fn is_begun(&self) -> bool {
+        self.0.begun.load(Ordering::Acquire)
+    }
+
+    /// Notes that a reply went out before all of its request was read.
+    pub(super) fn leave_unread(&self) {
+        self.0.unread.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.0.unread.load(Ordering::Acquire)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    cut: Cut,
+    signals: Signals,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> (Self, Cut) {
-        let cut = Cut::default();
+    pub(super) fn new(stream: TcpStream) -> (Self, Signals) {
+        let signals = Signals::default();
         (
             Self {
                 stream,
-                cut: cut.clone(),
+                signals: signals.clone(),
             },
-            cut,
+            signals,
         )
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.cut.is_asked() {
+        if self.signals.is_reset_asked() {
             // Closing with nothing to linger for sends RST. If it cannot be set the client sees a plain
             // close without a reply, which is broken enough.
             let _ = self.stream.set_zero_linger();
@@ -84,7 +111,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.cut.is_asked() {
+        if self.signals.is_reset_asked() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -2,8 +2,12 @@
 //! and below.
 
 mod connection;
+mod exchange;
 mod payload;
+mod refusal;
+mod room;
 mod service;
+mod target;
 mod tls;
 
 use std::io;
@@ -11,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -21,6 +25,8 @@ pub(crate) use tls::Tls;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many connections may wait to be accepted: a crowd of clients may start at the same moment.
+const BACKLOG: u32 = 4096;
 
 /// The running server. Dropping it ends it.
 #[derive(Debug)]
@@ -35,9 +41,13 @@ pub(crate) async fn bind(port: u16) -> Result<(TcpListener, SocketAddr), StartEr
         port,
         reason: error.to_string(),
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .map_err(refused)?;
+    let socket = TcpSocket::new_v4().map_err(refused)?;
+    // As listeners do by default: a port whose last connections are still ending can be taken again. On Windows
+    // the option means something else.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true).map_err(refused)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into()).map_err(refused)?;
+    let listener = socket.listen(BACKLOG).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
 }
@@ -86,6 +96,8 @@ async fn accept(
     acceptor: Option<tokio_rustls::TlsAcceptor>,
     connections: &mut JoinSet<()>,
 ) {
+    let most = room::most();
+    let mut turned_away = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -96,16 +108,21 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
+        while connections.try_join_next().is_some() {}
+        if connections.len() >= most {
+            room::turn_away(stream, state, acceptor.is_none(), &mut turned_away);
+            continue;
+        }
         // Without it small replies may wait for acknowledgements; failing to set it is harmless.
         let _ = stream.set_nodelay(true);
         let (state, acceptor) = (state.clone(), acceptor.clone());
-        let (stream, cut) = connection::Connection::new(stream);
+        let (stream, signals) = connection::Connection::new(stream);
         connections.spawn(async move {
             match acceptor {
-                None => service::serve(stream, cut, peer.ip(), state).await,
+                None => service::serve(stream, signals, peer.ip(), state).await,
                 Some(acceptor) => {
                     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        service::serve(stream, cut, peer.ip(), state).await;
+                        service::serve(stream, signals, peer.ip(), state).await;
                     }
                 }
             }

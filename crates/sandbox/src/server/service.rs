@@ -1,141 +1,213 @@
 //! The way of one request: read it, log it, let a fault bend it, hand it to the broker, the control API or
-//! the status page, and send the reply.
+//! the pages, and send the reply.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::Cut;
+use super::connection::Signals;
+use super::exchange::Exchange;
 use super::payload::{Ended, Payload};
+use super::{refusal, target};
 use crate::account::Broker;
+use crate::data::Unwritten;
+use crate::error::ControlError;
 use crate::fault::{BodyKind, Hit, Reset, Stall};
 use crate::request_log::Arrival;
 use crate::source::Source;
 use crate::state::State;
 use crate::switch::Switch;
 use crate::wire::{Reply, Request};
-use crate::{angelone, control, page, samco};
+use crate::{angelone, control, pages, samco};
 
 /// The largest request body that is read.
 const BODY_LIMIT: usize = 1 << 20;
 /// The largest head of a request.
 const HEAD_LIMIT: usize = 64 << 10;
+/// What is said when an endpoint panicked.
+const FAILED: &str = "the sandbox failed at this request, which is a fault of its own; it goes on";
 
-pub(super) async fn serve<S>(stream: S, cut: Cut, peer: IpAddr, state: Arc<State>)
+/// What is done with the requests of one connection, until it ends.
+pub(super) async fn serve<S>(stream: S, signals: Signals, peer: IpAddr, state: Arc<State>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let header_timeout = state.options.header_timeout;
-    let service = service_fn(move |request| answer(request, peer, state.clone(), cut.clone()));
-    // Clients come and go as they like, and faults end connections on purpose: nothing to report.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let options = &state.options;
+    let mut exchange = Exchange::new(stream, signals.clone(), options.reply_timeout);
+    let service = service_fn(|request| answer(request, peer, state.clone(), signals.clone()));
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(options.header_timeout)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), service)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(&mut exchange), service)
         .await;
+    let kept_back = exchange.kept_back();
+    let last = match served {
+        Ok(()) => None,
+        // Clients come and go as they like, and faults end connections on purpose: nothing to report.
+        Err(error) => match refusal::of(&error, kept_back, signals.is_begun()) {
+            None => return,
+            Some((status, text)) => Some(refusal::reply(status, &state.now().to_http_date(), &text)),
+        },
+    };
+    let read_on = last.is_some() || signals.is_unread();
+    refusal::part(exchange.into_inner(), last, read_on).await;
 }
 
+/// Answers one request. Every reply has a `date`: the broker's, not the machine's.
 async fn answer(
     request: http::Request<Incoming>,
     peer: IpAddr,
     state: Arc<State>,
-    cut: Cut,
+    signals: Signals,
 ) -> Result<Response<Payload>, Ended> {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path();
-    let path = if path.len() > 1 {
-        path.trim_end_matches('/')
-    } else {
-        path
+    signals.set_begun(false);
+    let mut response = route(request, peer, &state, &signals).await?;
+    if let Ok(date) = HeaderValue::try_from(state.now().to_http_date()) {
+        response.headers_mut().entry(header::DATE).or_insert(date);
     }
-    .to_owned();
+    if signals.is_unread() {
+        // The rest of the request was not read, so the connection cannot carry another one.
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+async fn route(
+    request: http::Request<Incoming>,
+    peer: IpAddr,
+    state: &Arc<State>,
+    signals: &Signals,
+) -> Result<Response<Payload>, Ended> {
+    let (mut head, body) = request.into_parts();
+    if let Some((status, problem)) = target::problem(&head) {
+        signals.leave_unread();
+        return Ok(whole(Reply::text(status, problem)));
+    }
+    target::settle_host(&mut head);
     let mut request = Request {
-        method: head.method,
-        path,
+        path: target::path(&head.uri).to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
+        method: head.method,
         headers: head.headers,
         body: Bytes::new(),
         source: Source(None),
         arrived: state.here(),
     };
-    let limited = Limited::new(body, BODY_LIMIT).collect();
-    let read = match tokio::time::timeout(state.options.body_timeout, limited).await {
-        Ok(Ok(body)) => {
-            request.body = body.to_bytes();
-            Ok(())
+    let read = read_body(body, state.options.body_timeout).await;
+    let unread = match read {
+        Ok(body) => {
+            request.body = body;
+            None
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB"))
+        Err(refused) => {
+            signals.leave_unread();
+            Some(refused)
         }
-        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body could not be read")),
-        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     };
     // The request is here now: what a script has planned until now comes before it.
     request.arrived = state.follow_script();
     let read_header = state.switches.is_on(Switch::SourceIpHeader);
     request.source = Source::of(&request.headers, read_header, state.source_ip(), peer);
     if request.path == "/_sandbox" || request.path.starts_with("/_sandbox/") {
-        let reply = match read {
-            Ok(()) => on_blocking_threads(&state, request).await,
-            Err((status, problem)) => control::refuse(status, "bad_request", problem),
+        let reply = match unread {
+            None => {
+                let reply = on_blocking_threads(state, request, control::answer, |status, problem| {
+                    control::refuse(status, "internal", problem)
+                })
+                .await;
+                saved(state, None, reply).await
+            }
+            Some((status, problem)) => control::refuse(status, "bad_request", problem),
         };
         return Ok(whole(reply));
     }
-    if let Some(reply) = page::answer(&state, &request) {
+    if pages::has(&request.path) {
+        let reply = match unread {
+            None => {
+                let reply = on_blocking_threads(state, request, pages::answer, pages::refuse).await;
+                match state.save().await {
+                    Ok(()) => reply,
+                    Err(problem) => {
+                        let error = ControlError::unwritten(&problem);
+                        pages::refuse(error.status(), error.message())
+                    }
+                }
+            }
+            Some((status, problem)) => pages::refuse(status, problem),
+        };
         return Ok(whole(reply));
     }
     let smartapi = ["/rest/", "/gtt-service/", "/publisher-login"]
         .iter()
         .any(|start| request.path.starts_with(start));
     let broker = if smartapi { Broker::AngelOne } else { Broker::Samco };
-    if let Err((status, problem)) = read {
-        let seq = arrive(&state, broker, &request, None);
-        let reply = refusal(&state, broker, status, problem);
+    if let Some((status, problem)) = unread {
+        let seq = arrive(state, broker, &request, None);
+        let reply = refuse(state, broker, status, problem);
         state.requests.finish(seq, Some(status.as_u16()), None, None);
-        let mut response = whole(reply);
-        // The rest of the body was not read, so the connection cannot carry another request.
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return Ok(response);
+        return Ok(whole(reply));
     }
-    let mut response = broker_reply(broker, request, &state, &cut).await?;
-    // The broker's clock, not the machine's, which the server would put there.
-    if let Ok(date) = HeaderValue::try_from(state.now().to_http_date()) {
-        response.headers_mut().entry(header::DATE).or_insert(date);
-    }
-    Ok(response)
+    broker_reply(broker, request, state, signals).await
 }
 
-/// Control requests may make large bodies for faults, which must not hold up the connections.
-async fn on_blocking_threads(state: &Arc<State>, request: Request) -> Reply {
+/// The whole body, or what to refuse the request with.
+async fn read_body(body: Incoming, limit: Duration) -> Result<Bytes, (StatusCode, &'static str)> {
+    let too_large = (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB");
+    // Refused before a client that waits for `100 Continue` sends it.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large);
+    }
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let limited = Limited::new(body, BODY_LIMIT).collect();
+    match tokio::time::timeout(limit, limited).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+        Ok(Err(_)) => Err((StatusCode::BAD_REQUEST, "the body could not be read")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+    }
+}
+
+/// Control requests and pages may make large bodies for faults, which must not hold up the connections.
+async fn on_blocking_threads(
+    state: &Arc<State>,
+    request: Request,
+    answer: fn(&State, &Request) -> Reply,
+    refuse: fn(StatusCode, &str) -> Reply,
+) -> Reply {
     let state = state.clone();
-    tokio::task::spawn_blocking(move || control::answer(&state, &request))
+    let failed = move || refuse(StatusCode::INTERNAL_SERVER_ERROR, FAILED);
+    tokio::task::spawn_blocking(move || guarded(|| answer(&state, &request), failed))
         .await
-        .unwrap_or_else(|_| {
-            control::refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "the request was dropped",
-            )
-        })
+        .unwrap_or_else(|_| failed())
+}
+
+/// Does `work`. A panic in it is a fault of this program: it costs one reply, which `otherwise` gives, and neither the
+/// connection nor what the sandbox knows.
+fn guarded<T>(work: impl FnOnce() -> T, otherwise: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| otherwise())
 }
 
 async fn broker_reply(
     broker: Broker,
     request: Request,
     state: &Arc<State>,
-    cut: &Cut,
+    signals: &Signals,
 ) -> Result<Response<Payload>, Ended> {
     let hit = state
         .faults
@@ -143,6 +215,7 @@ async fn broker_reply(
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
+        let reply = saved(state, Some(broker), reply).await;
         tokio::time::sleep(reply.hold).await;
         finish(state, seq, broker, &request, &reply);
         return Ok(whole(reply));
@@ -150,6 +223,8 @@ async fn broker_reply(
     let Hit {
         fault, reply: own, ..
     } = hit;
+    // What is left of the fault; a failure is told below, if anything is.
+    let _ = state.save().await;
     if let Some(delay) = fault.delay_ms {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
@@ -157,12 +232,17 @@ async fn broker_reply(
         std::future::pending::<Infallible>().await;
     }
     if fault.reset == Some(Reset::Before) {
-        cut.ask();
+        signals.ask_reset();
         return Err(Ended);
     }
     let mut real = fault.reaches_endpoint().then(|| handle(state, broker, &request));
     if fault.duplicate {
         handle(state, broker, &request);
+    }
+    let mut own = own;
+    if let Err(problem) = state.save().await {
+        let reply = unwritten(state, Some(broker), &problem);
+        (real, own) = (Some(reply), None);
     }
     if let Some(real) = &real {
         tokio::time::sleep(real.hold).await;
@@ -177,7 +257,7 @@ async fn broker_reply(
     }
     finish(state, seq, broker, &request, &reply);
     if fault.reset == Some(Reset::After) {
-        cut.ask();
+        signals.ask_reset();
         return Err(Ended);
     }
     let payload = if fault.stall.is_some() {
@@ -190,6 +270,22 @@ async fn broker_reply(
         Payload::Whole(reply.body.clone())
     };
     Ok(response(reply, payload))
+}
+
+/// The reply, once everything that it may tell of is kept; else what went wrong.
+async fn saved(state: &Arc<State>, broker: Option<Broker>, reply: Reply) -> Reply {
+    match state.save().await {
+        Ok(()) => reply,
+        Err(problem) => unwritten(state, broker, &problem),
+    }
+}
+
+fn unwritten(state: &State, broker: Option<Broker>, problem: &Unwritten) -> Reply {
+    let error = ControlError::unwritten(problem);
+    match broker {
+        Some(broker) => refuse(state, broker, error.status(), error.message()),
+        None => control::refuse(error.status(), error.code(), error.message()),
+    }
 }
 
 /// Counts a request before anything else happens to it.
@@ -206,15 +302,21 @@ fn arrive(state: &State, broker: Broker, request: &Request, fault: Option<u64>) 
 }
 
 fn handle(state: &State, broker: Broker, request: &Request) -> Reply {
-    match broker {
+    let work = || match broker {
         Broker::Samco => samco::answer(state, request),
         Broker::AngelOne => angelone::answer(state, request),
-    }
+    };
+    guarded(work, || {
+        refuse(state, broker, StatusCode::INTERNAL_SERVER_ERROR, FAILED)
+    })
 }
 
 fn finish(state: &State, seq: u64, broker: Broker, request: &Request, reply: &Reply) {
     let seen = match (&reply.account, request.source.0) {
-        (Some(account), None) => Some(request.source.seen(&state.primary_ip(broker, account))),
+        (Some(account), None) => {
+            let own = || request.source.seen(&state.primary_ip(broker, account));
+            Some(reply.seen.clone().unwrap_or_else(own))
+        }
         _ => None,
     };
     state
@@ -222,7 +324,7 @@ fn finish(state: &State, seq: u64, broker: Broker, request: &Request, reply: &Re
         .finish(seq, Some(reply.status.as_u16()), reply.account.clone(), seen);
 }
 
-fn refusal(state: &State, broker: Broker, status: StatusCode, problem: &str) -> Reply {
+fn refuse(state: &State, broker: Broker, status: StatusCode, problem: &str) -> Reply {
     match broker {
         Broker::Samco => samco::refuse(state, status, problem),
         Broker::AngelOne => angelone::refuse(status, problem),
@@ -239,4 +341,25 @@ fn response(reply: Reply, payload: Payload) -> Response<Payload> {
     *response.status_mut() = reply.status;
     response.headers_mut().extend(reply.headers);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::guarded;
+    use std::sync::{Mutex, PoisonError};
+
+    #[test]
+    fn a_panic_costs_one_reply_and_spoils_no_lock() {
+        let known = Mutex::new(1);
+        let told = guarded(
+            || {
+                let _held = known.lock();
+                panic!("as an endpoint with a fault would")
+            },
+            || "told",
+        );
+        assert_eq!(told, "told");
+        assert!(known.is_poisoned());
+        assert_eq!(*known.lock().unwrap_or_else(PoisonError::into_inner), 1);
+    }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: provides what is missing, runs the tests of every language and counts them on one line.
 
+mod browser;
 pub(crate) mod checks;
 mod herd;
 mod node;
@@ -15,6 +16,7 @@ use clap::ValueEnum;
 
 use crate::report::Report;
 use crate::workspace::Workspace;
+pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
 pub(crate) use provision::Provision;
 
@@ -37,6 +39,8 @@ enum Suite {
     Python,
     /// The Node package, on the oldest supported Node and on the newest one.
     Node,
+    /// The pages of the embedded broker in Chromium.
+    Browser,
     /// Programs of all languages that share one session.
     Herd,
     /// The brokers' own clients against the embedded broker.
@@ -58,6 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Suite::Checks => checks::run(&mut provision, &mut report),
             Suite::Python => python::run(&mut provision, &mut report),
             Suite::Node => node::run(&mut provision, &mut report),
+            Suite::Browser => browser::run(&mut provision, &mut report),
             Suite::Herd => herd::run(&mut provision, &mut report),
             Suite::Official => official::run(&mut provision, &mut report),
         }

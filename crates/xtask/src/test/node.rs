@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -42,6 +43,18 @@ pub(super) fn run_tests(
     name: &str,
     command: &Path,
 ) -> Result<Counts> {
+    run_tests_with(workspace, node, folder, name, command, |_| ())
+}
+
+/// The same, with further settings.
+pub(super) fn run_tests_with(
+    workspace: &Workspace,
+    node: &Node,
+    folder: &str,
+    name: &str,
+    command: &Path,
+    settings: impl FnOnce(&mut Command),
+) -> Result<Counts> {
     let files = node::test_files(workspace, folder)?;
     let file = report_file(workspace, &format!("{name}.xml"))?;
     let mut runner = node.command(&node.program);
@@ -55,6 +68,7 @@ pub(super) fn run_tests(
         .arg(&file)
         .args(&files);
     runner.current_dir(&workspace.root).env("PREOPEN_BIN", command);
+    settings(&mut runner);
     let status = process::status(&mut runner)?;
     let text = fs::read_to_string(&file).with_context(|| format!("the runner left no report ({status})"))?;
     let counts = counts::node(&text).context("cannot read the runner's report")?;

@@ -1,5 +1,6 @@
 //! Providing the tools that a machine may lack: Python environments, Node, programs of cargo. Nothing is installed system-wide.
 
+pub(crate) mod chromium;
 pub(crate) mod node;
 pub(crate) mod programs;
 pub(crate) mod python;

@@ -1,21 +1,22 @@
-//! The deprecated endpoints that register and change an account's static addresses.
+//! The deprecated endpoints that register and change the static addresses of an account: those of its first app, by the
+//! rules of the dashboard.
 
 use http::StatusCode;
 use preopen_core::Timestamp;
-use preopen_core::static_ip::{Change, Edit, Entry, NotPublic, Rule, public_ipv4};
 use serde_json::json;
 
 use super::{failed, field};
-use crate::samco::Member;
 use crate::samco::envelope::success;
+use crate::samco::portal::{self, Refusal};
+use crate::samco::{Member, Pair};
 use crate::state::State;
 use crate::wire::{Reply, Request};
 
 /// `POST /ip/ipRegistration`: fills what is not registered yet.
 pub(crate) fn register(state: &State, request: &Request) -> Reply {
     change(state, request, "Client IPs registered successfully", |member| {
-        let account = &member.account;
-        let full = !account.primary_ip.is_empty() && !account.secondary_ip.is_empty();
+        let registered = &member.first().addresses;
+        let full = !registered.primary.is_empty() && !registered.secondary.is_empty();
         full.then_some((
             StatusCode::CONFLICT,
             "Both primary and secondary IP already registered",
@@ -27,6 +28,9 @@ pub(crate) fn register(state: &State, request: &Request) -> Reply {
 pub(crate) fn update(state: &State, request: &Request) -> Reply {
     change(state, request, "Client IPs updated successfully", |_| None)
 }
+
+/// These calls know no apps.
+const APP: usize = 0;
 
 fn change(
     state: &State,
@@ -46,93 +50,55 @@ fn change(
     let now = state.now();
     let mut samco = state.samco();
     let index = samco.by_account.get(&client).copied();
-    let member = index.map(|at| &mut samco.members[at]);
-    let Some(member) = member.filter(|member| member.account.password == field(&body, "password")) else {
+    let right = |at: &usize| samco.members[*at].password == field(&body, "password");
+    let Some(index) = index.filter(right) else {
         return failed(state, StatusCode::UNAUTHORIZED, "Incorrect Password");
     };
-    let refused = |status, text| failed(state, status, text).for_account(&client);
-    if let Some((status, text)) = refuse(member) {
+    let refused = |status, text: &str| failed(state, status, text).for_account(&client);
+    if let Some((status, text)) = refuse(&samco.members[index]) {
         return refused(status, text);
     }
-    let account = &mut member.account;
     // Without a secondary address the registered one stays: only the dashboard deletes.
     let secondary = Some(field(&body, "secondaryIp")).filter(|ip| !ip.is_empty());
-    let secondary = secondary.unwrap_or_else(|| account.secondary_ip.clone());
+    let registered = samco.members[index].first().addresses.secondary.clone();
     // Not documented: no row shows an address that is refused.
-    let entry = |ip: &str| {
-        if ip.is_empty() {
-            Some(Entry::Keep)
-        } else {
-            registrable(ip)
-        }
+    let kept = match secondary {
+        Some(ip) => portal::registrable(&ip),
+        None => Ok(registered),
     };
-    let (Some(first), Some(second)) = (registrable(&primary), entry(&secondary)) else {
+    let (Ok(primary), Ok(secondary)) = (portal::registrable(&primary), kept) else {
         return refused(
             StatusCode::BAD_REQUEST,
             "Only public IPv4 addresses can be registered",
         );
     };
-    let history = history(
-        &account.primary_ip,
-        &account.secondary_ip,
-        member.legacy.last_change,
-    );
-    match Rule::SAMCO.may_change(&history, now, &Edit::new(APP, first, second)) {
-        Ok(answer) if answer.free => {}
-        Ok(answer) if answer.allowed => member.legacy.last_change = Some(now),
-        Ok(_) => {
-            return refused(
-                StatusCode::BAD_REQUEST,
-                "IP update allowed only once per calendar week",
-            );
+    let pair = Pair::new(primary, secondary);
+    match portal::check(&samco, &state.switches, index, APP, pair.clone(), now) {
+        Ok(allowed) => portal::apply(&mut samco, index, APP, allowed, now),
+        Err(Refusal::TooEarly { .. }) => {
+            let text = "IP update allowed only once per calendar week";
+            return refused(StatusCode::BAD_REQUEST, text);
         }
-        Err(_) => {
+        Err(Refusal::Same) => {
             let text = "primaryIp and secondaryIp must be different";
             return refused(StatusCode::BAD_REQUEST, text);
         }
+        // Not documented either.
+        Err(refusal) => return refused(StatusCode::BAD_REQUEST, &refusal.to_string()),
     }
-    account.primary_ip.clone_from(&primary);
-    account.secondary_ip.clone_from(&secondary);
     drop(samco);
     let data = json!({
-        "user_id": client, "primary_ip": primary, "secondary_ip": secondary, "ip_updated_at": iso_millis(now),
+        "user_id": client, "primary_ip": pair.primary, "secondary_ip": pair.secondary,
+        "ip_updated_at": iso_millis(now),
     });
     success(state, done, json!({"data": data})).for_account(&client)
 }
-
-/// Accounts of the sandbox have one app.
-const APP: &str = "app";
-
-/// What is registered, as one change at the time of the last one that counts. Addresses that an account was
-/// born with, or that were set by the control API, were never a change.
-fn history(primary: &str, secondary: &str, last_counted: Option<Timestamp>) -> Vec<Change> {
-    let entry = |ip: &str| ip.parse().map_or(Entry::Keep, Entry::Set);
-    let registered = Edit::new(APP, entry(primary), entry(secondary));
-    let at = last_counted.unwrap_or(LONG_AGO);
-    if registered.primary == Entry::Keep {
-        return Vec::new();
-    }
-    vec![Change::new(at, registered)]
-}
-
-/// Before any time that the clock can show, by more than the window.
-const LONG_AGO: Timestamp = Timestamp::from_seconds(-30 * 86_400);
 
 /// `2026-01-29T05:16:07.000Z`, the form of `ip_updated_at`.
 fn iso_millis(at: Timestamp) -> String {
     let whole = Timestamp::from_seconds(at.as_seconds()).to_rfc3339();
     let millis = at.as_millis().rem_euclid(1000);
     format!("{}.{millis:03}Z", whole.trim_end_matches('Z'))
-}
-
-/// An address that the broker takes: public IPv4. The ranges for documentation pass, because the sandbox's own
-/// accounts live there.
-fn registrable(text: &str) -> Option<Entry> {
-    match public_ipv4(text) {
-        Ok(ip) => Some(Entry::Set(ip)),
-        Err(NotPublic::Documentation) => text.parse().ok().map(Entry::Set),
-        Err(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{failed, field};
+use crate::digest::{self, Salted};
 use crate::inbox::{Channel, MessageKind};
 use crate::random;
 use crate::samco::envelope::{irregular, success, timed};
@@ -32,7 +33,7 @@ pub(crate) fn generate_otp(state: &State, request: &Request) -> Reply {
         );
     };
     let otp = random::of_alphabet("0123456789", 4);
-    samco.members[index].legacy.otp = Some((otp.clone(), now));
+    samco.members[index].legacy.otp = Some((Salted::of(&otp), now));
     let channels = [Channel::Sms, Channel::Email];
     state.inbox().send(now, &uid, &channels, MessageKind::Otp, &otp);
     drop(samco);
@@ -46,14 +47,15 @@ pub(crate) fn generate_secret_key(state: &State, request: &Request) -> Reply {
     let now = state.now();
     let mut samco = state.samco();
     let index = samco.by_account.get(&uid).copied();
-    let member = index.map(|at| &mut samco.members[at]);
-    let right = |(sent, at): &(String, _)| *sent == otp && now.since(*at) < OTP_LIFE;
-    let Some(member) = member.filter(|member| member.legacy.otp.as_ref().is_some_and(right)) else {
+    let right = |(sent, at): &(Salted, _)| sent.is_of(&otp) && now.since(*at) < OTP_LIFE;
+    let waits = |at: &usize| samco.members[*at].legacy.otp.as_ref().is_some_and(right);
+    let Some(index) = index.filter(waits) else {
         return failed(state, StatusCode::BAD_REQUEST, "Invalid OTP.");
     };
+    let member = &mut samco.members[index];
     member.legacy.otp = None;
     let key = random::text::<12>();
-    member.account.secret_api_key.clone_from(&key);
+    member.secret_api_key.clone_from(&key);
     state
         .inbox()
         .send(now, &uid, &[Channel::Email], MessageKind::SecretApiKey, &key);
@@ -73,8 +75,8 @@ pub(crate) fn access_token(state: &State, request: &Request) -> Reply {
     let now = state.now();
     let mut samco = state.samco();
     let index = samco.by_account.get(&uid).copied();
-    let member = index.map(|at| &mut samco.members[at]);
-    let Some(member) = member.filter(|member| !key.is_empty() && member.account.secret_api_key == key) else {
+    let right = |at: &usize| !key.is_empty() && samco.members[*at].secret_api_key == key;
+    let Some(index) = index.filter(right) else {
         let fields = json!({"status": "Failure", "statusMessage": "Secret key does not match"});
         return timed(state, StatusCode::BAD_REQUEST, fields);
     };
@@ -85,7 +87,7 @@ pub(crate) fn access_token(state: &State, request: &Request) -> Reply {
         .next_after(now.plus_millis(lead))
         .plus_millis(-lead);
     let token = random::text::<21>();
-    member.legacy.access_token = Some((token.clone(), ends));
+    samco.members[index].legacy.access_token = Some((digest::of_token(&token), ends));
     drop(samco);
     irregular(state, json!({"status": "Success", "accessToken": token})).for_account(&uid)
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use http::StatusCode;
 use preopen_core::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::envelope::{bare_failure, invalid, success};
 use super::session;
+use crate::digest::{self, Salted};
 use crate::random;
 use crate::state::State;
 use crate::switch::Switch;
@@ -20,14 +22,12 @@ pub(super) use addresses::{register as register_ip, update as update_ip};
 pub(super) use keys::{access_token, generate_otp, generate_secret_key};
 
 /// What an account has of the old ways.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Legacy {
     /// The code that was sent last, and when.
-    otp: Option<(String, Timestamp)>,
-    /// The access token that was made last, and when it ends.
+    otp: Option<(Salted, Timestamp)>,
+    /// The digest of the access token that was made last, and when it ends.
     access_token: Option<(String, Timestamp)>,
-    /// When the registered addresses were last changed in a way that counts.
-    last_change: Option<Timestamp>,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -53,19 +53,19 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     let member = index.map(|at| &samco.members[at]);
     let (Some(index), Some(member)) = (
         index,
-        member.filter(|member| member.account.password == field(&body, "password")),
+        member.filter(|member| member.password == field(&body, "password")),
     ) else {
         return failed(state, StatusCode::BAD_REQUEST, "Invalid Password");
     };
-    let account = member.account.clone();
-    let token = field(&body, "accessToken");
+    let id = member.id.clone();
+    let token = digest::of_token(&field(&body, "accessToken"));
     let known = member.legacy.access_token.as_ref();
     if known.is_none_or(|(known, ends)| *known != token || now >= *ends) {
         // Not documented: no row shows a wrong or old access token.
-        return failed(state, StatusCode::BAD_REQUEST, "Invalid access token").for_account(&account.account);
+        return failed(state, StatusCode::BAD_REQUEST, "Invalid access token").for_account(&id);
     }
     if let Some((status, text)) = session::standing_problem(member) {
-        return bare_failure(status, text, None).for_account(&account.account);
+        return bare_failure(status, text, None).for_account(&id);
     }
     let token = random::hex::<16>();
     let expires_at = if state.switches.word(Switch::SamcoLegacySessionLife) == "day" {
@@ -73,14 +73,15 @@ pub(super) fn login(state: &State, request: &Request) -> Reply {
     } else {
         session::BOUNDARY.next_after(now)
     };
-    session::open(state, &mut samco, index, token.clone(), expires_at, None);
+    let opener = session::Opener::person(index);
+    session::open(state, &mut samco, opener, &token, expires_at);
     drop(samco);
     let payload = json!({
-        "sessionToken": token, "accountID": account.account, "accountName": session::account_name(&account),
+        "sessionToken": token, "accountID": id, "accountName": session::account_name(&id),
         "exchangeList": ["BFO", "BSE", "CDS", "MCX", "NSE", "NFO"], "orderTypeList": ["MKT", "L", "SL", "SL-M"],
         "productList": ["MIS", "CNC", "NRML", "CO", "BO"],
     });
-    success(state, "Login session token generated successfully", payload).for_account(&account.account)
+    success(state, "Login session token generated successfully", payload).for_account(&id)
 }
 
 /// A failure with time, id and text.

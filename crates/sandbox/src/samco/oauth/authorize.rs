@@ -7,7 +7,7 @@ use super::refusal::{ADDRESS, INACTIVE_KEY, REDIRECT, Refusal, SCOPES, SECRET, S
 use super::{Claim, Code};
 use crate::random;
 use crate::redirect;
-use crate::samco::{Samco, has_secret_format, session};
+use crate::samco::{AppAt, Samco, has_secret_format};
 use crate::source::Source;
 use crate::state::State;
 use crate::wire::{Reply, Request, text_field};
@@ -52,29 +52,38 @@ impl Asked {
     }
 }
 
-/// The member whose app asks, if key and address are right.
-pub(super) fn app_of(samco: &Samco, asked: &Asked) -> Result<usize, Refusal> {
-    let Some(&index) = samco.by_api_key.get(&asked.api_key) else {
+/// The app that asks, if key and address are right.
+pub(super) fn app_of(samco: &Samco, asked: &Asked) -> Result<AppAt, Refusal> {
+    let Some(&at) = samco.by_api_key.get(&asked.api_key) else {
         return Err(UNKNOWN_KEY);
     };
-    let member = &samco.members[index];
-    if !member.app_active {
+    let app = &samco.members[at.member].apps[at.app];
+    if !app.is_active() {
         return Err(INACTIVE_KEY);
     }
-    if asked.redirect_url.is_empty() || member.account.redirect_url != asked.redirect_url {
+    if asked.redirect_url.is_empty() || app.redirect_url != asked.redirect_url {
         return Err(REDIRECT);
     }
-    Ok(index)
+    Ok(at)
 }
 
 /// The checks of `GET /oauth/authorize`.
-pub(super) fn check(samco: &Samco, asked: &Asked) -> Result<usize, Refusal> {
-    let index = app_of(samco, asked)?;
+pub(super) fn check(samco: &Samco, asked: &Asked) -> Result<AppAt, Refusal> {
+    let at = app_of(samco, asked)?;
     if asked.has_known_scopes() {
-        Ok(index)
+        Ok(at)
     } else {
         Err(SCOPES)
     }
+}
+
+/// What is shown for the app's secret.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown<'a> {
+    /// This text.
+    Secret(&'a str),
+    /// What the owner of this account has: the right one for the own apps, and a wrong one for others'.
+    SecretOf(&'a str),
 }
 
 /// The checks of `POST /oauth/authenticate` in their documented order; gives a new code.
@@ -82,19 +91,19 @@ pub(super) fn issue_code(
     state: &State,
     source: Source,
     asked: &Asked,
-    secret: &str,
+    shown: Shown<'_>,
 ) -> Result<String, Refusal> {
     let mut samco = state.samco();
-    let index = app_of(&samco, asked)?;
-    let account = &samco.members[index].account;
-    if !has_secret_format(secret) {
-        return Err(SECRET_FORMAT);
+    let at = app_of(&samco, asked)?;
+    let member = &samco.members[at.member];
+    let app = &member.apps[at.app];
+    match shown {
+        Shown::Secret(secret) if !has_secret_format(secret) => return Err(SECRET_FORMAT),
+        Shown::Secret(secret) if !app.secret.is_of(secret) => return Err(SECRET),
+        Shown::SecretOf(account) if account != member.id => return Err(SECRET),
+        _ => {}
     }
-    if account.api_secret != secret {
-        return Err(SECRET);
-    }
-    let seen = source.seen(&account.primary_ip);
-    if session::verdict(&seen, account) == Verdict::Mismatch {
+    if app.addresses.verdict(&source.seen(&app.addresses.primary)) == Verdict::Mismatch {
         return Err(ADDRESS);
     }
     if !asked.has_known_scopes() {
@@ -102,12 +111,12 @@ pub(super) fn issue_code(
     }
     let code = random::text::<32>();
     let entry = Code {
-        member: index,
-        grants_era: samco.members[index].grants_era,
+        at,
+        era: member.grants_era(at.app),
         issued_at: state.now(),
         claim: Claim::Free,
     };
-    samco.oauth.remember_code(code.clone(), entry);
+    samco.oauth.remember_code(&code, entry);
     Ok(code)
 }
 
@@ -116,12 +125,13 @@ pub(crate) fn authorize(state: &State, request: &Request) -> Reply {
     let asked = Asked::from_fields(|name| request.query(name));
     let samco = state.samco();
     match check(&samco, &asked) {
-        Ok(index) => {
-            let account = samco.members[index].account.account.clone();
+        Ok(at) => {
+            let member = &samco.members[at.member];
+            let (account, app) = (member.id.clone(), member.apps[at.app].name.clone());
             drop(samco);
             let text = "Authorization request validated. Continue with POST /oauth/authenticate to complete login and consent.";
             let data = json!({
-                "appName": app_name(&account), "apiKey": asked.api_key, "redirectUrl": asked.redirect_url,
+                "appName": app, "apiKey": asked.api_key, "redirectUrl": asked.redirect_url,
                 "state": asked.state, "scopes": ALL, "clientUid": account, "nextAction": "/oauth/authenticate",
             });
             let body = json!({"status": "Success", "message": text, "data": data});
@@ -136,7 +146,7 @@ pub(crate) fn authenticate(state: &State, request: &Request) -> Reply {
     let body = request.json().unwrap_or_default();
     let asked = Asked::from_fields(|name| text_field(&body, name));
     let secret = text_field(&body, "api_secret").unwrap_or_default();
-    let reply = match issue_code(state, request.source, &asked, &secret) {
+    let reply = match issue_code(state, request.source, &asked, Shown::Secret(&secret)) {
         Ok(code) => {
             let body =
                 json!({"status": "Success", "data": {"redirectTo": asked.callback(&[("code", &code)])}});
@@ -148,9 +158,4 @@ pub(crate) fn authenticate(state: &State, request: &Request) -> Reply {
         Some(owner) => reply.for_account(owner),
         None => reply,
     }
-}
-
-/// The name of the one app of an account.
-pub(super) fn app_name(account: &str) -> String {
-    format!("Sandbox app of {account}")
 }

@@ -2,10 +2,10 @@
 
 use http::{Method, StatusCode};
 
-use super::authorize::{Asked, app_name, check, issue_code};
+use super::authorize::{Asked, Shown, check, issue_code};
 use super::refusal::{REDIRECT, Refusal, SECRET, SECRET_FORMAT};
-use crate::control::{is_own_form, is_own_host};
-use crate::html::{document, escape, secured};
+use crate::pages::brokers::At;
+use crate::pages::{self, Kind, admit};
 use crate::redirect;
 use crate::source::Source;
 use crate::state::State;
@@ -22,6 +22,8 @@ pub(crate) enum Decision<'a> {
     Look,
     /// Pastes this secret and approves.
     Approve(&'a str),
+    /// Pastes what the owner of this account has, and approves: only the own apps' secrets are known to a person.
+    ApproveAs(&'a str),
     /// Cancels.
     Cancel,
 }
@@ -32,6 +34,8 @@ pub(crate) enum Answer {
     /// Shows itself, to be decided upon.
     Form {
         account: String,
+        /// The name of the app.
+        app: String,
         problem: Option<Refusal>,
     },
     /// Sends the browser back to the app.
@@ -42,40 +46,63 @@ pub(crate) enum Answer {
 
 /// Answers `GET` and `POST` of the page.
 pub(crate) fn page(state: &State, request: &Request) -> Reply {
-    if !is_own_host(state, request) {
-        let text = "open this page by its loopback address\n";
-        return secured(Reply::text(StatusCode::FORBIDDEN, text), "'none'");
-    }
+    let visitor = match admit(state, request, Kind::SentTo) {
+        Ok(visitor) => visitor,
+        Err(refusal) => return *refusal,
+    };
     let secret = request.form("api_secret").unwrap_or_default();
     let pressed = request.form("decision").unwrap_or_default();
-    let decision = match (request.method.clone(), pressed.as_str()) {
-        (Method::GET, _) => Decision::Look,
-        (Method::POST, _) if !is_own_form(state, request) => {
-            let text = "this form belongs to another site\n";
-            return secured(Reply::text(StatusCode::FORBIDDEN, text), "'none'");
+    let decision = match (&request.method, pressed.as_str()) {
+        (&Method::GET | &Method::HEAD, _) => Decision::Look,
+        (&Method::POST, "cancel") => Decision::Cancel,
+        (&Method::POST, "approve") => Decision::Approve(secret.trim()),
+        (&Method::POST, _) => {
+            return pages::refuse(
+                StatusCode::BAD_REQUEST,
+                "Approve or cancel: this form says neither.",
+            );
         }
-        (Method::POST, "cancel") => Decision::Cancel,
-        (Method::POST, "approve") => Decision::Approve(secret.trim()),
-        (Method::POST, _) => {
-            let text = "decision must be approve or cancel\n";
-            return secured(Reply::text(StatusCode::BAD_REQUEST, text), "'none'");
-        }
-        _ => {
-            let text = "GET or POST only\n";
-            return secured(Reply::text(StatusCode::METHOD_NOT_ALLOWED, text), "'none'");
-        }
+        _ => return pages::not_allowed("GET, HEAD, POST"),
     };
     let asked = Asked::from_fields(|name| request.query(name));
-    match answer(state, request.source, &asked, decision) {
-        Answer::Redirect { to } => {
-            let reply = secured(Reply::see_other(&to), "'none'");
-            match state.samco().owner_of(&asked.api_key) {
-                Some(owner) => reply.for_account(owner),
-                None => reply,
-            }
+    let answer = answer(state, request.source, &asked, decision);
+    let (owner, primary) = {
+        let samco = state.samco();
+        let at = samco.by_api_key.get(&asked.api_key);
+        at.map(|at| {
+            let member = &samco.members[at.member];
+            (member.id.clone(), member.apps[at.app].addresses.primary.clone())
+        })
+        .unzip()
+    };
+    let at = At {
+        state,
+        request,
+        visitor: &visitor,
+        primary: primary.as_deref().unwrap_or_default(),
+    };
+    let reply = match answer {
+        Answer::Redirect { to } => at.go(&to),
+        Answer::Form {
+            account,
+            app,
+            problem,
+        } => {
+            let problem = problem.map(|problem| (problem.code, problem.text));
+            at.consent(&app, &account, &asked.redirect_url, problem)
         }
-        Answer::Form { account, problem } => form(&asked, &account, problem).for_account(&account),
-        Answer::Refuse(refusal) => refused(refusal),
+        Answer::Refuse(refusal) => {
+            return at.refused(
+                StatusCode::BAD_REQUEST,
+                "This request cannot be approved",
+                &format!("{} ({})", refusal.text, refusal.code),
+                "The app that sent you here has to change its request.",
+            );
+        }
+    };
+    match owner {
+        Some(owner) => reply.for_account(&owner),
+        None => reply,
     }
 }
 
@@ -92,37 +119,46 @@ pub(crate) fn decide(
 fn answer(state: &State, source: Source, asked: &Asked, decision: Decision<'_>) -> Answer {
     let checked = {
         let samco = state.samco();
-        check(&samco, asked).map(|index| samco.members[index].account.account.clone())
+        check(&samco, asked).map(|at| {
+            let member = &samco.members[at.member];
+            (member.id.clone(), member.apps[at.app].name.clone())
+        })
     };
-    let account = match checked {
-        Ok(account) => account,
+    let (account, app) = match checked {
+        Ok(found) => found,
         Err(refusal) => return send_back(state, asked, refusal),
     };
-    match decision {
-        Decision::Look => Answer::Form {
-            account,
-            problem: None,
-        },
+    let shown = match decision {
+        Decision::Look => {
+            return Answer::Form {
+                account,
+                app,
+                problem: None,
+            };
+        }
         Decision::Cancel => {
             let answer = [
                 ("error", "access_denied"),
                 ("errorMessage", "The user cancelled the authorization"),
             ];
-            Answer::Redirect {
+            return Answer::Redirect {
                 to: asked.callback(&answer),
-            }
+            };
         }
-        Decision::Approve(secret) => match issue_code(state, source, asked, secret) {
-            Ok(code) => Answer::Redirect {
-                to: asked.callback(&[("code", &code)]),
-            },
-            // A person who pasted the wrong thing tries again.
-            Err(refusal) if refusal == SECRET || refusal == SECRET_FORMAT => Answer::Form {
-                account,
-                problem: Some(refusal),
-            },
-            Err(refusal) => send_back(state, asked, refusal),
+        Decision::Approve(secret) => Shown::Secret(secret),
+        Decision::ApproveAs(person) => Shown::SecretOf(person),
+    };
+    match issue_code(state, source, asked, shown) {
+        Ok(code) => Answer::Redirect {
+            to: asked.callback(&[("code", &code)]),
         },
+        // A person who pasted the wrong thing tries again.
+        Err(refusal) if refusal == SECRET || refusal == SECRET_FORMAT => Answer::Form {
+            account,
+            app,
+            problem: Some(refusal),
+        },
+        Err(refusal) => send_back(state, asked, refusal),
     }
 }
 
@@ -138,7 +174,7 @@ fn send_back(state: &State, asked: &Asked, refusal: Refusal) -> Answer {
             && samco
                 .by_api_key
                 .get(&asked.api_key)
-                .is_some_and(|at| samco.members[*at].account.redirect_url == address)
+                .is_some_and(|at| samco.members[at.member].apps[at.app].redirect_url == address)
     };
     if trusted && !address.is_empty() {
         let text = format!("{}: {}", refusal.code, refusal.text);
@@ -148,35 +184,4 @@ fn send_back(state: &State, asked: &Asked, refusal: Refusal) -> Answer {
         };
     }
     Answer::Refuse(refusal)
-}
-
-fn form(asked: &Asked, account: &str, problem: Option<Refusal>) -> Reply {
-    let status = problem.map_or(StatusCode::OK, |_| StatusCode::UNAUTHORIZED);
-    let problem = problem
-        .map(|p| format!("<p class=\"problem\" role=\"alert\">{} ({})</p>", p.text, p.code))
-        .unwrap_or_default();
-    let body = format!(
-        "<p><strong>{}</strong> asks for access to the account <strong>{}</strong>.</p>\
-         <dl><div><dt>It sends you back to</dt><dd><code>{}</code></dd></div></dl>{problem}\
-         <form method=\"post\"><label>API secret of the app, as it was delivered\
-         <input name=\"api_secret\" type=\"password\" autocomplete=\"off\" required></label>\
-         <div class=\"actions\"><button name=\"decision\" value=\"approve\">Approve</button>\
-         <button name=\"decision\" value=\"cancel\" formnovalidate>Cancel</button></div></form>",
-        escape(&app_name(account)),
-        escape(account),
-        escape(&asked.redirect_url),
-    );
-    // Browsers hold a form to this list when its answer redirects, too.
-    let forms = redirect::origin(&asked.redirect_url)
-        .map_or_else(|| "'self'".to_owned(), |origin| format!("'self' {origin}"));
-    secured(Reply::html(status, document("Approve access", &body)), &forms)
-}
-
-fn refused(refusal: Refusal) -> Reply {
-    let body = format!(
-        "<p class=\"problem\" role=\"alert\">{} ({})</p><p>The app that sent you here has to change its request.</p>",
-        refusal.text, refusal.code
-    );
-    let page = document("This request cannot be approved", &body);
-    secured(Reply::html(StatusCode::BAD_REQUEST, page), "'none'")
 }

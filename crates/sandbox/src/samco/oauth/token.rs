@@ -12,8 +12,9 @@ use super::refusal::{
     UNKNOWN_REFRESH, USED_CODE, unreadable,
 };
 use super::{CODE_LIFE, Claim, REFRESH_LIFE, Refresh};
+use crate::digest;
 use crate::random;
-use crate::samco::{Samco, session};
+use crate::samco::{AppAt, Member, Samco, session};
 use crate::source::Source;
 use crate::state::State;
 use crate::switch::Switch;
@@ -36,6 +37,7 @@ pub(crate) fn token(state: &State, request: &Request) -> Reply {
         Ok((data, hold)) => {
             let mut reply = Reply::json(StatusCode::OK, &json!({"status": "Success", "data": data}));
             reply.hold = hold;
+            reply.seen = data["srcIp"].as_str().map(str::to_owned);
             reply
         }
         Err(refusal) => refusal.reply(state),
@@ -57,32 +59,38 @@ fn exchange(
     let now = state.now();
     let mut guard = state.samco();
     let samco = &mut *guard;
-    let Some(entry) = samco.oauth.codes.get_mut(code) else {
+    let key = digest::of_token(code);
+    let Some(entry) = samco.oauth.codes.get(&key).copied() else {
         return Err(UNKNOWN_CODE);
     };
-    let member = &mut samco.members[entry.member];
-    *account = Some(member.account.account.clone());
+    let at = entry.at;
+    let member = &samco.members[at.member];
+    *account = Some(member.id.clone());
     if let Claim::Taken(until) = entry.claim {
         if Instant::now() < until {
             return Err(CONCURRENT);
         }
-        member.revoke_all();
+        let member = &mut samco.members[at.member];
+        match state.switches.word(Switch::OauthReplayEnds) {
+            "app" => member.apps[at.app].revoke(),
+            _ => member.revoke_all(),
+        }
         return Err(USED_CODE);
     }
-    if entry.grants_era != member.grants_era {
+    if entry.era != member.grants_era(at.app) {
         return Err(UNKNOWN_CODE);
     }
     if now.since(entry.issued_at) >= CODE_LIFE {
         return Err(OLD_CODE);
     }
-    may_open(source, member)?;
+    may_open(source, member, at.app)?;
     let hold = u64::try_from(state.switches.number(Switch::OauthExchangeHold)).unwrap_or(0);
     let hold = Duration::from_millis(hold);
-    entry.claim = Claim::Taken(Instant::now() + hold);
-    let index = entry.member;
-    samco.oauth.grants_opened += 1;
-    let grant = samco.oauth.grants_opened;
-    let data = issue(state, source, samco, index, grant, now);
+    if let Some(entry) = samco.oauth.codes.get_mut(&key) {
+        entry.claim = Claim::Taken(Instant::now() + hold);
+    }
+    let grant = samco.oauth.grants_opened.next();
+    let data = issue(state, source, samco, at, grant, now);
     Ok((data, hold))
 }
 
@@ -99,50 +107,54 @@ fn refresh(
     let now = state.now();
     let mut guard = state.samco();
     let samco = &mut *guard;
-    let Some(entry) = samco.oauth.refresh.get_mut(token) else {
+    let key = digest::of_token(token);
+    let Some(entry) = samco.oauth.refresh.get(&key).copied() else {
         return Err(UNKNOWN_REFRESH);
     };
-    let member = &samco.members[entry.member];
-    *account = Some(member.account.account.clone());
+    let at = entry.at;
+    let member = &samco.members[at.member];
+    *account = Some(member.id.clone());
     let grace = u64::try_from(state.switches.number(Switch::OauthRefreshGraceSeconds)).unwrap_or(0);
     let replaced = entry
         .replaced_at
         .is_some_and(|at| now.since(at) >= Duration::from_secs(grace));
     let swept = !state.switches.is_on(Switch::OauthRefreshSurvivesEight)
         && now >= session::BOUNDARY.next_after(entry.issued_at);
-    if replaced || swept || entry.grants_era != member.grants_era {
+    if replaced || swept || entry.era != member.grants_era(at.app) {
         return Err(UNKNOWN_REFRESH);
     }
     if now.since(entry.counts_from) >= REFRESH_LIFE {
         return Err(OLD_REFRESH);
     }
-    may_open(source, member)?;
-    entry.replaced_at.get_or_insert(now);
-    let (index, grant) = (entry.member, entry.grant);
+    may_open(source, member, at.app)?;
+    if let Some(entry) = samco.oauth.refresh.get_mut(&key) {
+        entry.replaced_at.get_or_insert(now);
+    }
+    let grant = entry.grant;
     let counts_from = if state.switches.is_on(Switch::OauthRefreshResetsSevenDays) {
         now
     } else {
         entry.counts_from
     };
-    let data = issue(state, source, samco, index, grant, counts_from);
+    let data = issue(state, source, samco, at, grant, counts_from);
     Ok((data, Duration::ZERO))
 }
 
 /// Whether the address is on the app's list, if there is one, and the trading backend opens a session.
-fn may_open(source: Source, member: &crate::samco::Member) -> Result<(), Refusal> {
-    let account = &member.account;
-    if session::verdict(&source.seen(&account.primary_ip), account) == Verdict::Mismatch {
+fn may_open(source: Source, member: &Member, app: usize) -> Result<(), Refusal> {
+    let addresses = &member.apps[app].addresses;
+    if addresses.verdict(&source.seen(&addresses.primary)) == Verdict::Mismatch {
         return Err(ADDRESS);
     }
     session::standing_problem(member).map_or(Ok(()), |_| Err(NO_SESSION))
 }
 
-/// New tokens for a member; `counts_from` is when the seven days of the refresh token began.
+/// New tokens for an app; `counts_from` is when the seven days of the refresh token began.
 fn issue(
     state: &State,
     source: Source,
     samco: &mut Samco,
-    index: usize,
+    at: AppAt,
     grant: u64,
     counts_from: Timestamp,
 ) -> Value {
@@ -150,28 +162,28 @@ fn issue(
     let expires_at = session::BOUNDARY.next_after(now).min(now.plus(ACCESS_LIFE));
     let session_id = random::hex::<16>();
     let access = session::access_jwt(state, now, expires_at, &session_id);
-    session::open(state, samco, index, access.clone(), expires_at, Some(grant));
+    let opener = session::Opener::grant(at, grant);
+    session::open(state, samco, opener, &access, expires_at);
     let refresh = random::text::<32>();
     let entry = Refresh {
-        member: index,
-        grants_era: samco.members[index].grants_era,
+        at,
+        era: samco.members[at.member].grants_era(at.app),
         grant,
         issued_at: now,
         counts_from,
         replaced_at: None,
     };
-    samco
-        .oauth
-        .remember_refresh(&samco.members, refresh.clone(), entry);
-    let account = &samco.members[index].account;
+    samco.oauth.remember_refresh(&samco.members, &refresh, entry);
+    let member = &samco.members[at.member];
+    let (id, addresses) = (&member.id, &member.apps[at.app].addresses);
     json!({
         "access_token": access, "token_type": "Bearer", "expires_in": ACCESS_LIFE.as_secs(),
         "refresh_token": refresh, "refresh_token_expires_in": REFRESH_LIFE.saturating_sub(now.since(counts_from)).as_secs(),
-        "session_id": session_id, "user_id": account.account, "scopes": "all", "accountID": account.account,
-        "accountName": session::account_name(account), "exchangeList": ["NSE", "BSE", "NFO", "CDS", "MCX"],
+        "session_id": session_id, "user_id": id, "scopes": "all", "accountID": id,
+        "accountName": session::account_name(id), "exchangeList": ["NSE", "BSE", "NFO", "CDS", "MCX"],
         "orderTypeList": ["LIMIT", "MARKET", "SL", "SL-M"], "productList": ["CNC", "MIS", "NRML"],
-        "srcIp": source.seen(&account.primary_ip), "primaryIp": account.primary_ip,
-        "secondaryIp": account.secondary_ip,
+        "srcIp": source.seen(&addresses.primary), "primaryIp": addresses.primary,
+        "secondaryIp": addresses.secondary,
     })
 }
 
@@ -186,17 +198,18 @@ pub(crate) fn revoke(state: &State, request: &Request) -> Reply {
         return unreadable(state, "token_type must be access_token");
     }
     let mut samco = state.samco();
-    let session = samco.sessions.get(&token).copied();
-    let refresh = samco.oauth.refresh.get(&token).copied();
+    let key = digest::of_token(&token);
+    let session = samco.sessions.get(&key).copied();
+    let refresh = samco.oauth.refresh.get(&key).copied();
     let (grant, member) = match (session, refresh) {
         (Some(session), _) => (session.grant, Some(session.member)),
-        (None, Some(refresh)) => (Some(refresh.grant), Some(refresh.member)),
+        (None, Some(refresh)) => (Some(refresh.grant), Some(refresh.at.member)),
         (None, None) => (None, None),
     };
     if let Some(grant) = grant {
         samco.end_grant(grant);
     }
-    let account = member.map(|at| samco.members[at].account.account.clone());
+    let account = member.map(|at| samco.members[at].id.clone());
     drop(samco);
     let mut reply = Reply::json(
         StatusCode::OK,
