@@ -16,6 +16,7 @@ from pathlib import Path
 
 import commands
 import many
+import sandbox
 
 HERE = Path(__file__).resolve().parent
 PATH = "/quote/getQuote"
@@ -186,7 +187,19 @@ def cli_group(args):
         return [commands.run(broker, args, table)]
 
 
-GROUPS = {"live": live_group, "calls": calls_group, "sessions": sessions_group, "cli": cli_group}
+def sandbox_group(args):
+    """The embedded broker itself."""
+    start = functools.partial(Broker, args.preopen_bin, tls=False)
+    return [sandbox.run(start, args.floor_bin, args.rounds, args.seconds)]
+
+
+GROUPS = {
+    "live": live_group,
+    "calls": calls_group,
+    "sessions": sessions_group,
+    "cli": cli_group,
+    "sandbox": sandbox_group,
+}
 
 
 def merged(report, parts):
@@ -200,6 +213,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preopen-bin", required=True)
     parser.add_argument("--sessions-bin", help="needed by the group `sessions`")
+    parser.add_argument("--floor-bin", help="needed by the group `sandbox`")
     parser.add_argument("--node", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
@@ -209,6 +223,7 @@ def main():
     parser.add_argument(
         "--sessions", type=int, nargs="+", default=[1000, 2500, 5000, 10_000], help="sessions in one process"
     )
+    parser.add_argument("--seconds", type=int, default=10, help="of each round of the group `sandbox`")
     parser.add_argument("--only", choices=GROUPS, help="run one group; the report keeps its other sections")
     parser.add_argument("--out", help="write the tables to this Markdown file as well")
     args = parser.parse_args()

@@ -1,6 +1,7 @@
 """The pytest plugin, as users have it: suites of their own, each run by a pytest of its own."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -243,6 +244,21 @@ def test_the_plugin_is_listed_and_its_fixtures_are_documented(run):
     result = run("def test_it(): pass", "--fixtures")
     assert "preopen_sandbox_factory [session scope]" in result.stdout.str()
     assert "An embedded broker (`preopen.sandbox.Sandbox`) for this test alone." in result.stdout.str()
+
+
+PAGE = (ROOT / "docs" / "testing-your-strategy.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(
+    r"^<!-- tests/python/test_pytest_plugin.py runs this block -->\n```python\n(.*?)^```",
+    PAGE,
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_blocks_of_the_page_run(run, block):
+    tests = block.count("def test_")
+    assert tests > 0
+    run(block).assert_outcomes(passed=tests)
 
 
 def test_pytest_is_no_dependency():

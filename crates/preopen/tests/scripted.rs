@@ -149,10 +149,10 @@ async fn a_bad_day_is_seen_for_what_it_is_and_nothing_is_sent_twice() {
     assert_eq!((book(&sessions[0]).await, book(&sessions[1]).await), (22, 20));
 }
 
-/// The times of a month at which somebody looks: every five minutes, not in the night.
-fn next_look(now: Timestamp) -> Timestamp {
+/// The next look at the market: every so many minutes, not in the night.
+fn next_look(now: Timestamp, minutes: u64) -> Timestamp {
     let night = now.format_ist("%H:%M") == "15:45";
-    now.plus(Duration::from_mins(if night { 15 * 60 + 45 } else { 5 }))
+    now.plus(Duration::from_mins(if night { 15 * 60 + 45 } else { minutes }))
 }
 
 const OUTAGES: [&str; 4] = ["04 11:00", "11 11:00", "18 11:00", "25 11:00"];
@@ -169,7 +169,7 @@ async fn a_month_costs_one_login_a_morning() {
         if ["10:05", "10:15"].contains(&now.format_ist("%H:%M").as_str()) {
             orders.note(now, &order(&session).await);
         }
-        now = next_look(now);
+        now = next_look(now, 5);
     }
     let outages = vec![("broker_unavailable", OUTAGES.to_vec())];
     assert_eq!((reads.good, reads.bad()), (2996, outages));
@@ -194,7 +194,7 @@ async fn a_month_of_consents_needs_a_person_each_week() {
     let mut now = sandbox.clock().now().wall;
     while !sandbox.script().unwrap().ended {
         sandbox.clock().set(now);
-        // The person needs five minutes.
+        // The person needs a quarter of an hour.
         if wanted {
             logged_in(&sandbox, &session).await;
         }
@@ -203,15 +203,16 @@ async fn a_month_of_consents_needs_a_person_each_week() {
             .as_ref()
             .is_err_and(|error| error.kind() == ErrorKind::LoginRequired);
         reads.note(now, &seen);
-        now = next_look(now);
+        now = next_look(now, 15);
     }
     let moved = reads.bad.remove("static_ip_mismatch").unwrap();
-    println!(
-        "{} {:?} {:?} {:?} {}",
-        moved.len(),
-        moved.first(),
-        moved.last(),
-        reads,
-        sent(&sandbox, TOKEN)
-    );
+    let moved = (moved.len(), moved[0].as_str(), moved[moved.len() - 1].as_str());
+    // Samco refreshes for registered addresses only: from the first morning at the new address until it is registered.
+    assert_eq!(moved, (32 + 34 - 1 + 11, "10 08:00", "12 10:00"));
+    // A refresh token is good for seven days.
+    let consents = ("login_required", vec!["09 08:00", "17 08:00", "25 08:00"]);
+    let bad = vec![("broker_unavailable", OUTAGES.to_vec()), consents];
+    assert_eq!((reads.good, reads.bad()), (937, bad));
+    // Four consents, a refresh on the other mornings, and one for each read in the days without a registered address.
+    assert_eq!(sent(&sandbox, TOKEN), 106);
 }

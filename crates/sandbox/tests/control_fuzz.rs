@@ -330,7 +330,7 @@ async fn junk_in_every_body_is_refused_by_name_and_harms_nothing() {
     for (method, path, names) in BODIES {
         let strategy = body(names);
         let (mut refused, mut done) = (0, 0);
-        for _ in 0..250 {
+        for _ in 0..150 {
             let body = fuzzed.draw(&strategy);
             let (status, told) = fuzzed.send(method, path, body.clone()).await;
             if status < 400 {
@@ -343,7 +343,7 @@ async fn junk_in_every_body_is_refused_by_name_and_harms_nothing() {
                 names_what_is_wrong(message, names, &body);
             }
         }
-        assert!(refused > 50, "{method} {path}: {refused} refused, {done} done");
+        assert!(refused > 30, "{method} {path}: {refused} refused, {done} done");
     }
     fuzzed.goes_on().await;
     if let (Some(before), Some(after)) = (before, resident()) {
@@ -365,7 +365,8 @@ fn names_what_is_wrong(message: &str, names: &[&str], body: &str) {
             .any(|name| message.contains(&format!("field `{name}`")) || message.contains(&format!(": {name}")))
         // A field that was sent and is not known.
         || keys(body).any(|key| {
-            (!key.is_empty() && message.starts_with(&key)) || message.contains(&format!("unknown field `{key}"))
+            let told = [format!("unknown field `{key}"), format!("body is wrong: {key}")];
+            (!key.is_empty() && message.starts_with(&key)) || told.iter().any(|told| message.contains(told))
         });
     assert!(known, "{message} does not name a field of {body}");
 }
@@ -377,7 +378,7 @@ fn keys(body: &str) -> impl Iterator<Item = String> {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<String>();
         let text = values.next()?.ok()?;
         // A message quotes no more than its beginning.
-        Some(text.chars().take(900).collect())
+        Some(text.chars().take(400).collect())
     })
 }
 

@@ -241,7 +241,7 @@ async fn odd_requests_get_the_answer_of_their_path() {
             404,
         ),
         (
-            format!("GET /assets/../../etc/passwd HTTP/1.1\r\nHost: a\r\n{close}"),
+            format!("GET /order/../../etc/passwd HTTP/1.1\r\nHost: a\r\n{close}"),
             404,
         ),
         (
@@ -386,8 +386,8 @@ async fn a_client_that_never_reads_is_cut_off() {
     }
     // Requests without end, whose answers nobody reads, are not taken without end.
     let mut greedy = connect(&sandbox).await;
-    let page = "GET /nope HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
-    let flood = async { while greedy.write_all(page.as_bytes()).await.is_ok() {} };
+    let requests = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    let flood = async { while greedy.write_all(requests.as_bytes()).await.is_ok() {} };
     timeout(PROMPT, flood).await.expect("the sandbox reads on and on");
     goes_on(&sandbox).await;
     sleep(LIMIT * 2).await;

@@ -35,6 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     ]))?;
     let command = workspace.program("release", "preopen");
     let sessions = workspace.program("release", "preopen-bench");
+    let floor = workspace.program("release", "preopen-bench-floor");
     let wheel = python::build_wheel(&workspace, &dev, "release", "wheels-bench")?;
     peers.install_wheel(&wheel)?;
     node::install(&workspace, &chosen, "")?;
@@ -50,6 +51,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         .arg(&command)
         .arg("--sessions-bin")
         .arg(&sessions)
+        .arg("--floor-bin")
+        .arg(&floor)
         .arg("--node")
         .arg(&chosen.program)
         .args(&args.rest);

@@ -32,7 +32,8 @@ async fn serve() -> Result<()> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         // A client that goes away is nothing to report.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(fixed)));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(fixed));
+        tokio::spawn(connection);
     }
 }
 
@@ -43,9 +44,10 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        let mut stdin = tokio::io::stdin();
         tokio::select! {
             ended = serve() => ended,
-            _ = tokio::io::stdin().read_u8() => Ok(()),
+            _ = stdin.read_u8() => Ok(()),
         }
     })?;
     runtime.shutdown_background();

@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
     /// How fast its clock runs: 1 is real time, 0 stands still.
     #[arg(long, visible_alias = "speed", value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
-    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end.
+    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end. The clock of a file
+    /// that there is goes on: --start-at and --rate are for a new one.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.

@@ -22,7 +22,7 @@ const SCHEMA: &str = "CREATE TABLE record (room TEXT, key TEXT, body TEXT NOT NU
 /// An open data file.
 #[derive(Debug)]
 pub(super) struct DataFile {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// Opens the file, or creates it: only this sandbox has it then. The error is a sentence that says what to do.
