@@ -85,6 +85,7 @@ export async function stage(sandbox) {
     await sandbox.control("POST", "/portal/confirm", { account: owner.account, proposal, otp: messages.at(-1).value });
   };
   await sandbox.control("PUT", "/clock", { now: "2026-11-20T10:12:00+05:30" });
+  await act({ edit_app: { app: 1 } });
   await act({ create_app: { name: "Gap fill", redirect_url: "http://127.0.0.1:8765/callback" } });
   await act({ create_app: { name: "Old momentum", redirect_url: "https://momentum.example/callback" } });
   await act({ deactivate: { app: 3 } });

@@ -32,7 +32,7 @@ export function useBrowser() {
 export function launch() {
   return chromium.launch({
     executablePath: process.env.PREOPEN_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--force-color-profile=srgb", "--font-render-hinting=none"],
+    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--force-color-profile=srgb", "--font-render-hinting=none", "--disable-partial-raster", "--disable-skia-runtime-opts"],
   });
 }
 
