@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::pass::{Change, Records};
 
-/// "PreO" in a header of SQLite says whose file it is.
+/// `PreO` in a header of SQLite says whose file it is.
 const APPLICATION: i32 = 0x5072_654f;
 /// What the records look like; a file with a higher number is another program's.
 const VERSION: i32 = 1;
