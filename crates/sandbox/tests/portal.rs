@@ -389,7 +389,7 @@ async fn oauth_knows_each_app_and_whose_it_is() {
     let page = format!("/app/oauth/authorize?api_key={}&redirect_url={BACK}", app.key);
     let page = h.request(Method::GET, &page).send().await.unwrap();
     let page = page.text().await.unwrap();
-    assert!(page.contains("Momentum &amp;") && !page.contains("<b>Co</b>"));
+    assert!(page.contains("Momentum &#38;") && !page.contains("<b>Co</b>"));
     // The owner has the secret of any own app, and nobody else's.
     grant(&h, &app).await;
     grant(&h, &first(&h, 0)).await;
