@@ -503,6 +503,8 @@ async fn what_is_no_data_file_is_refused_and_left_alone() {
         "it is damaged (record samco.member 1: one before it is missing)",
     )
     .await;
+    let trigger = changed("CREATE TRIGGER t AFTER INSERT ON record BEGIN DELETE FROM record; END");
+    refused(&trigger, "it has other tables than it should").await;
     let torn = &good[..good.len() - 4096];
     refused(torn, "it is damaged (").await;
     let mut scratched = good.clone();

@@ -33,9 +33,9 @@ async fn wrong(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)], field
     let status = reply.status();
     let page = text(reply).await;
     assert_eq!(status, 400, "{page}");
-    let (_, rest) = page
-        .split_once(&format!("id=\"problem-{field}\">"))
-        .unwrap_or_else(|| panic!("{page}"));
+    let mark = format!("id=\"problem-{field}\">");
+    assert!(page.contains(&mark), "{page}");
+    let (_, rest) = page.split_once(&mark).unwrap();
     assert!(
         page.contains("aria-invalid=\"true\"")
             && page.contains(&format!("aria-describedby=\"problem-{field}"))

@@ -39,8 +39,11 @@ const FIELDS: &[&str] = &[
     "duplicate",
 ];
 
+/// The fields of a form with their values.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// Faults that people ask for most: name, what it is, and the fields of the form that make it.
-const COMMON: [(&str, &str, &[(&str, &str)]); 7] = [
+const COMMON: [(&str, &str, Fields); 7] = [
     (
         "outage",
         "Outage",
