@@ -30,7 +30,8 @@ const OAUTH = "/app/oauth/authorize";
 
 /** `name` is that of the picture, `about` its line in `docs/dashboard.md`. */
 export const PAGES = [
-  page("overview", "/", "Where clients connect, the accounts with their credentials and TOTP codes, and the address that requests seem to come from."),
+  page("overview", "/", "Where clients connect, what to try first, and the address that requests seem to come from."),
+  page("accounts", "/#accounts", "Further down there: the made-up accounts with their credentials, TOTP codes and live sessions."),
   page("inbox", "/inbox", "Every email and SMS that the brokers sent: one-time codes and API keys."),
   page("clock", "/clock", "The virtual clock: to the next 08:00, seven days ahead, or at another speed."),
   page("faults", "/faults", "What waits to go wrong, and a form for more."),

@@ -514,23 +514,32 @@ async fn a_session_is_the_browsers_own_and_ends_when_it_is_told_to() {
         let reply = browser.send(path, &[("do", "deactivate")]).await;
         assert!([303, 403].contains(&reply.status().as_u16()), "{path}");
     }
-    // Wrong tries are answered alike, whether the user exists or not.
+    // Wrong tries are answered alike, whether the user exists or not: the first, and those after too many.
     let mut answers = Vec::new();
     for user in ["SBX002", "NOBODY"] {
-        let reply = browser
-            .send("/app/login", &[("user_id", user), ("password", "wrong")])
-            .await;
-        assert_eq!(reply.status(), 401);
-        let text = reply.text().await.unwrap();
-        assert!(
-            text.contains("aria-invalid=\"true\"") && text.contains("aria-describedby=\"problem-password\"")
-        );
-        assert!(!text.contains("value=\"wrong\""));
-        // The made-up accounts below the form are there for both.
-        let (form, _) = text.split_once("Made-up accounts").unwrap();
-        answers.push(form.replace(user, "USER"));
+        let mut said = String::new();
+        for _ in 0..7 {
+            let reply = browser
+                .send("/app/login", &[("user_id", user), ("password", "wrong")])
+                .await;
+            assert_eq!(reply.status(), 401);
+            let text = reply.text().await.unwrap();
+            assert!(!text.contains("value=\"wrong\""));
+            // The made-up accounts below the form are there for both.
+            said.push_str(text.split_once("Made-up accounts").unwrap().0);
+        }
+        assert!(said.contains("aria-invalid=\"true\" autofocus aria-describedby=\"problem-password\""));
+        assert_eq!(said.matches("Too many wrong passwords").count(), 2);
+        answers.push(said.replace(user, "USER"));
     }
     assert_eq!(answers[0], answers[1]);
+    assert_eq!(
+        h.control("PATCH", "/switches", json!({"samco_sign_in_tries": 0}))
+            .await
+            .0,
+        200
+    );
+    h.control("POST", "/clock/advance", json!({"seconds": 900})).await;
     assert_eq!(browser.send("/app/login", &[]).await.status(), 401);
     // The cookie from before is not the one of the session: nobody can plant one.
     let planted = browser.cookie();

@@ -17,6 +17,7 @@ use crate::state::State;
 use actions::{checked, done};
 pub(super) use addresses::{Refusal, apply, check, registrable};
 pub(super) use codes::Desk;
+pub(super) use sign_in::Tries;
 pub(crate) use sign_in::sign_in;
 use words::sentence;
 
