@@ -20,6 +20,7 @@ import type {
   RequestReport,
   SamcoAccount,
   SandboxOptions,
+  ScriptReport,
   SwitchValue,
 } from "./sandbox/types.js";
 import { Session } from "./session.js";
@@ -98,6 +99,10 @@ export class Sandbox {
     const child = await Child.start([
       ...(options.port === undefined ? [] : ["--port", String(options.port)]),
       ...(options.tls === true ? ["--tls"] : []),
+      ...(options.data === undefined ? [] : [`--data=${options.data}`]),
+      ...(options.startAt === undefined ? [] : [`--start-at=${rfc3339(options.startAt)}`]),
+      ...(options.rate === undefined ? [] : [`--rate=${options.rate}`]),
+      ...(options.script === undefined ? [] : [`--script=${options.script}`]),
     ]);
     try {
       const facts = JSON.parse(child.ready) as Facts;
@@ -146,7 +151,7 @@ export class Sandbox {
 
   /** Makes a broker fail at a path; one that ends in `*` is a prefix. */
   async fault(broker: BrokerName, path: string, spec: FaultSpec): Promise<void> {
-    await this.#control.call("POST", "/faults", { ...renamed(spec, snake), broker, path });
+    await this.#control.call("POST", "/faults", { ...renamed(spec, snake), broker, path }); // dates become RFC 3339
   }
 
   /** Takes all faults away. */
@@ -193,6 +198,12 @@ export class Sandbox {
     await this.#control.call("PUT", "/source-ip", { ip });
   }
 
+  /** How far the script has come; `null` without one. */
+  async script(): Promise<ScriptReport | null> {
+    const report = renamed((await this.#control.call("GET", "/script")) as object, camel);
+    return report["script"] === null ? null : (report as unknown as ScriptReport);
+  }
+
   /** Sets switches by name; {@link Sandbox.switches} lists them. */
   async switch(values: Readonly<Record<string, SwitchValue>>): Promise<void> {
     await this.#control.call("PATCH", "/switches", values);
@@ -220,6 +231,10 @@ export class Sandbox {
     if (account === undefined) throw invalidInput("account", `${index} does not exist at ${broker}`);
     return account as Extract<SamcoAccount | AngelOneAccount, { broker: B }>;
   }
+}
+
+function rfc3339(at: Date | string): string {
+  return typeof at === "string" ? at : at.toISOString();
 }
 
 function renamed(values: object, rename: (name: string) => string): Record<string, unknown> {

@@ -25,6 +25,7 @@ from .errors import InvalidInputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     import subprocess
     from datetime import datetime
     from types import TracebackType
@@ -53,7 +54,7 @@ class Clock:
 
     def set(self, now: Union[datetime, str]) -> datetime:
         """Sets the time: an aware datetime, or RFC 3339 such as ``"2026-11-23T10:00:00+05:30"``."""
-        return self._change("PUT", "/clock", {"now": _rfc3339(now)})
+        return self._change("PUT", "/clock", {"now": _rfc3339(now, "now")})
 
     def set_rate(self, rate: float) -> datetime:
         """Runs at `rate` times real time from here on; 0 stands still."""
@@ -95,6 +96,12 @@ class Sandbox:
 
     - `port`: a port on 127.0.0.1; 0 takes a free one.
     - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
+    - `data`: keep the state in this file, which is made when it is missing; without it a stop forgets
+      everything.
+    - `start_at`: where its clock starts, an aware datetime or RFC 3339; the machine's time by default.
+    - `rate`: how fast its clock runs; 1 is real time, 0 stands still.
+    - `script`: scripted days: ``"ordinary-day"``, ``"bad-day"``, ``"month"``, or a TOML file. The script may
+      say where the clock starts and how fast it runs; `start_at` and `rate` come before that.
 
     The child ends with this process, whatever happens to it. Raises `InvalidInputError` (field ``sandbox``)
     when the ``preopen`` command is missing or does not start, and from every other call when it is not
@@ -117,10 +124,28 @@ class Sandbox:
     #: The broker's clock.
     clock: Clock
 
-    def __init__(self, port: int = 0, tls: bool = False) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        tls: bool = False,
+        *,
+        start_at: Optional[Union[datetime, str]] = None,
+        rate: Optional[float] = None,
+        script: Optional[Union[str, os.PathLike[str]]] = None,
+        data: Optional[Union[str, os.PathLike[str]]] = None,
+    ) -> None:
         self._arguments = ["sandbox", "--json", "--exit-with-stdin", "--port", str(port)]
         if tls:
             self._arguments.append("--tls")
+        if start_at is not None:
+            self._arguments.append(f"--start-at={_rfc3339(start_at, 'start_at')}")
+        if rate is not None:
+            self._arguments.append(f"--rate={rate}")
+        for option, path in [("script", script), ("data", data)]:
+            if path is not None:
+                import os
+
+                self._arguments.append(f"--{option}={os.fspath(path)}")
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._errors: Optional[IO[bytes]] = None
         self._tls: Any = None
@@ -240,8 +265,13 @@ class Sandbox:
         `spec`: ``status``, ``body`` (text or JSON), ``body_kind`` (``"html"``, ``"empty"``, ``"truncated"``,
         ``"large"``, ``"gzip_bomb"``, ``"malformed"``), ``size``, ``headers``, ``delay_ms``, ``drip_ms``,
         ``stall`` (``"before"``, or True for half of the body), ``reset`` (``"before"`` or ``"after"``),
-        ``redirect_to``, ``handled``, ``duplicate``, ``method``, ``skip``, ``times``, ``probability``.
+        ``redirect_to``, ``handled``, ``duplicate``, ``method``, ``skip``, ``times``, ``probability``, and
+        ``from_`` and ``until``, aware datetimes or RFC 3339: it hits what comes between them by the broker's
+        clock, all of it unless `times` says otherwise.
         """
+        for name, field in (("from_", "from"), ("until", "until")):
+            if spec.get(name) is not None:
+                spec[field] = _rfc3339(spec.pop(name), name)
         fault: dict[str, Any] = self._control("POST", "/faults", {"broker": broker, "path": path, **spec})
         return fault
 
@@ -262,7 +292,8 @@ class Sandbox:
         self._control("DELETE", "/requests")
 
     def change_account(self, account: str, **changes: Any) -> dict[str, Any]:
-        """Changes a fake account, by its id or client code, and returns all of it as it is then.
+        """Changes a fake account, by its id or client code, and returns all of it as it is then. What
+        belongs to an app is that of the account's first one; ``apps`` lists all apps of a Samco account.
 
         `changes`: ``redirect_url``, ``primary_ip``, ``secondary_ip``, ``api_key``, ``blocked``,
         ``app_active``; at Samco ``password``, ``api_secret``, ``secret_api_key``, ``subscribed``,
@@ -300,6 +331,14 @@ class Sandbox:
         """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the
         start; ``None`` is the real one."""
         self._control("PUT", "/source-ip", {"ip": ip})
+
+    def script(self) -> Optional[dict[str, Any]]:
+        """How far the script has come, None without one: ``script`` (its name), ``about``, ``days``,
+        ``done_count``, ``done`` (the latest steps, oldest first), ``next``, ``ends_at``, ``ended``. A step
+        has ``at`` (RFC 3339, in UTC), ``ist``, ``day``, ``name``, ``what`` and ``problem`` (why it could not
+        be done)."""
+        report: dict[str, Any] = self._control("GET", "/script")
+        return report if report["script"] is not None else None
 
     def switch(self, **names: Union[bool, int, str]) -> None:
         """Sets behaviour that the brokers' documents leave open, for example ``totp_reuse_refused=True``."""
@@ -446,12 +485,12 @@ def _first_line(child: subprocess.Popen[bytes]) -> bytes:
     return lines[0]
 
 
-def _rfc3339(now: Union[datetime, str]) -> str:
-    if isinstance(now, str):
-        return now
-    if now.tzinfo is None:
-        raise InvalidInputError("now must be an aware datetime, with a time zone", field="now")
-    return now.isoformat()
+def _rfc3339(at: Union[datetime, str], field: str) -> str:
+    if isinstance(at, str):
+        return at
+    if getattr(at, "tzinfo", None) is None:
+        raise InvalidInputError(f"{field} must be an aware datetime, with a time zone", field=field)
+    return at.isoformat()
 
 
 def _parsed(text: str) -> datetime:

@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 
-import { open, useBrowser } from "./support.mjs";
+import { createApp, signIn } from "./portal.mjs";
+import { open, until, useBrowser } from "./support.mjs";
 
 useBrowser();
 
@@ -54,6 +57,29 @@ test("a person approves, and every command has a live session", async (t) => {
   assert.deepEqual([who.status, who.body.matches], [200, true]);
   const again = await run(["whoami", "samco", "--json"]).end();
   assert.deepEqual([again.code, JSON.parse(again.out).verdict], [0, "match"], again.err);
+});
+
+test("an app made at the dashboard logs in: the command opens the browser by itself", async (t) => {
+  const { sandbox, page, redirect } = await start(t);
+  await signIn(page, sandbox.account());
+  const app = await createApp(page, { name: "Made by hand", redirect });
+  // What opens a browser on Linux, as far as the command sees it: it gets the address.
+  const opened = join(sandbox.folder, "opened");
+  for (const name of ["xdg-open", "wslview", "gio", "open"]) {
+    writeFileSync(join(sandbox.folder, name), `#!/bin/sh\nprintf '%s\\n' "$@" >> ${opened}\n`, { mode: 0o755 });
+  }
+  const environment = { SAMCO_API_KEY: app.api_key, SAMCO_REDIRECT_URL: redirect, PATH: `${sandbox.folder}:${process.env.PATH}` };
+  const login = sandbox.command(["login", "samco", "--oauth"], environment);
+  const address = await until(() => existsSync(opened) && readFileSync(opened, "utf8").match(/^http\S+(?=\n)/m)?.[0], () => `a browser after ${login.err}`);
+  await page.goto(address);
+  await page.getByText("Made by hand").first().waitFor();
+  await page.getByLabel(/API secret/).fill(app.api_secret);
+  await page.keyboard.press("Enter");
+  await page.waitForURL((url) => url.href.startsWith(redirect));
+  const done = await login.end();
+  assert.equal(done.code, 0, done.err);
+  const who = await sandbox.command(["whoami", "samco", "--json"], environment).end();
+  assert.deepEqual([who.code, JSON.parse(who.out).verdict], [4, "unregistered"], who.err);
 });
 
 test("a person cancels, and the command ends with that", async (t) => {

@@ -30,7 +30,8 @@ const OAUTH = "/app/oauth/authorize";
 
 /** `name` is that of the picture, `about` its line in `docs/dashboard.md`. */
 export const PAGES = [
-  page("overview", "/", "Where clients connect, the accounts with their credentials and TOTP codes, and the address that requests seem to come from."),
+  page("overview", "/", "Where clients connect, what to try first, and the address that requests seem to come from."),
+  page("accounts", "/#accounts", "Further down there: the made-up accounts with their credentials, TOTP codes and live sessions."),
   page("inbox", "/inbox", "Every email and SMS that the brokers sent: one-time codes and API keys."),
   page("clock", "/clock", "The virtual clock: to the next 08:00, seven days ahead, or at another speed."),
   page("faults", "/faults", "What waits to go wrong, and a form for more."),
@@ -85,11 +86,12 @@ export async function stage(sandbox) {
     await sandbox.control("POST", "/portal/confirm", { account: owner.account, proposal, otp: messages.at(-1).value });
   };
   await sandbox.control("PUT", "/clock", { now: "2026-11-20T10:12:00+05:30" });
+  await act({ edit_app: { app: 1 } });
   await act({ create_app: { name: "Gap fill", redirect_url: "http://127.0.0.1:8765/callback" } });
   await act({ create_app: { name: "Old momentum", redirect_url: "https://momentum.example/callback" } });
   await act({ deactivate: { app: 3 } });
   await act({ set_address: { app: 2, slot: "primary", ip: "203.0.113.10" } });
-  await act({ delete_address: { app: 1, slot: "secondary" } });
+  await act({ set_address: { app: 2, slot: "secondary", ip: "198.51.100.24" } });
   await sandbox.control("PUT", "/clock", { now: "2026-11-23T09:15:00+05:30" });
   await sandbox.control("POST", "/faults", { broker: "samco", path: "/quote/*", status: 503, times: 3 });
   await sandbox.control("POST", "/faults", { broker: "angelone", path: "/rest/secure/*", probability: 0.2, delay_ms: 1500 });

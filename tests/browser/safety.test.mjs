@@ -12,7 +12,7 @@ import { open, useBrowser } from "./support.mjs";
 useBrowser();
 
 /** What can be opened by an address. */
-const ADDRESSES = PAGES.map(({ path }) => path).filter((path) => !path.includes("/N"));
+const ADDRESSES = PAGES.map(({ path }) => path).filter((path) => !/\/N|#/.test(path));
 
 /** A site on another port of this machine; browsers count it as the same site, but not as the same origin. */
 async function site(t, body) {

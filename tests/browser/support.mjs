@@ -16,7 +16,7 @@ export const MONDAY = "2026-11-23T10:00:00+05:30";
 
 const DESKTOP = { width: 1280, height: 800 };
 /** Long enough for a busy machine; what is there answers at once. */
-const PATIENCE = 10_000;
+const PATIENCE = 20_000;
 
 let browser;
 
@@ -32,7 +32,7 @@ export function useBrowser() {
 export function launch() {
   return chromium.launch({
     executablePath: process.env.PREOPEN_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--force-color-profile=srgb", "--font-render-hinting=none"],
+    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--force-color-profile=srgb", "--font-render-hinting=none", "--disable-partial-raster", "--disable-skia-runtime-opts"],
   });
 }
 

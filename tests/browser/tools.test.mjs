@@ -44,13 +44,13 @@ test("the source address of the page is what brokers see", async (t) => {
   const seen = async () => (await sandbox.api("GET", "/ip/whoami", { token })).body;
   assert.equal((await seen()).matchedAs, "PRIMARY");
   await page.goto("/");
-  await page.getByRole("radio", { name: /Another address/ }).check();
-  await page.getByRole("textbox", { name: "Another address" }).fill("198.51.100.7");
+  await page.getByRole("radio", { name: /^A fixed address/ }).check();
+  await page.getByLabel("Address", { exact: true }).fill("198.51.100.7");
   await page.getByRole("button", { name: "Set source address" }).click();
   await notice(page, "The source address is set.");
   assert.deepEqual([(await seen()).srcIp, (await seen()).matches], ["198.51.100.7", false]);
   await page.getByText("Your IP: 198.51.100.7").waitFor();
-  await page.getByRole("textbox", { name: "Another address" }).fill("not an address");
+  await page.getByLabel("Address", { exact: true }).fill("not an address");
   await page.getByRole("button", { name: "Set source address" }).click();
   await page.getByText("not an IP address").waitFor();
   assert.equal((await seen()).srcIp, "198.51.100.7");
@@ -154,6 +154,23 @@ test("a fault hits as often as the page says, and can be cleared", async (t) => 
   await page.getByRole("button", { name: "Clear all faults" }).click();
   await notice(page, "All faults are gone.");
   assert.notEqual((await quote()).status, 503);
+});
+
+test("common faults fill the form in, and are taken as they are", async (t) => {
+  const { sandbox, page } = await open(t);
+  await page.goto("/faults");
+  const links = page.getByText("Fill the form in with a common one").getByRole("link");
+  const names = await links.allInnerTexts();
+  assert.ok(names.length >= 5, names.join());
+  for (const name of names) {
+    await page.getByRole("link", { name, exact: true }).click();
+    await page.getByRole("button", { name: "Add fault" }).click();
+    await notice(page, "The fault waits for requests.");
+  }
+  const { faults } = await sandbox.control("GET", "/faults");
+  assert.equal(faults.length, names.length);
+  assert.equal(new Set(faults.map(({ id, ...fault }) => JSON.stringify(fault))).size, names.length, "each is another one");
+  assert.equal((await fetch(`${sandbox.url}/quote/getQuote?symbolName=SBIN`)).status, 503, "an outage comes first");
 });
 
 test("requests are listed, filtered, counted and forgotten", async (t) => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import test, { after, before } from "node:test";
 
+import { soak } from "../../examples/soak-month.mjs";
 import { open, stayConnected } from "../../examples/websocket-headers.mjs";
 
 import { startBroker, until } from "./support.mjs";
@@ -89,4 +90,11 @@ test("websocket-headers ends when the session is closed, and with the error when
   await until(() => stream.sockets.every(({ open }) => !open), () => "the end of the sockets");
   await stream.stop();
   await assert.rejects(open(stream.url, {}, () => undefined), { message: `the stream at ${stream.url} cannot be opened` });
+});
+
+test("a month in steps of half an hour", async () => {
+  const told = [];
+  const { seen, logins } = await soak({ minutes: 30, tell: (line) => told.push(line) });
+  assert.deepEqual([seen, logins], [{ ok: 535, broker_unavailable: 4 }, 31]);
+  assert.deepEqual(told.map((line) => line.slice(0, 20)), ["04", "11", "18", "25"].map((day) => `2026-11-${day}T11:00 IST`));
 });

@@ -34,7 +34,7 @@ after(() => rmSync(folder, { recursive: true }));
 test("it holds the build and the addon, and nothing else", () => {
   const expected = /^(dist\/.*\.(js|d\.ts)|native\/preopen\.node|package\.json|README\.md|LICENSE-\w+)$/;
   assert.deepEqual(files.filter((path) => !expected.test(path)), []);
-  for (const path of ["dist/index.js", "dist/index.d.ts", "dist/sandbox.js", "dist/sandbox.d.ts", "dist/testing.js", "dist/testing.d.ts", "native/preopen.node"]) {
+  for (const path of ["dist/index.js", "dist/index.d.ts", "dist/sandbox.js", "dist/sandbox.d.ts", "dist/sandbox/test.js", "dist/sandbox/test.d.ts", "dist/testing.js", "dist/testing.d.ts", "native/preopen.node"]) {
     assert.ok(files.includes(path), path);
   }
 });
@@ -45,7 +45,7 @@ const USE = `
 `;
 
 test("it works when it is imported", () => {
-  writeFileSync(join(folder, "use.mjs"), `import * as preopen from "preopen"; import * as sandbox from "preopen/sandbox"; import "preopen/testing"; ${USE}`);
+  writeFileSync(join(folder, "use.mjs"), `import * as preopen from "preopen"; import * as sandbox from "preopen/sandbox"; import "preopen/testing"; import "preopen/sandbox/test"; ${USE}`);
   assert.equal(run(process.execPath, ["use.mjs"], folder).trim(), "true network function");
 });
 

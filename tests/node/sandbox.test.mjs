@@ -117,6 +117,32 @@ test("it stops within a second, twice, and is gone then", async () => {
 const tasks = `/proc/${process.pid}/task/${process.pid}/children`;
 const children = () => readFileSync(tasks, "utf8").trim().split(" ").filter(Boolean).map(Number);
 
+test("data survives a stop and a kill", { skip: !existsSync(tasks) }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "preopen-data-"));
+  const data = join(folder, "sandbox.db");
+  try {
+    let token;
+    await withSandbox({ data }, async (broker) => {
+      token = (await broker.session("samco").token()).expose();
+    });
+    const before = new Set(children());
+    const broker = await Sandbox.start({ data });
+    const headers = { "x-session-token": token };
+    const reply = await fetch(`${broker.samcoUrl}/ip/whoami`, { headers });
+    assert.equal((await reply.json()).status, "Success");
+    await assert.rejects(Sandbox.start({ data }), /another sandbox is using it/);
+    await broker.clock.setRate(0);
+    const shown = await broker.clock.advance(3600);
+    for (const pid of children()) if (!before.has(pid)) process.kill(pid, "SIGKILL");
+    await broker.stop();
+    await withSandbox({ data }, async (again) => {
+      assert.equal((await again.clock.now()).getTime(), shown.getTime());
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test("one whose process died makes no session", { skip: !existsSync(tasks) }, async () => {
   const before = new Set(children());
   const broker = await Sandbox.start();

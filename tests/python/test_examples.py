@@ -12,7 +12,11 @@ from conftest import ROOT, logins
 
 @pytest.fixture
 def example():
-    path = ROOT / "examples" / "websocket_headers.py"
+    return load("websocket_headers")
+
+
+def load(name):
+    path = ROOT / "examples" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -156,3 +160,10 @@ def test_the_example_says_what_it_needs(example, monkeypatch):
     monkeypatch.setattr(example, "websockets", None)
     with pytest.raises(SystemExit, match="pip install websockets"):
         asyncio.run(example.main("samco"))
+
+
+def test_a_month_in_steps_of_half_an_hour(capsys):
+    seen, logins = load("soak_month").soak(minutes=30)
+    assert (dict(seen), logins) == ({"ok": 535, "broker_unavailable": 4}, 31)
+    told = [line[:20] for line in capsys.readouterr().out.splitlines()]
+    assert told == [f"2026-11-{day} 11:00 IST" for day in ("04", "11", "18", "25")]

@@ -13,6 +13,7 @@ PAGES = (
     "docs/static-ip.md",
     "docs/oauth.md",
     "docs/migrating-from-samco-legacy.md",
+    "docs/testing-your-strategy.md",
 )
 README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)

@@ -53,6 +53,29 @@ def test_the_clock_moves_all_its_sessions(sandbox):
         sandbox.clock.advance_to("eight")
 
 
+def test_data_survives_a_stop_and_a_kill(tmp_path):
+    broker = Sandbox(data=tmp_path / "sandbox.db")
+    with broker:
+        session = broker.session("samco")
+        token = session.token().expose()
+        broker.switch(totp_window_steps=4)
+    with pytest.raises(preopen.InvalidInputError, match="folder"):
+        Sandbox(data=str(tmp_path)).start()
+    with broker:
+        request = urllib.request.Request(f"{broker.samco_url}/ip/whoami", headers={"x-session-token": token})
+        with urllib.request.urlopen(request) as reply:
+            assert json.load(reply)["status"] == "Success"
+        with pytest.raises(preopen.InvalidInputError, match="another sandbox is using it"):
+            Sandbox(data=tmp_path / "sandbox.db").start()
+        broker.clock.set_rate(0)
+        shown = broker.clock.advance(seconds=3600)
+        broker._child.kill()
+        broker._child.wait()
+    with broker:
+        assert broker.clock.now() == shown
+        assert broker.switches()["totp_window_steps"]["value"] == 4
+
+
 def test_consent_and_inbox(sandbox):
     key = sandbox._account("samco", 0)["api_key"]
     back = sandbox._account("samco", 0)["redirect_url"]

@@ -303,6 +303,25 @@ fn the_sandbox_says_when_its_port_is_taken() {
     );
 }
 
+#[test]
+fn the_sandbox_says_what_is_wrong_with_its_data_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders.csv");
+    std::fs::write(&file, "symbol,quantity\n").unwrap();
+    let output = Command::new(PREOPEN)
+        .args(["sandbox", "--data"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("data cannot be used") && said.contains("not a file of the sandbox"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), b"symbol,quantity\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_sandbox_ends_at_once_when_it_is_told_to() {
@@ -358,4 +377,59 @@ fn the_sandbox_prints_what_selects_each_login() {
         .unwrap();
     let token = starting("export PREOPEN_SANDBOX_TOKEN=").unwrap();
     assert!(token.ends_with(control.1), "{token}");
+}
+
+#[test]
+fn a_scripted_day_is_told_step_by_step_and_ends_the_sandbox() {
+    let run = |arguments: &[&str]| {
+        Command::new(PREOPEN)
+            .arg("sandbox")
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let day = run(&[
+        "--json",
+        "--script",
+        "ordinary-day",
+        "--speed",
+        "100000",
+        "--exit-after-script",
+    ]);
+    assert!(day.status.success(), "{day:?}");
+    assert_eq!(
+        String::from_utf8(day.stdout).unwrap().lines().count(),
+        1,
+        "the ready line and nothing else"
+    );
+    let told: Vec<Value> = String::from_utf8(day.stderr)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let steps: Vec<_> = told
+        .iter()
+        .filter_map(|line| line["step"]["ist"].as_str())
+        .collect();
+    let expected = ["08:00", "09:00", "09:15", "15:30"].map(|time| format!("2026-11-23 {time}:00 IST"));
+    assert_eq!(steps, expected);
+    assert_eq!(
+        told.last().unwrap()["script"],
+        serde_json::json!({"ended": true, "steps": 4})
+    );
+
+    for (arguments, code, expected) in [
+        (["--script", "no-such-day"], 2, "no-such-day cannot be read"),
+        (
+            ["--start-at", "monday"],
+            2,
+            "write it as 2026-11-23T09:15:00+05:30",
+        ),
+        (["--rate", "-1"], 2, "must be from 0 (stands still) to 1000000"),
+    ] {
+        let refused = run(&arguments);
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(code), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }

@@ -31,7 +31,7 @@ impl Broker {
     }
 }
 
-/// A Samco account with one app. All of it is fake.
+/// A Samco account and its first app. All of it is fake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SamcoAccount {
@@ -41,7 +41,7 @@ pub struct SamcoAccount {
     pub password: String,
     /// The app's key.
     pub api_key: String,
-    /// The app's secret.
+    /// The app's secret, as the account's owner noted it; empty once the dashboard has made another.
     pub api_secret: String,
     /// The registered primary address; empty when none is.
     pub primary_ip: String,

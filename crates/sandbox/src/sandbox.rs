@@ -109,7 +109,7 @@ impl Sandbox {
     }
 
     /// Changes an account, as `PATCH /accounts/{id}` does: its standing, credentials, addresses or redirect URL. Gives
-    /// all of it as it is then.
+    /// all of it as it is then. What belongs to an app is that of the account's first one.
     ///
     /// ```no_run
     /// # fn example(sandbox: &preopen_sandbox::Sandbox) -> Result<(), preopen_sandbox::ControlError> {

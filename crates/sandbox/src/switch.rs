@@ -87,8 +87,8 @@ switches! {
         "unknown for v3.2; the older wrappers say that a new login ends the one before, and a client that \
          survives this survives the other";
     SamcoSecondLoginScope "samco_second_login_scope" Kind::OneOf(&["account", "app"]), 0,
-        "what the switch before ends: the older wrappers know accounts alone; a client that survives the loss of all \
-         sessions survives that of its own app's";
+        "what `samco_second_login_revokes_first` ends: the older wrappers know accounts alone; a client that survives \
+         the loss of all sessions survives that of its own app's";
     SamcoIpScope "samco_ip_scope" Kind::OneOf(&["orders", "order_reads", "all"]), 0,
         "most pages refuse only orders from other addresses, one page says every request is refused; nothing lists \
          which calls count as orders: order_reads adds the order book and status";

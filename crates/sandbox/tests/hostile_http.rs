@@ -195,8 +195,13 @@ async fn odd_requests_get_the_answer_of_their_path() {
             format!("GET /%zz%%00%ff?%=%zz&&=&%ff=%00 HTTP/1.1\r\nHost: a\r\n{close}"),
             404,
         ),
+        // Below the pages' files, so the name of the host is looked at first.
         (
-            format!("GET /order/../../etc/passwd HTTP/1.1\r\nHost: a\r\n{close}"),
+            format!("GET /assets/../../etc/passwd HTTP/1.1\r\nHost: a\r\n{close}"),
+            403,
+        ),
+        (
+            format!("GET /assets/../../etc/passwd HTTP/1.1\r\nHost: {host}\r\n{close}"),
             404,
         ),
         (

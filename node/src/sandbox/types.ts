@@ -8,6 +8,17 @@ export interface SandboxOptions {
   readonly port?: number | undefined;
   /** Serve https with a certificate authority made for this run, which the sandbox's sessions trust. */
   readonly tls?: boolean | undefined;
+  /** Keep the state in this file, which is made when it is missing; without it a stop forgets everything. */
+  readonly data?: string | undefined;
+  /** Where its clock starts: a date, or RFC 3339 text. The machine's time by default. */
+  readonly startAt?: Date | string | undefined;
+  /** How fast its clock runs: 1 is real time, 0 stands still. */
+  readonly rate?: number | undefined;
+  /**
+   * Scripted days: `ordinary-day`, `bad-day`, `month`, or the path of a TOML file. The script may say where the clock
+   * starts and how fast it runs; `startAt` and `rate` come before that.
+   */
+  readonly script?: string | undefined;
 }
 
 /** A Samco account of the sandbox. All of it is made up. */
@@ -48,7 +59,7 @@ export interface AngelOneAccount {
 
 /** What to change of an account; what is left out stays. */
 export interface AccountChanges {
-  /** Where its app wants browsers to come back to. */
+  /** Where its (first) app wants browsers to come back to; what belongs to an app is that one's. */
   readonly redirectUrl?: string;
   readonly primaryIp?: string;
   /** Empty for none. */
@@ -105,6 +116,10 @@ export interface FaultSpec {
   readonly probability?: number;
   /** Lets this many matching requests pass first. */
   readonly skip?: number;
+  /** Hits only requests from this time of the sandbox's clock on: a date, or RFC 3339 text. */
+  readonly from?: Date | string;
+  /** Hits only requests before this time; without `times` all of them. */
+  readonly until?: Date | string;
   /** Answers with this HTTP status. */
   readonly status?: number;
   /** Answers with this body: JSON, or text. */
@@ -169,6 +184,42 @@ export interface RequestReport {
   readonly count: number;
   /** The latest of them, oldest first. */
   readonly requests: readonly SandboxRequest[];
+}
+
+/** A step of a script. */
+export interface ScriptStep {
+  /** When it happens, on the sandbox's clock (RFC 3339, UTC). */
+  readonly at: string;
+  /** The same in India. */
+  readonly ist: string;
+  /** The day of the script, from 1. */
+  readonly day: number;
+  /** The name that the script gives it. */
+  readonly name: string | null;
+  /** What it does. */
+  readonly what: string;
+  /** Why it could not be done. */
+  readonly problem: string | null;
+}
+
+/** How far a script has come. */
+export interface ScriptReport {
+  /** Its name or file. */
+  readonly script: string;
+  /** What it says of itself. */
+  readonly about: string;
+  /** On how many days it happens. */
+  readonly days: number;
+  /** How many steps are done. */
+  readonly doneCount: number;
+  /** The latest of them, oldest first. */
+  readonly done: readonly ScriptStep[];
+  /** The next one. */
+  readonly next: ScriptStep | null;
+  /** When it is over, on the sandbox's clock (RFC 3339, UTC). */
+  readonly endsAt: string;
+  /** Whether it is over. */
+  readonly ended: boolean;
 }
 
 /** The value of a switch. */

@@ -44,7 +44,10 @@ import type {
   Token,
   WhoAmI,
 } from "preopen";
+import test from "node:test";
+
 import { Sandbox, SandboxError } from "preopen/sandbox";
+import { sandboxFixture, useSandbox } from "preopen/sandbox/test";
 import { StoreViolationError, checkStore } from "preopen/testing";
 
 const credentials: Credentials = samco({ apiKey: "key", apiSecret: "secret" });
@@ -258,6 +261,16 @@ export async function sandbox(): Promise<void> {
   const { count, requests } = await broker.requests({ broker: "samco" });
   void [session, now, count, requests[0]?.path, broker.samcoCredentials(0), broker.angeloneCredentials()];
 }
+
+test("with a broker", async (t) => {
+  const broker = await useSandbox(t, { script: "bad-day", startAt: new Date(), rate: 0, tls: true });
+  const script = await broker.script();
+  const next: string | undefined = script?.next?.ist;
+  await broker.fault("samco", "/*", { from: new Date(), until: "2026-11-23T11:05:00+05:30", status: 503 });
+  // @ts-expect-error no such option
+  await useSandbox(t, { speed: 5 });
+  void [next, sandboxFixture({ rate: 1 })];
+});
 
 export function handle(error: unknown): string {
   if (error instanceof SandboxError) return error.message;

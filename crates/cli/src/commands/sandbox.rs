@@ -1,5 +1,6 @@
 //! `preopen sandbox`: the embedded broker in the foreground.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -32,6 +33,10 @@ pub(crate) struct Arguments {
     /// How fast its clock runs: 1 is real time, 0 stands still.
     #[arg(long, visible_alias = "speed", value_name = "N", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
+    /// Keep the state in this file, which is made when it is missing; by default it is gone at the end. The clock of a file
+    /// that there is goes on: --start-at and --rate are for a new one.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
     #[arg(long)]
     exit_with_stdin: bool,
@@ -58,6 +63,7 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
             .map_err(|error| Error::invalid_input("script", &format!("cannot be played: {error}")))?;
         options = options.script(script);
     }
+    options.data.clone_from(&arguments.data);
     if let Some(at) = arguments.start_at {
         options = options.start_at(at);
     }
@@ -75,6 +81,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
         StartError::Script(_) => Error::invalid_input("script", &format!("cannot be played: {error}")).into(),
         StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
+        StartError::Data { .. } => Error::invalid_input("data", &format!("cannot be used: {error}")).into(),
         _ => Failure::Other(error.to_string()),
     })?;
     if output.is_json() {

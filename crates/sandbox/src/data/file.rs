@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::pass::{Change, Records};
 
-/// "PreO" in a header of SQLite says whose file it is.
+/// `PreO` in a header of SQLite says whose file it is.
 const APPLICATION: i32 = 0x5072_654f;
 /// What the records look like; a file with a higher number is another program's.
 const VERSION: i32 = 1;
@@ -22,7 +22,7 @@ const SCHEMA: &str = "CREATE TABLE record (room TEXT, key TEXT, body TEXT NOT NU
 /// An open data file.
 #[derive(Debug)]
 pub(super) struct DataFile {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// Opens the file, or creates it: only this sandbox has it then. The error is a sentence that says what to do.
@@ -196,6 +196,12 @@ fn read(connection: &Connection) -> Result<Records, String> {
         .map_err(|error| refused(&error))?;
     if found != "ok" {
         return Err(damaged(found.lines().next().unwrap_or_default()));
+    }
+    // Whatever else stands in a schema may do something when records are written.
+    let schema = "SELECT group_concat(sql, ';') FROM sqlite_schema";
+    let schema: rusqlite::Result<Option<String>> = connection.query_row(schema, [], |row| row.get(0));
+    if schema.map_err(|error| refused(&error))?.as_deref() != Some(SCHEMA) {
+        return Err(damaged("it has other tables than it should"));
     }
     let mut records = Records::new();
     let mut each = || -> rusqlite::Result<()> {

@@ -4,6 +4,8 @@
 mod clock;
 mod file;
 mod pass;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

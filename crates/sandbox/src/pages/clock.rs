@@ -1,7 +1,7 @@
 //! The virtual clock: what it shows, how fast it runs, and buttons to move it.
 
 use askama::Template;
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -98,11 +98,7 @@ fn seconds(form: &Form) -> Result<f64, ControlError> {
 fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice: &str) -> Reply {
     let now = state.here();
     let rate = state.clock.rate();
-    let status = if form.has_problem() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = Page {
         frame: Frame::new(state, request, visitor, "Clock", PATH).noting(notice),
         form,

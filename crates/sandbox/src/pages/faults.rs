@@ -1,8 +1,8 @@
 //! Faults: those that wait, what is left of them, and a form that adds one.
 
 use askama::Template;
-use http::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use http::Method;
+use serde_json::{Map, Value};
 
 use super::form::Form;
 use super::frame::{Frame, OWN_FORMS, go, show};
@@ -39,6 +39,63 @@ const FIELDS: &[&str] = &[
     "duplicate",
 ];
 
+/// The fields of a form with their values.
+type Fields = &'static [(&'static str, &'static str)];
+
+/// Faults that people ask for most: name, what it is, and the fields of the form that make it.
+const COMMON: [(&str, &str, Fields); 7] = [
+    (
+        "outage",
+        "Outage",
+        &[
+            ("path", "/*"),
+            ("times", "5"),
+            ("status", "503"),
+            ("headers", "Retry-After: 2"),
+        ],
+    ),
+    (
+        "limit",
+        "Rate limit",
+        &[
+            ("path", "/quote/*"),
+            ("times", "1"),
+            ("status", "429"),
+            ("headers", "Retry-After: 5"),
+        ],
+    ),
+    (
+        "firewall",
+        "Firewall page",
+        &[("path", "/*"), ("times", "1"), ("body_kind", "html")],
+    ),
+    (
+        "slow",
+        "Slow reply",
+        &[("path", "/quote/*"), ("times", "1"), ("delay_ms", "5000")],
+    ),
+    (
+        "silence",
+        "No answer",
+        &[("path", "/order/*"), ("times", "1"), ("stall", "before")],
+    ),
+    (
+        "lost",
+        "Lost reply",
+        &[
+            ("path", "/order/placeOrder"),
+            ("method", "POST"),
+            ("times", "1"),
+            ("reset", "after"),
+        ],
+    ),
+    (
+        "flaky",
+        "One in five fails",
+        &[("path", "/*"), ("probability", "0.2"), ("status", "502")],
+    ),
+];
+
 #[derive(Template)]
 #[template(path = "faults.html")]
 struct Page {
@@ -47,6 +104,7 @@ struct Page {
     problem: String,
     faults: Vec<Shown>,
     more: usize,
+    common: Vec<(&'static str, &'static str)>,
 }
 
 struct Shown {
@@ -65,7 +123,9 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
         Some("cleared") => "All faults are gone.",
         _ => "",
     };
-    let form = Form::filled(&[("broker", "samco"), ("path", "/quote/*"), ("times", "1")]);
+    let asked = request.query("fill").unwrap_or_default();
+    let common = COMMON.iter().find(|(name, ..)| *name == asked);
+    let form = Form::filled(common.map_or(&[("path", "/quote/*"), ("times", "1")], |(_, _, fields)| *fields));
     page(state, request, visitor, form, notice)
 }
 
@@ -144,16 +204,13 @@ fn fault(form: &Form) -> Result<Value, ControlError> {
 
 fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice: &str) -> Reply {
     let list = state.faults.list();
-    let status = if form.has_problem() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = Page {
         frame: Frame::new(state, request, visitor, "Faults", PATH).noting(notice),
         problem: form.problem_beside(FIELDS).to_owned(),
         form,
         more: list.len().saturating_sub(SHOWN),
+        common: COMMON.iter().map(|(name, text, _)| (*name, *text)).collect(),
         faults: list.iter().rev().take(SHOWN).map(shown).collect(),
     };
     show(state, visitor, status, &page, OWN_FORMS)
@@ -189,7 +246,13 @@ fn said(name: &str, value: &Value) -> String {
     const LONG: usize = 60;
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Object(_) => json!(value).to_string(),
+        // Headers.
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.as_str().unwrap_or_default()));
+            fields.collect::<Vec<_>>().join("; ")
+        }
         value => value.to_string(),
     };
     let mut short: String = text.chars().take(LONG).collect();
@@ -208,7 +271,25 @@ fn said(name: &str, value: &Value) -> String {
         ("drip_ms", _) => format!("one byte every {short} ms"),
         ("redirect_to", _) => format!("redirects to {short}"),
         ("body_kind", _) => format!("body: {}", short.replace('_', " ")),
+        ("headers", _) => format!("with {short}"),
         ("skip", _) => format!("lets {short} pass first"),
         _ => format!("{name} {short}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMON, fault};
+    use crate::fault::{Fault, Faults};
+    use crate::pages::form::Form;
+
+    #[test]
+    fn common_faults_are_taken_as_they_are() {
+        let faults = Faults::default();
+        for (name, _, fields) in COMMON {
+            let fields: Vec<_> = fields.iter().copied().chain([("broker", "samco")]).collect();
+            let read: Fault = serde_json::from_value(fault(&Form::filled(&fields)).unwrap()).unwrap();
+            assert!(faults.add(read).is_ok(), "{name}");
+        }
     }
 }

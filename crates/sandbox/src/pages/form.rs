@@ -1,5 +1,7 @@
 //! What was typed into a form and what is wrong with it, as its page shows it again.
 
+use http::StatusCode;
+
 use crate::error::ControlError;
 use crate::wire::Request;
 
@@ -75,7 +77,11 @@ impl Form {
         }
     }
 
-    pub(crate) fn has_problem(&self) -> bool {
-        self.problem.is_some()
+    /// The status of a page that shows this form.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self.problem {
+            Some(_) => StatusCode::BAD_REQUEST,
+            None => StatusCode::OK,
+        }
     }
 }

@@ -16,7 +16,7 @@ mod requests;
 mod switches;
 mod visitors;
 
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::account::Broker;
 use crate::control::is_own_host;
@@ -28,6 +28,9 @@ pub(crate) use visitors::Visitors;
 
 /// What brokers' own pages answer, logged and bent by faults like all of their endpoints.
 const BROKERS: [&str; 1] = [crate::samco::oauth::PAGE];
+
+/// Shows a page, or takes its form.
+type Page = fn(&State, &Request, &Visitor) -> Reply;
 
 const NOT_ALLOWED: &str = "This address does not take requests of this kind.";
 
@@ -50,6 +53,15 @@ pub(crate) fn has(path: &str) -> bool {
 
 /// Answers a request for a page.
 pub(crate) fn answer(state: &State, request: &Request) -> Reply {
+    // A page that opened one of these in a window of its own gets no hold of it. Not so for the pages that apps send
+    // browsers to: some apps open those in a window and wait for it.
+    answered(state, request).with_header(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    )
+}
+
+fn answered(state: &State, request: &Request) -> Reply {
     if let Some(reply) = assets::answer(request) {
         return if is_own_host(state, request) {
             reply
@@ -61,7 +73,6 @@ pub(crate) fn answer(state: &State, request: &Request) -> Reply {
         Ok(visitor) => visitor,
         Err(refusal) => return *refusal,
     };
-    type Page = fn(&State, &Request, &Visitor) -> Reply;
     if request.path == "/app" || request.path.starts_with("/app/") {
         return dashboard::answer(state, request, &visitor);
     }

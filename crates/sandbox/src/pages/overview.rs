@@ -1,7 +1,7 @@
 //! The first page: where clients point, who has accounts, where requests seem to come from.
 
 use askama::Template;
-use http::{Method, StatusCode};
+use http::Method;
 use preopen_core::totp::{TotpSecret, step_at, step_start};
 use preopen_core::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
@@ -92,11 +92,7 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
     live.extend(state.angelone().live_sessions(now));
     let all = state.accounts();
     let first = all.iter().find_map(Account::as_samco);
-    let status = if form.has_problem() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = Page {
         form,
         frame: Frame::new(state, request, visitor, "Overview", PATH).noting(notice),

@@ -1,7 +1,7 @@
 //! The switches for what nobody knows about the brokers, each with its default and the reason for it.
 
 use askama::Template;
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::form::Form;
@@ -49,10 +49,9 @@ impl Shown {
 }
 
 /// What the switches whose names begin so are about.
-const GROUPS: [(&str, &str); 6] = [
-    ("samco_", "Samco: sessions, orders and addresses"),
+const GROUPS: [(&str, &str); 5] = [
+    ("samco_", "Samco: sessions, orders, addresses and dashboard"),
     ("oauth_", "Samco: OAuth"),
-    ("portal_", "Samco: dashboard"),
     ("totp_", "One-time codes of SmartAPI"),
     ("angelone_", "Angel One SmartAPI"),
     ("publisher_", "Publisher login"),
@@ -67,7 +66,7 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
         (None, "reset") => "All switches are at their defaults.".to_owned(),
         _ => String::new(),
     };
-    page(state, request, visitor, None, &notice)
+    page(state, request, visitor, &Form::default(), &notice)
 }
 
 pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply {
@@ -86,15 +85,7 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
     };
     match perform(state, Method::PATCH, PATH, &change) {
         Ok(_) => go(state, visitor, &format!("{PATH}?done={done}")),
-        Err(error) => {
-            let form = form.clone().refused_by(&error);
-            let problem = (
-                name,
-                form.problem(name).to_owned(),
-                form.value("value").to_owned(),
-            );
-            page(state, request, visitor, Some(problem), "")
-        }
+        Err(error) => page(state, request, visitor, &form.refused_by(&error), ""),
     }
 }
 
@@ -115,13 +106,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn page(
-    state: &State,
-    request: &Request,
-    visitor: &Visitor,
-    problem: Option<(&str, String, String)>,
-    notice: &str,
-) -> Reply {
+fn page(state: &State, request: &Request, visitor: &Visitor, form: &Form, notice: &str) -> Reply {
     let all = state.switches.to_json();
     let titles = std::iter::once(REST).chain(GROUPS.iter().map(|(_, title)| *title));
     let mut groups: Vec<Group> = titles
@@ -146,9 +131,9 @@ fn page(
             to: text(&switch["allowed"]["to"]),
             problem: String::new(),
         };
-        if let Some((_, text, typed)) = problem.as_ref().filter(|(refused, ..)| refused == name) {
-            shown.problem.clone_from(text);
-            shown.value.clone_from(typed);
+        if !form.problem(name).is_empty() {
+            form.problem(name).clone_into(&mut shown.problem);
+            form.value("value").clone_into(&mut shown.value);
         }
         let at = GROUPS
             .iter()
@@ -166,10 +151,6 @@ fn page(
             .count(),
         groups,
     };
-    let status = if problem.is_some() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     show(state, visitor, status, &page, OWN_FORMS)
 }

@@ -155,7 +155,7 @@ mod tests {
         let cookies: Vec<_> = (0..SESSIONS)
             .map(|n| visitors.sign_in("", "A", start + Duration::from_millis(n as u64)))
             .collect();
-        let now = start + Duration::from_secs(60);
+        let now = start + Duration::from_mins(1);
         assert!(visitors.account(&cookies[0], now).is_some());
         visitors.sign_in("", "A", now);
         assert_eq!(visitors.lock().len(), SESSIONS);

@@ -46,6 +46,8 @@ pub(crate) struct Samco {
     orders_placed: Single<u64>,
     /// How many proposals have been made at the portal: each has a number of its own.
     proposals_made: Single<u64>,
+    /// Wrong tries to sign in with ids that nobody has.
+    strangers: HashMap<String, portal::Tries>,
 }
 
 /// Which app of which member.

@@ -67,7 +67,7 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
         ),
         (
             step("account = { id = \"SBX001\", colour = 1 }"),
-            "day.toml:5: account is wrong: unknown field `colour`",
+            "day.toml:5: account is wrong: colour: unknown field `colour`",
         ),
         (
             step("fault = { broker = \"samco\", path = \"x\", status = 500 }"),

@@ -98,17 +98,9 @@ impl Harness {
         read(self.request(Method::POST, path).json(body).send().await.unwrap()).await
     }
 
-    /// Sends a form, as a browser does.
+    /// Opens a page and sends its form, as a browser does.
     pub(crate) async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
-        self.request(Method::POST, path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("origin", self.sandbox.samco_url())
-            .body(form.finish())
-            .send()
-            .await
-            .unwrap()
+        Browser::new(self).send(path, fields).await
     }
 
     /// A Samco call with a session token.
@@ -208,4 +200,107 @@ pub(crate) fn angelone_order() -> Value {
         "exchange": "NSE", "ordertype": "MARKET", "producttype": "INTRADAY", "duration": "DAY", "price": "194.50",
         "squareoff": "0", "stoploss": "0", "quantity": "1",
     })
+}
+
+/// A browser at the pages: it keeps its cookies and sends forms with the token of the page that it looks at.
+pub(crate) struct Browser<'a> {
+    h: &'a Harness,
+    cookie: std::cell::RefCell<String>,
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn new(h: &'a Harness) -> Self {
+        Self {
+            h,
+            cookie: std::cell::RefCell::default(),
+        }
+    }
+
+    pub(crate) fn cookie(&self) -> String {
+        self.cookie.borrow().clone()
+    }
+
+    /// A request with the cookie; what the reply sets is kept.
+    pub(crate) async fn ask(&self, request: RequestBuilder) -> Response {
+        let cookie = self.cookie();
+        let request = if cookie.is_empty() {
+            request
+        } else {
+            request.header("cookie", cookie)
+        };
+        let reply = request.send().await.unwrap();
+        if let Some(set) = reply.headers().get("set-cookie") {
+            let set = set.to_str().unwrap().split(';').next().unwrap();
+            set.clone_into(&mut self.cookie.borrow_mut());
+        }
+        reply
+    }
+
+    pub(crate) async fn look(&self, path: &str) -> Response {
+        self.ask(self.h.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.look(path).await.text().await.unwrap()
+    }
+
+    /// The token of the forms of a page.
+    pub(crate) async fn token(&self, path: &str) -> String {
+        let text = self.text(path).await;
+        let (_, rest) = text.split_once("name=\"token\" value=\"").unwrap_or_default();
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// Looks at a page and sends these fields to it.
+    pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let token = self.token(path).await;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", &token).extend_pairs(fields);
+        self.ask(self.post(path).body(form.finish())).await
+    }
+
+    /// The request of a form of this sandbox.
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.h
+            .request(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("origin", self.h.sandbox.samco_url())
+            .header("sec-fetch-site", "same-origin")
+    }
+
+    pub(crate) async fn sign_in(&self, index: usize) {
+        let account = self.h.samco(index);
+        let fields = [
+            ("user_id", account.account.as_str()),
+            ("password", &account.password),
+        ];
+        let reply = self.send("/app/login", &fields).await;
+        assert_eq!(
+            (reply.status().as_u16(), location(&reply)),
+            (303, "/app/api-keys")
+        );
+    }
+
+    pub(crate) async fn sign_out(&self) {
+        let token = self.token("/").await;
+        let form = format!("token={token}&do=sign-out");
+        let reply = self.ask(self.post("/app/login").body(form)).await;
+        assert_eq!(
+            (reply.status().as_u16(), location(&reply)),
+            (303, "/app/login?done=out")
+        );
+    }
+
+    /// Proposes a change and confirms it with the code from the inbox; gives the reply to the code.
+    pub(crate) async fn change(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        let reply = self.send(path, fields).await;
+        assert_eq!(reply.status(), 303, "{}", reply.text().await.unwrap());
+        let confirm = location(&reply).to_owned();
+        let otp = self.h.sandbox.inbox().pop().unwrap().value;
+        self.send(&confirm, &[("otp", &otp)]).await
+    }
+}
+
+pub(crate) fn location(reply: &Response) -> &str {
+    reply.headers()["location"].to_str().unwrap()
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::{API_KEYS, Owner, status_of};
+use super::{API_KEYS, Owner};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, show};
 use crate::samco::portal::{Action, AppView};
@@ -96,13 +96,7 @@ fn page_new(owner: &Owner<'_>, form: Form) -> Reply {
         room: owner.portal.room,
         form,
     };
-    show(
-        owner.state,
-        owner.visitor,
-        status_of(&page.form),
-        &page,
-        OWN_FORMS,
-    )
+    show(owner.state, owner.visitor, page.form.status(), &page, OWN_FORMS)
 }
 
 pub(super) fn look_one(owner: &Owner<'_>, app: u64) -> Reply {
@@ -154,11 +148,5 @@ fn page_one(owner: &Owner<'_>, app: u64, sent: Option<Form>) -> Reply {
         problem,
         form,
     };
-    show(
-        owner.state,
-        owner.visitor,
-        status_of(&page.form),
-        &page,
-        OWN_FORMS,
-    )
+    show(owner.state, owner.visitor, page.form.status(), &page, OWN_FORMS)
 }

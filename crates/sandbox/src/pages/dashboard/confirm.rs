@@ -3,7 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 
-use super::{API_KEYS, Owner, STATIC_IPS, status_of};
+use super::{API_KEYS, Owner, STATIC_IPS};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, explain, go, show};
 use crate::redirect;
@@ -28,7 +28,7 @@ struct Page {
 struct Secret {
     frame: Frame,
     app: String,
-    secret: String,
+    value: String,
     back: &'static str,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn send(owner: &Owner<'_>, proposal: u64) -> Reply {
             let page = Secret {
                 frame: Frame::new(state, request, visitor, "API secret", back(owner)),
                 app,
-                secret,
+                value: secret,
                 back: back(owner),
             };
             show(state, visitor, StatusCode::OK, &page, OWN_FORMS)
@@ -95,13 +95,7 @@ fn page(owner: &Owner<'_>, what: String, form: Form) -> Reply {
         what,
         form,
     };
-    show(
-        owner.state,
-        owner.visitor,
-        status_of(&page.form),
-        &page,
-        OWN_FORMS,
-    )
+    show(owner.state, owner.visitor, page.form.status(), &page, OWN_FORMS)
 }
 
 fn nothing(owner: &Owner<'_>) -> Reply {

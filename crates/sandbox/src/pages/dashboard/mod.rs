@@ -7,7 +7,6 @@ mod static_ips;
 
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::form::Form;
 use super::frame::{explain, go};
 use super::guard::Visitor;
 use crate::samco::portal::{Action, Portal, Problem, look, propose};
@@ -129,14 +128,5 @@ impl Owner<'_> {
             self.visitor,
             &format!("/app/confirm/{proposal}?back={back}"),
         ))
-    }
-}
-
-/// The status of a page with a form.
-fn status_of(form: &Form) -> StatusCode {
-    if form.has_problem() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
     }
 }

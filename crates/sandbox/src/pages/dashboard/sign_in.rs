@@ -5,7 +5,7 @@ use std::time::Instant;
 use askama::Template;
 use http::StatusCode;
 
-use super::{API_KEYS, LOGIN, STATIC_IPS, status_of};
+use super::{API_KEYS, LOGIN, STATIC_IPS};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, go, show};
 use crate::pages::guard::Visitor;
@@ -88,7 +88,7 @@ fn page(
         accounts: accounts.collect(),
         form,
     };
-    let status = match status_of(&page.form) {
+    let status = match page.form.status() {
         StatusCode::OK => StatusCode::OK,
         _ => StatusCode::UNAUTHORIZED,
     };

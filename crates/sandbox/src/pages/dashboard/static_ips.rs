@@ -1,9 +1,10 @@
 //! The registered addresses of an account's apps: one primary and one secondary each.
 
 use askama::Template;
+use preopen_core::Timestamp;
 use preopen_core::static_ip::Slot;
 
-use super::{Owner, STATIC_IPS, status_of};
+use super::{Owner, STATIC_IPS};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, opens, show};
 use crate::samco::portal::{Action, AppView};
@@ -44,7 +45,7 @@ impl From<&AppView> for Shown {
             id: app.id,
             name: app.name.clone(),
             active: app.active,
-            updated: app.ips_updated_at.map(|at| at.to_ist()).unwrap_or_default(),
+            updated: app.ips_updated_at.map(Timestamp::to_ist).unwrap_or_default(),
             slots: [
                 ("primary", app.primary.clone()),
                 ("secondary", app.secondary.clone()),
@@ -62,7 +63,7 @@ fn slot_of(name: &str) -> Slot {
 }
 
 pub(super) fn look(owner: &Owner<'_>) -> Reply {
-    page(owner, Form::default())
+    page(owner, &Form::default())
 }
 
 /// Deletes an address.
@@ -79,10 +80,10 @@ pub(super) fn send(owner: &Owner<'_>) -> Reply {
     };
     owner
         .propose(action, STATIC_IPS)
-        .unwrap_or_else(|problem| page(owner, form.refused(problem.field, problem.text)))
+        .unwrap_or_else(|problem| page(owner, &form.refused(problem.field, problem.text)))
 }
 
-fn page(owner: &Owner<'_>, form: Form) -> Reply {
+fn page(owner: &Owner<'_>, form: &Form) -> Reply {
     let portal = &owner.portal;
     let page = List {
         frame: Frame::new(
@@ -95,10 +96,10 @@ fn page(owner: &Owner<'_>, form: Form) -> Reply {
         .noting(owner.notice()),
         apps: portal.apps.iter().map(Shown::from).collect(),
         opens: portal.next_change.map(opens).unwrap_or_default(),
-        last: portal.last_change.map(|at| at.to_ist()).unwrap_or_default(),
+        last: portal.last_change.map(Timestamp::to_ist).unwrap_or_default(),
         problem: form.problem_beside(&[]).to_owned(),
     };
-    show(owner.state, owner.visitor, status_of(&form), &page, OWN_FORMS)
+    show(owner.state, owner.visitor, form.status(), &page, OWN_FORMS)
 }
 
 pub(super) fn look_one(owner: &Owner<'_>, app: u64, slot: &str) -> Reply {
@@ -140,11 +141,5 @@ fn page_one(owner: &Owner<'_>, app: u64, slot: &str, sent: Option<Form>) -> Repl
         frame,
         form,
     };
-    show(
-        owner.state,
-        owner.visitor,
-        status_of(&page.form),
-        &page,
-        OWN_FORMS,
-    )
+    show(owner.state, owner.visitor, page.form.status(), &page, OWN_FORMS)
 }

@@ -1,21 +1,25 @@
 //! What the owner of a Samco account does at the broker's dashboard: look, propose a change, confirm it with the one-time
 //! code that was sent. The pages and the control API both go through here.
 
+mod actions;
 mod addresses;
 mod apps;
 mod codes;
 mod sign_in;
+mod words;
 
 use preopen_core::Timestamp;
 use preopen_core::static_ip::Slot;
 use serde::{Deserialize, Serialize};
 
-use super::app::{App, Pair};
-use super::{AppAt, Member, Samco};
+use super::Samco;
 use crate::state::State;
+use actions::{checked, done};
 pub(super) use addresses::{Refusal, apply, check, registrable};
 pub(super) use codes::Desk;
+pub(super) use sign_in::Tries;
 pub(crate) use sign_in::sign_in;
+use words::sentence;
 
 /// Why something is not done: a sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,227 +193,5 @@ fn member_at(samco: &Samco, account: &str) -> Result<usize, Problem> {
     found.ok_or_else(|| Problem::form("There is no such account."))
 }
 
-/// Where the app with this number is among the account's.
-fn app_at(member: &Member, id: u64) -> Result<usize, Problem> {
-    let found = member.apps.iter().position(|app| app.id == id);
-    found.ok_or_else(|| Problem::form("This account has no such app."))
-}
-
-/// The same, for what only an active app can have done.
-fn active_at(member: &Member, id: u64) -> Result<usize, Problem> {
-    let at = app_at(member, id)?;
-    if member.apps[at].is_active() {
-        return Ok(at);
-    }
-    Err(Problem::form(format!(
-        "\u{201c}{}\u{201d} is deactivated. Activate it first.",
-        member.apps[at].name
-    )))
-}
-
-/// The addresses that an app would have.
-fn wanted(app: &App, slot: Slot, ip: String) -> Pair {
-    match slot {
-        Slot::Secondary => Pair::new(app.addresses.primary.clone(), ip),
-        _ => Pair::new(ip, app.addresses.secondary.clone()),
-    }
-}
-
-/// The action with tidied texts, if the rules allow it now.
-fn checked(
-    state: &State,
-    samco: &Samco,
-    at: usize,
-    action: Action,
-    now: Timestamp,
-) -> Result<Action, Problem> {
-    let member = &samco.members[at];
-    Ok(match action {
-        Action::CreateApp { name, redirect_url } => {
-            apps::check_room(member)?;
-            Action::CreateApp {
-                name: apps::check_name(member, None, &name)?,
-                redirect_url: apps::check_redirect(state, &redirect_url)?,
-            }
-        }
-        Action::EditApp {
-            app,
-            name,
-            redirect_url,
-        } => {
-            app_at(member, app)?;
-            Action::EditApp {
-                app,
-                name: apps::check_name(member, Some(app), &name)?,
-                redirect_url: apps::check_redirect(state, &redirect_url)?,
-            }
-        }
-        Action::Deactivate { app } | Action::RegenerateKey { app } | Action::RegenerateSecret { app } => {
-            active_at(member, app)?;
-            action
-        }
-        Action::Activate { app } => {
-            let found = &member.apps[app_at(member, app)?];
-            if found.is_active() {
-                let text = format!("\u{201c}{}\u{201d} is active already.", found.name);
-                return Err(Problem::form(text));
-            }
-            action
-        }
-        Action::SetAddress { app, slot, ip } => {
-            let index = active_at(member, app)?;
-            let ip = registrable(&ip).map_err(|problem| Problem::new("ip", format!("This {problem}.")))?;
-            let pair = wanted(&member.apps[index], slot, ip.clone());
-            if pair == member.apps[index].addresses {
-                let text = format!("{ip} is the {} address of this app already.", slot.as_str());
-                return Err(Problem::new("ip", text));
-            }
-            allowed(state, samco, at, index, pair, now)?;
-            Action::SetAddress { app, slot, ip }
-        }
-        Action::DeleteAddress { app, slot } => {
-            let index = active_at(member, app)?;
-            let pair = wanted(&member.apps[index], slot, String::new());
-            if pair == member.apps[index].addresses {
-                let text = format!("This app has no {} address.", slot.as_str());
-                return Err(Problem::new("ip", text));
-            }
-            allowed(state, samco, at, index, pair, now)?;
-            action
-        }
-    })
-}
-
-fn allowed(
-    state: &State,
-    samco: &Samco,
-    at: usize,
-    app: usize,
-    pair: Pair,
-    now: Timestamp,
-) -> Result<addresses::Allowed, Problem> {
-    check(samco, &state.switches, at, app, pair, now)
-        .map_err(|refusal| Problem::new("ip", refusal.to_string()))
-}
-
-/// Does what was found allowed.
-fn done(
-    state: &State,
-    samco: &mut Samco,
-    at: usize,
-    action: Action,
-    now: Timestamp,
-) -> Result<Outcome, Problem> {
-    let member = &mut samco.members[at];
-    Ok(match action {
-        Action::CreateApp { name, redirect_url } => apps::create(state, samco, at, &name, &redirect_url, now),
-        Action::EditApp {
-            app,
-            name,
-            redirect_url,
-        } => {
-            let app = app_at(member, app)?;
-            apps::edit(&mut member.apps[app], &name, &redirect_url, now)
-        }
-        Action::Deactivate { app } => {
-            let app = app_at(member, app)?;
-            apps::deactivate(&mut member.apps[app], now)
-        }
-        Action::Activate { app } => {
-            let app = app_at(member, app)?;
-            apps::activate(state, samco, AppAt { member: at, app }, now)
-        }
-        Action::RegenerateKey { app } => {
-            let app = app_at(member, app)?;
-            apps::regenerate_key(state, samco, AppAt { member: at, app }, now)
-        }
-        Action::RegenerateSecret { app } => {
-            let app = app_at(member, app)?;
-            apps::regenerate_secret(member, app, now)
-        }
-        Action::SetAddress { app, slot, ip } => {
-            let app = app_at(member, app)?;
-            let pair = wanted(&member.apps[app], slot, ip.clone());
-            let name = member.apps[app].name.clone();
-            let allowed = allowed(state, samco, at, app, pair, now)?;
-            apply(samco, at, app, allowed, now);
-            Outcome::Done(format!(
-                "{ip} is the {} address of \u{201c}{name}\u{201d}.",
-                slot.as_str()
-            ))
-        }
-        Action::DeleteAddress { app, slot } => {
-            let app = app_at(member, app)?;
-            let pair = wanted(&member.apps[app], slot, String::new());
-            let name = member.apps[app].name.clone();
-            let allowed = allowed(state, samco, at, app, pair, now)?;
-            apply(samco, at, app, allowed, now);
-            Outcome::Done(format!(
-                "The {} address of \u{201c}{name}\u{201d} is deleted.",
-                slot.as_str()
-            ))
-        }
-    })
-}
-
-/// What an action will do and what it ends.
-fn sentence(member: &Member, action: &Action) -> String {
-    let app = |id: u64| member.apps.iter().find(|app| app.id == id);
-    let name = |id| app(id).map_or("", |app| app.name.as_str());
-    let address = |id, slot| app(id).map_or("", |app| app.addresses.at(slot));
-    match action {
-        Action::CreateApp { name, redirect_url } => format!(
-            "Create the app \u{201c}{name}\u{201d}, which sends browsers back to {redirect_url}. Its key will be emailed, \
-             its secret shown once."
-        ),
-        Action::EditApp {
-            app,
-            name: new,
-            redirect_url,
-        } => format!(
-            "Save \u{201c}{}\u{201d} as \u{201c}{new}\u{201d}, which sends browsers back to {redirect_url}. Its sessions go \
-             on.",
-            name(*app)
-        ),
-        Action::Deactivate { app } => format!(
-            "Deactivate \u{201c}{}\u{201d}. Its sessions end, its key and secret stop working and its addresses are \
-             released; its place and its name stay taken.",
-            name(*app)
-        ),
-        Action::Activate { app } => format!(
-            "Activate \u{201c}{}\u{201d}. Its key and secret work again; its addresses have to be registered again.",
-            name(*app)
-        ),
-        Action::RegenerateKey { app } => format!(
-            "Make a new API key for \u{201c}{}\u{201d} and email it. The old one stops working and the app's sessions end.",
-            name(*app)
-        ),
-        Action::RegenerateSecret { app } => format!(
-            "Make a new API secret for \u{201c}{}\u{201d} and show it once. The old one stops working and the app's \
-             sessions end.",
-            name(*app)
-        ),
-        Action::SetAddress { app, slot, ip } => match address(*app, *slot) {
-            "" => format!(
-                "Register {ip} as the {} address of \u{201c}{}\u{201d}.",
-                slot.as_str(),
-                name(*app)
-            ),
-            before => format!(
-                "Change the {} address of \u{201c}{}\u{201d} from {before} to {ip}. Orders from {before} are refused at \
-                 once.",
-                slot.as_str(),
-                name(*app)
-            ),
-        },
-        Action::DeleteAddress { app, slot } => {
-            let before = address(*app, *slot);
-            format!(
-                "Delete the {} address {before} of \u{201c}{}\u{201d}. Orders from it are refused at once, and this counts \
-                 as a change.",
-                slot.as_str(),
-                name(*app)
-            )
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
