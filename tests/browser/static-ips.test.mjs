@@ -158,7 +158,7 @@ test("deactivating an app releases its addresses", async (t) => {
   await confirm(page);
   await done(page, "is deactivated");
   await page.goto("/app/static-ips");
-  await addressesOf(page, FIRST).getByText("Its addresses were released.").waitFor();
+  await addressesOf(page, FIRST).getByText("It has no addresses while it is deactivated.").waitFor();
   // So another client may have them now.
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(page, second);

@@ -540,7 +540,7 @@ async fn an_app_is_edited_renewed_and_switched_off_and_on() {
     );
     assert!(browser.text("/app/api-keys").await.contains("Deactivated"));
     let page = browser.text("/app/static-ips").await;
-    assert!(page.contains("Its addresses were released") && !page.contains("Edit primary"));
+    assert!(page.contains("It has no addresses while it is deactivated") && !page.contains("Edit primary"));
     let page = browser.text(app).await;
     assert!(page.contains("Activate app") && !page.contains("Regenerate"));
     // What a deactivated app cannot do is said, also to a form that is older than its page.
