@@ -5,6 +5,7 @@ mod envelope;
 mod gate;
 mod orders;
 pub(crate) mod publisher;
+mod rates;
 mod session;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +42,7 @@ pub(crate) struct AngelOne {
     orders_placed: Single<u64>,
     /// Monotonic times of the last logins of a member, for the login rate: they matter for a second.
     logins: HashMap<usize, VecDeque<Duration>>,
+    rates: rates::Rates,
 }
 
 /// An account and its standing.
