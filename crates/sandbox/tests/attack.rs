@@ -189,15 +189,44 @@ async fn a_page_elsewhere_changes_nothing_through_the_brokers_own_calls() {
         "clientId": account.account, "password": account.password,
         "primaryIp": "198.51.100.66", "secondaryIp": "198.51.100.67",
     });
-    let request = h
-        .request(Method::POST, "/ip/ipUpdate")
-        .header("origin", "https://evil.example")
-        .header("sec-fetch-site", "cross-site")
-        .header("content-type", "text/plain")
-        .body(body.to_string());
-    let (status, reply) = read(request.send().await.unwrap()).await;
-    let now = apps(&h, &account.account).await;
-    assert_ne!(now[0]["primary_ip"], "198.51.100.66", "{status} {reply}");
+    let call = |headers: &[(&str, &str)]| {
+        let request = h.request(Method::POST, "/ip/ipUpdate").body(body.to_string());
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value))
+    };
+    let before = apps(&h, &account.account).await;
+    for headers in [
+        [
+            ("origin", "https://evil.example"),
+            ("sec-fetch-site", "cross-site"),
+        ]
+        .as_slice(),
+        // A name of somebody's own that points at this machine.
+        &[
+            ("origin", "http://evil.example:80"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+        &[("origin", "null"), ("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "cross-site")],
+    ] {
+        let (status, reply) = read(call(headers).send().await.unwrap()).await;
+        assert_eq!(status, 403, "{headers:?} {reply}");
+        assert_eq!(apps(&h, &account.account).await, before, "{headers:?}");
+    }
+    let login = h
+        .smartapi(Method::POST, common::LOGIN, 0)
+        .json(&h.login_body(0))
+        .header("origin", "https://evil.example");
+    let (status, reply) = read(login.send().await.unwrap()).await;
+    assert_eq!((status, &reply["success"]), (403, &json!(false)), "{reply}");
+    // A developer's own page, on another port, is at home.
+    let own = [
+        ("origin", "http://localhost:3000"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    assert_eq!(call(&own).send().await.unwrap().status(), 200);
+    assert_eq!(apps(&h, &account.account).await[0]["primary_ip"], "198.51.100.66");
 }
 
 /// At the end of the calendar the clock goes on, and nothing panics.
