@@ -316,11 +316,11 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
     change.details.check(state, broker)?;
     if let Some(key) = &change.details.api_key {
         let taken = match broker {
-            Broker::Samco => state.samco().owner_of(key).is_some_and(|owner| owner != id),
+            Broker::Samco => state.samco().is_key_of_another(id, key),
             Broker::AngelOne => state.angelone().owner_of(key).is_some_and(|owner| owner != id),
         };
         if taken {
-            return Err(ControlError::conflict("api_key is taken by another account"));
+            return Err(ControlError::conflict("api_key is taken by another account or app"));
         }
     }
     let details = change.details;

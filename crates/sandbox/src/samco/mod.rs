@@ -163,6 +163,12 @@ impl Samco {
         Some(&self.members[at.member].id)
     }
 
+    /// Whether an app other than the account's first one has this key.
+    pub(crate) fn is_key_of_another(&self, account: &str, api_key: &str) -> bool {
+        let found = self.by_api_key.get(api_key);
+        found.is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
+    }
+
     /// Changes the account of that id and its first app; ends that app's sessions and OAuth grants when `edit` says
     /// so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
