@@ -282,11 +282,16 @@ async fn an_apps_name_is_what_is_seen() {
         "Momentum\u{2060}",
         "\u{2066}abc",
         "a\u{2028}b c",
+        "Momentum\u{200d}",
+        "क\u{200d}\u{200d}ष",
     ] {
         let body = json!({"account": id, "action": {"create_app": {"name": name, "redirect_url": BACK}}});
         let (status, reply) = h.control("POST", "/portal", body).await;
         assert_eq!(status, 422, "{name:?} {reply}");
     }
+    // As Marathi is written.
+    let action = json!({"create_app": {"name": "दर\u{94d}\u{200d}या", "redirect_url": BACK}});
+    act(&h, &id, action).await;
 }
 
 /// A person who is signed in is still only one whose account is not blocked.

@@ -320,7 +320,9 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
             Broker::AngelOne => state.angelone().owner_of(key).is_some_and(|owner| owner != id),
         };
         if taken {
-            return Err(ControlError::conflict("api_key is taken by another account or app"));
+            return Err(ControlError::conflict(
+                "api_key is taken by another account or app",
+            ));
         }
     }
     let details = change.details;

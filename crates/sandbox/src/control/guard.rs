@@ -97,7 +97,10 @@ mod tests {
     #[test]
     fn a_port_has_one_spelling() {
         for wrong in ["+8080", "08080", " 8080", "", "8081", "8080]"] {
-            assert!(!is_loopback_at(&format!("127.0.0.1:{wrong}"), 8080, false), "{wrong}");
+            assert!(
+                !is_loopback_at(&format!("127.0.0.1:{wrong}"), 8080, false),
+                "{wrong}"
+            );
         }
         assert!(!is_loopback_at("::1", 80, false) && !is_loopback_at("evil.example:80", 80, false));
     }
