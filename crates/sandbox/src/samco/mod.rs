@@ -46,8 +46,6 @@ pub(crate) struct Samco {
     orders_placed: Single<u64>,
     /// How many proposals have been made at the portal: each has a number of its own.
     proposals_made: Single<u64>,
-    /// Wrong tries to sign in with ids that nobody has.
-    strangers: HashMap<String, portal::Tries>,
 }
 
 /// Which app of which member.
@@ -163,10 +161,11 @@ impl Samco {
         Some(&self.members[at.member].id)
     }
 
-    /// Whether an app other than the account's first one has this key.
-    pub(crate) fn is_key_of_another(&self, account: &str, api_key: &str) -> bool {
-        let found = self.by_api_key.get(api_key);
-        found.is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
+    /// Whether an app has this key that is not the first one of this account.
+    pub(crate) fn is_key_of_another_app(&self, api_key: &str, account: &str) -> bool {
+        self.by_api_key
+            .get(api_key)
+            .is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
     }
 
     /// Changes the account of that id and its first app; ends that app's sessions and OAuth grants when `edit` says
@@ -199,6 +198,14 @@ impl Samco {
         let mut counts = vec![0; self.members.len()];
         self.live(now).for_each(|session| counts[session.member] += 1);
         counts
+    }
+
+    /// How many sessions of one account are alive.
+    pub(crate) fn live_sessions_of(&self, account: &str, now: Timestamp) -> usize {
+        let at = self.by_account.get(account);
+        self.live(now)
+            .filter(|session| Some(&session.member) == at)
+            .count()
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {
