@@ -421,6 +421,7 @@ fn sign_in_pauses_after_wrong_passwords() {
     };
     let password = account.password;
     assert_eq!(sign_in(&state, " SBX001 ", &password).unwrap(), ACCOUNT);
+    assert_eq!(sign_in(&state, "sbx001", &password).unwrap(), ACCOUNT);
     assert_eq!(sign_in(&state, "", "x").unwrap_err().field, "user_id");
     assert_eq!(sign_in(&state, ACCOUNT, "").unwrap_err().field, "password");
     let unknown = sign_in(&state, "SBX999", "x").unwrap_err();
