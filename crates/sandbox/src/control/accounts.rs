@@ -215,9 +215,12 @@ fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
             if id.is_empty()
                 || id.len() > 40
                 || id.trim() != id
+                || id == "."
+                || id == ".."
                 || id.chars().any(|c| c == '/' || c.is_control()) =>
         {
-            let problem = "must have 1 to 40 characters, no / among them and no space around them";
+            let problem =
+                "must have 1 to 40 characters, no / among them, no space around them, and be no . or ..";
             Err(ControlError::field(name, problem))
         }
         id => Ok(id),
