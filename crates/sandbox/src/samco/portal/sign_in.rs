@@ -51,11 +51,14 @@ pub(crate) fn sign_in(state: &State, user_id: &str, password: &str) -> Result<St
     }
     let (now, limit) = (state.now(), state.switches.number(Switch::SamcoSignInTries));
     let mut samco = state.samco();
-    let Some(&at) = samco.by_account.get(user_id) else {
+    // People type it in small letters, too.
+    let capital = user_id.to_uppercase();
+    let found = samco.by_account.get(user_id);
+    let Some(&at) = found.or_else(|| samco.by_account.get(&capital)) else {
         if samco.strangers.len() >= STRANGERS {
             samco.strangers.clear();
         }
-        let id = user_id.chars().take(ID_LENGTH).collect();
+        let id = capital.chars().take(ID_LENGTH).collect();
         let tries = samco.strangers.entry(id).or_default();
         return Err(refuse(&mut tries.wrong, &mut tries.until, limit, now));
     };
