@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+#: A wrong marker is told without the lines of this file (pytest reads this).
+__tracebackhide__ = True
+
 __all__ = ["MARKET_OPEN", "SandboxFactory", "preopen_sandbox", "preopen_sandbox_factory"]
 
 #: Where the clock stands unless a test says otherwise: a Monday at 09:15 in India.
@@ -93,17 +96,30 @@ def preopen_sandbox(
     """An embedded broker (`preopen.sandbox.Sandbox`) for this test alone. Its clock stands still on a Monday
     at 09:15 in India; the marker ``preopen_sandbox`` has it otherwise."""
     marker = request.node.get_closest_marker("preopen_sandbox")
+    options = _options(marker) if marker is not None else {}
+    problem = None
     try:
-        if marker is not None and marker.args:
-            raise TypeError("it takes no positional arguments")
-        sandbox = preopen_sandbox_factory(**(marker.kwargs if marker is not None else {}))
-    except TypeError as error:
-        problem = f"the marker preopen_sandbox takes the arguments of preopen.sandbox.Sandbox: {error}"
+        sandbox = preopen_sandbox_factory(**options)
+    except InvalidInputError as error:
+        problem = str(error)
+    if problem is not None:
         pytest.fail(problem, pytrace=False)
     try:
         yield sandbox
     finally:
         preopen_sandbox_factory._stop(sandbox)
+
+
+def _options(marker: pytest.Mark) -> dict[str, Any]:
+    """What the marker asks for, which `Sandbox` must know."""
+    import inspect
+
+    known = list(inspect.signature(Sandbox).parameters)
+    unknown = [name for name in marker.kwargs if name not in known]
+    if marker.args or unknown:
+        wrong = f"no {', '.join(unknown)}" if unknown else "no positional arguments"
+        pytest.fail(f"the marker preopen_sandbox takes {', '.join(known)}, and {wrong}", pytrace=False)
+    return dict(marker.kwargs)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -137,7 +153,7 @@ def _told(sandbox: Sandbox) -> str:
         fault = f"  (fault {one['fault']})" if one["fault"] is not None else ""
         query = f"?{one['query']}" if one["query"] else ""
         lines.append(
-            f"{one['at']}  {one['broker']}  {one['method']} {one['path']}{query}  {status}{who}"
+            f"{one['ist']}  {one['broker']}  {one['method']} {one['path']}{query}  {status}{who}"
             f"  from {one['source_ip']}{fault}"
         )
     return "\n".join(lines)

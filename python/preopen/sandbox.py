@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "Requests", "Sandbox"]
 
+#: A test that fails in here shows its own line, and not those of this file (pytest reads this).
+__tracebackhide__ = True
+
 #: Seconds that the broker has to come up.
 _START = 20.0
 #: Seconds that one instruction to the broker may take, and that it has to end.
@@ -79,8 +82,9 @@ class Requests:
 
     #: How many requests matched.
     count: int
-    #: The latest of them, oldest first: ``seq``, ``at``, ``broker``, ``method``, ``path``, ``query``,
-    #: ``status``, ``source_ip``, ``fault``, ``account``. Secrets are redacted.
+    #: The latest of them, oldest first: ``seq``, ``at``, ``ist``, ``broker``, ``method``, ``path``, ``query``,
+    #: ``status``, ``source_ip``, ``fault``, ``account``; ``at`` is RFC 3339 in UTC, ``ist`` the same in India.
+    #: Secrets are redacted, and bodies are not kept: what was ordered is in the order book.
     requests: list[dict[str, Any]]
 
     def __init__(self, count: int, requests: list[dict[str, Any]]) -> None:
@@ -103,9 +107,9 @@ class Sandbox:
     - `script`: scripted days: ``"ordinary-day"``, ``"bad-day"``, ``"month"``, or a TOML file. The script may
       say where the clock starts and how fast it runs; `start_at` and `rate` come before that.
 
-    The child ends with this process, whatever happens to it. Raises `InvalidInputError` (field ``sandbox``)
-    when the ``preopen`` command is missing or does not start, and from every other call when it is not
-    running or refuses the call.
+    The child ends with this process, whatever happens to it. Raises `InvalidInputError`: of the argument that
+    cannot be used (``script``, ``data``, ``port``); of ``sandbox`` when the ``preopen`` command is missing or
+    does not start, and from every other call when it is not running or refuses the call.
     """
 
     #: Base URL of the fake Samco.
@@ -187,7 +191,7 @@ class Sandbox:
             self._errors.close()
             raise _refused(f"{command} cannot be run: {error.strerror}") from None
         line = _first_line(self._child)
-        said = None
+        said = field = None
         try:
             ready = json.loads(line)
             for name in (
@@ -201,10 +205,12 @@ class Sandbox:
                 setattr(self, name, ready[name])
             self.ca_file = ready.get("ca_file")
         except (ValueError, KeyError, TypeError):
-            said = self._last_words() or repr(line[:200])
+            said, field = _told(self._last_words() or repr(line[:200]))
         del line
         if said is not None:
             self.stop()
+            if field is not None:
+                raise InvalidInputError(said, field=field)
             raise _refused(f"{command} sandbox did not start: {said}")
         self._clock = _native.VirtualClock(0, 1.0)
         self.clock.now()
@@ -449,6 +455,17 @@ class Sandbox:
             return ""
         self._errors.seek(0)
         return self._errors.read()[-2000:].decode("utf-8", "replace").strip()
+
+
+def _told(words: str) -> tuple[str, Optional[str]]:
+    """What the command wrote about why it ended, and the argument that is wrong, if it says which one."""
+    import json
+
+    try:
+        error = json.loads(words.splitlines()[-1])["error"]
+        return str(error["message"]), error.get("field")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return words, None
 
 
 def _refused(message: str) -> InvalidInputError:

@@ -113,8 +113,8 @@ def test_the_marker_says_how_it_starts(run, pytester):
 @pytest.mark.parametrize(
     ("marker", "told"),
     [
-        ("colour=1", "unexpected keyword argument 'colour'"),
-        ("'tls'", "takes no positional arguments"),
+        ("colour=1", "takes port, tls, start_at, rate, script, data, and no colour"),
+        ("'tls'", "data, and no positional arguments"),
         ("start_at='monday'", "--start-at"),
         ("script='no-such-day'", "ordinary-day, bad-day, month"),
         ("rate=-1", "must be from 0"),
@@ -130,7 +130,25 @@ def test_a_wrong_marker_is_told(run, marker, told):
         """
     )
     result.assert_outcomes(errors=1)
-    assert told in result.stdout.str()
+    text = result.stdout.str()
+    assert told in text
+    # One sentence: no error before it, no JSON, no lines of the plugin.
+    for noise in ("another exception", '"error"', "pytest_plugin.py", "sandbox.py"):
+        assert noise not in text
+
+
+def test_a_call_that_is_refused_shows_the_line_of_the_test_alone(run):
+    result = run(
+        """
+        def test_it(preopen_sandbox):
+            preopen_sandbox.fault("samco", "/quote/*", staus=503)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert "staus is not a field here: use one of `broker`, `path`" in text
+    assert 'preopen_sandbox.fault("samco", "/quote/*", staus=503)' in text
+    assert "sandbox.py" not in text
 
 
 def test_asynchronous_tests_and_brokers_of_wider_scope(run):
@@ -196,7 +214,8 @@ def test_a_failure_shows_what_the_broker_saw_and_no_secret(run, parallel):
     text = result.stdout.str()
     assert text.count("- embedded broker at http://127.0.0.1:") == 3
     assert text.count("its clock: 2026-11-23 09:15:00 IST, rate 0") == 2
-    assert text.count("samco  POST /session/token  200  SBX001  from 203.0.113.10") == 2
+    login = "2026-11-23 09:15:00 IST  samco  POST /session/token  200  SBX001  from 203.0.113.10"
+    assert text.count(login) == 2
     assert "samco  GET /quote/getQuote?symbolName=INFY  500  from 203.0.113.10  (fault 1)" in text
     assert "the sandbox is not running: its process ended" in text
     for secret in ("sandbox-secret", "sandbox-password", "NOTREAL", "SANDBOXTOTP"):

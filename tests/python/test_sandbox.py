@@ -239,6 +239,21 @@ def test_a_command_that_is_not_ours(monkeypatch, command):
     assert command in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field", "told"),
+    [
+        ({"script": "bad-dya"}, "script", "the script cannot be played: bad-dya cannot be read (No such file or"),
+        ({"data": "nowhere/state.db"}, "data", "nowhere/state.db: its folder does not exist: create that first"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_told_in_a_sentence(arguments, field, told):
+    with pytest.raises(preopen.InvalidInputError) as caught:
+        Sandbox(**arguments).start()
+    assert caught.value.field == field
+    assert told in str(caught.value)
+    assert "{" not in str(caught.value) and "os error" not in str(caught.value)
+
+
 def test_without_a_command_it_tells_what_to_install(monkeypatch):
     monkeypatch.delenv("PREOPEN_BIN")
     monkeypatch.setenv("PATH", "")

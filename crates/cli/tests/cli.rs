@@ -109,6 +109,7 @@ fn the_sandbox_keeps_its_contract() {
         fields(broker.account("angelone")),
         [
             "broker",
+            "account",
             "client_code",
             "pin",
             "totp_secret",
@@ -297,9 +298,12 @@ fn the_sandbox_says_when_its_port_is_taken() {
         .output()
         .unwrap();
     assert_eq!(code(&output), 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let begin = format!("error: cannot listen on 127.0.0.1:{port}: ");
+    assert!(said.starts_with(&begin), "{said}");
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains(&port),
-        "{output:?}"
+        said.contains("choose another port") && !said.contains("os error"),
+        "{said}"
     );
 }
 
@@ -316,7 +320,7 @@ fn the_sandbox_says_what_is_wrong_with_its_data_file() {
     assert_eq!(code(&output), 2);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("data cannot be used") && said.contains("not a file of the sandbox"),
+        said.starts_with("error: cannot use the data file ") && said.contains("not a file of the sandbox"),
         "{said}"
     );
     assert_eq!(std::fs::read(&file).unwrap(), b"symbol,quantity\n");
@@ -419,13 +423,26 @@ fn a_scripted_day_is_told_step_by_step_and_ends_the_sandbox() {
     );
 
     for (arguments, code, expected) in [
-        (["--script", "no-such-day"], 2, "no-such-day cannot be read"),
+        (
+            ["--script", "no-such-day"],
+            2,
+            "error: the script cannot be played: no-such-day cannot be read",
+        ),
         (
             ["--start-at", "monday"],
             2,
             "write it as 2026-11-23T09:15:00+05:30",
         ),
-        (["--rate", "-1"], 2, "must be from 0 (stands still) to 1000000"),
+        (
+            ["--speed", "-1"],
+            2,
+            "'--speed <N>': must be from 0 (stands still) to 1000000",
+        ),
+        (
+            ["--rate", "-1"],
+            2,
+            "'--speed <N>': must be from 0 (stands still) to 1000000",
+        ),
     ] {
         let refused = run(&arguments);
         let said = String::from_utf8(refused.stderr).unwrap();

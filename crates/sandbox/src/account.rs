@@ -127,8 +127,8 @@ impl Account {
                 "redirect_url": a.redirect_url, "secret_api_key": a.secret_api_key,
             }),
             Self::AngelOne(a) => json!({
-                "broker": "angelone", "client_code": a.client_code, "pin": a.pin,
-                "totp_secret": a.totp_secret, "api_key": a.api_key,
+                "broker": "angelone", "account": a.client_code, "client_code": a.client_code,
+                "pin": a.pin, "totp_secret": a.totp_secret, "api_key": a.api_key,
                 "redirect_url": a.redirect_url,
             }),
         }

@@ -1,6 +1,7 @@
 //! The two errors of this crate: a sandbox that could not start, and a refused control request.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use http::StatusCode;
@@ -43,6 +44,14 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+}
+
+/// What the system said, without its number.
+pub(crate) fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|code| format!(" (os error {code})"));
+    let cut = number.and_then(|number| text.strip_suffix(&number).map(str::to_owned));
+    cut.unwrap_or(text)
 }
 
 impl StartError {

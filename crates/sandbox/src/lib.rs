@@ -45,6 +45,7 @@ mod state;
 mod switch;
 mod table;
 mod wire;
+mod wording;
 
 pub use account::{Account, AngelOneAccount, Broker, SamcoAccount};
 pub use error::{ControlError, StartError};

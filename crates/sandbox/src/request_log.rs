@@ -66,9 +66,9 @@ pub struct RequestRecord {
 impl RequestRecord {
     pub(crate) fn to_json(&self) -> Value {
         json!({
-            "seq": self.seq, "at": self.at.to_rfc3339(), "broker": self.broker.as_str(), "method": self.method,
-            "path": self.path, "query": self.query, "status": self.status, "source_ip": self.source_ip,
-            "fault": self.fault, "account": self.account,
+            "seq": self.seq, "at": self.at.to_rfc3339(), "ist": self.at.to_ist(), "broker": self.broker.as_str(),
+            "method": self.method, "path": self.path, "query": self.query, "status": self.status,
+            "source_ip": self.source_ip, "fault": self.fault, "account": self.account,
         })
     }
 }

@@ -227,6 +227,7 @@ async fn accounts_can_be_added_and_used() {
         &account,
         &[
             "broker",
+            "account",
             "client_code",
             "pin",
             "totp_secret",
@@ -311,11 +312,14 @@ async fn the_ready_line_is_the_contract() {
     assert_eq!(line["ca_file"], Value::Null);
     assert_eq!(line["control_url"], format!("{}/_sandbox", h.sandbox.samco_url()));
     let accounts = line["accounts"].as_array().unwrap();
-    assert_eq!(accounts.len(), 4);
+    let names: Vec<_> = accounts.iter().map(|account| &account["account"]).collect();
+    assert_eq!(names, ["SBX001", "SBX002", "SBX101", "SBX102"]);
+    assert_eq!(accounts[2]["client_code"], "SBX101");
     common::same_fields(
         &accounts[2],
         &[
             "broker",
+            "account",
             "client_code",
             "pin",
             "totp_secret",
@@ -352,6 +356,7 @@ async fn requests_are_counted_and_hold_no_secret() {
     let fields = [
         "seq",
         "at",
+        "ist",
         "broker",
         "method",
         "path",
@@ -539,5 +544,64 @@ async fn the_documentation_names_every_switch() {
             page.contains(&format!("| `{name}` |")),
             "docs/sandbox.md does not name {name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_told_in_words_of_the_caller() {
+    let h = start().await;
+    let fault = |more: Value| {
+        let mut fault = json!({"broker": "samco", "path": "/quote/*"});
+        fault
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        fault
+    };
+    for (method, path, body, expected) in [
+        (
+            "POST",
+            "/faults",
+            fault(json!({"broker": "zerodha"})),
+            "broker must be `samco` or `angelone`, not `zerodha`",
+        ),
+        (
+            "POST",
+            "/faults",
+            fault(json!({"status": "503"})),
+            "status must be a whole number from 0 to 65535, not \"503\"",
+        ),
+        (
+            "POST",
+            "/faults",
+            fault(json!({"staus": 503})),
+            "staus is not a field here: use one of `broker`, ",
+        ),
+        ("POST", "/faults", json!({"broker": "samco"}), "path is missing"),
+        (
+            "PATCH",
+            "/accounts/SBX001",
+            json!({"colour": "red"}),
+            "colour is not a field here: use one of `password`, ",
+        ),
+        (
+            "PATCH",
+            "/accounts/SBX001",
+            json!({"password": 5}),
+            "password must be a string, not 5",
+        ),
+        (
+            "POST",
+            "/portal",
+            json!({"account": "SBX001", "action": {"create_app": {"name": "Momentum"}}}),
+            "action.create_app.redirect_url is missing",
+        ),
+        ("PUT", "/clock", json!(5), "body must be an object, not 5"),
+    ] {
+        let (status, told) = h.control(method, path, body).await;
+        let (code, message) = (&told["error"]["code"], told["error"]["message"].as_str().unwrap());
+        assert_eq!((status, code), (400, &json!("invalid_field")), "{message}");
+        assert!(message.starts_with(expected), "{message}");
+        assert!(!message.contains(" at line "), "{message}");
     }
 }

@@ -511,7 +511,10 @@ async fn what_is_no_data_file_is_refused_and_left_alone() {
     let said = refusal(folder.path()).await;
     assert!(said.contains("it is a folder: name a file in it"), "{said}");
     let said = refusal(&folder.path().join("nowhere/sandbox.db")).await;
-    assert!(said.contains("create its folder first"), "{said}");
+    assert!(
+        said.contains("sandbox.db: its folder does not exist: create that first"),
+        "{said}"
+    );
     // An empty file, as a script may have made it, is a new one.
     std::fs::write(&file, b"").unwrap();
     Sandbox::start(options(&file)).await.unwrap().stop().await;

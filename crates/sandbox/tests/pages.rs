@@ -168,7 +168,11 @@ async fn the_clock_is_read_set_and_moved() {
             "rate",
             "This must be from 0 (stands still) to 1000000.",
         ),
-        ([("do", "rate"), ("rate", "fast")], "rate", "This must be a number."),
+        (
+            [("do", "rate"), ("rate", "fast")],
+            "rate",
+            "This must be a number.",
+        ),
         (
             [("do", "seconds"), ("seconds", "NaN")],
             "seconds",
@@ -255,7 +259,11 @@ async fn faults_are_added_seen_at_work_and_cleared() {
         ),
         ("times", "0", "This must be at least 1."),
         ("probability", "2", "This must be above 0 and at most 1."),
-        ("headers", "no colon", "This must be lines such as Retry-After: 5."),
+        (
+            "headers",
+            "no colon",
+            "This must be lines such as Retry-After: 5.",
+        ),
         ("size", "10", "This needs body_kind large or gzip_bomb."),
     ] {
         let base = [

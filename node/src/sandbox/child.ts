@@ -46,7 +46,7 @@ export class Child {
     } catch (error) {
       child.kill("SIGKILL");
       if (!(error instanceof SandboxError) || said.trim() === "") throw error;
-      throw new SandboxError(`${error.message}; it wrote: ${said.trim()}`, { cause: error.cause });
+      throw new SandboxError(refusal(said) ?? `${error.message}; it wrote: ${said.trim()}`, { cause: error.cause });
     }
   }
 
@@ -70,6 +70,16 @@ export class Child {
     } finally {
       clearTimeout(deadline);
     }
+  }
+}
+
+/** The sentence of the error that the binary wrote, if it wrote one. */
+function refusal(said: string): string | undefined {
+  try {
+    const { error } = JSON.parse(said.trim().split("\n").at(-1) ?? "") as { error?: { message?: string } };
+    return error?.message;
+  } catch {
+    return undefined;
   }
 }
 

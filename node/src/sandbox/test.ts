@@ -94,11 +94,17 @@ function frozen(options: SandboxOptions): SandboxOptions {
   return { rate: 0, ...(options.script === undefined ? { startAt: MARKET_OPEN } : {}), ...options };
 }
 
+/** A time in India, which has no summer time, as the sandbox writes it. */
+function ist(at: Date): string {
+  const shifted = new Date(at.getTime() + 330 * 60_000).toISOString();
+  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} IST`;
+}
+
 /** What a broker saw last, without secrets. */
 async function told(broker: Sandbox): Promise<string[]> {
   try {
     const [now, script, { count, requests }] = [await broker.clock.now(), await broker.script(), await broker.requests()];
-    const lines = [`embedded broker at ${broker.samcoUrl}, its clock: ${now.toISOString()}`];
+    const lines = [`embedded broker at ${broker.samcoUrl}, its clock: ${ist(now)}`];
     const last = script?.done.at(-1);
     if (last !== undefined) lines.push(`its script ${script?.script}, last: ${last.ist} ${last.name ?? last.what}`);
     const shown = requests.slice(-SHOWN);
@@ -107,7 +113,7 @@ async function told(broker: Sandbox): Promise<string[]> {
       const query = one.query === "" ? "" : `?${one.query}`;
       const who = one.account === null ? "" : `  ${one.account}`;
       const fault = one.fault === null ? "" : `  (fault ${one.fault})`;
-      const call = `${one.at}  ${one.broker}  ${one.method} ${one.path}${query}  ${one.status ?? "no reply"}`;
+      const call = `${one.ist}  ${one.broker}  ${one.method} ${one.path}${query}  ${one.status ?? "no reply"}`;
       lines.push(`${call}${who}  from ${one.sourceIp}${fault}`);
     }
     return lines;

@@ -45,6 +45,8 @@ export interface SamcoAccount {
 /** A SmartAPI account of the sandbox. All of it is made up. */
 export interface AngelOneAccount {
   readonly broker: "angelone";
+  /** The account's id, which is its client code. */
+  readonly account: string;
   /** The client code. */
   readonly clientCode: string;
   /** The account's PIN. */
@@ -154,12 +156,14 @@ export interface RequestFilter {
   readonly path?: string;
 }
 
-/** One request that arrived. It holds no header, no body and no secret. */
+/** One request that arrived. It holds no header, no body and no secret: what was ordered is in the order book. */
 export interface SandboxRequest {
   /** Its number, from 1, over both brokers. */
   readonly seq: number;
   /** When it arrived, on the sandbox's clock (RFC 3339, UTC). */
   readonly at: string;
+  /** The same in India. */
+  readonly ist: string;
   /** The broker that it was for. */
   readonly broker: BrokerName;
   /** The HTTP method. */

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen::{Error, Timestamp};
+use preopen::{Error, ErrorKind, Timestamp};
 use preopen_sandbox::{Account, Options, Sandbox, Script, ScriptStep, ScriptSteps, StartError};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = time)]
     start_at: Option<Timestamp>,
     /// How fast its clock runs: 1 is real time, 0 stands still.
-    #[arg(long, visible_alias = "speed", value_name = "N", value_parser = rate, allow_negative_numbers = true)]
-    rate: Option<f64>,
+    #[arg(long, visible_alias = "rate", value_name = "N", value_parser = speed, allow_negative_numbers = true)]
+    speed: Option<f64>,
     /// Keep the state in this file, which is made when it is missing; by default it is gone at the end. The clock of a file
-    /// that there is goes on: --start-at and --rate are for a new one.
+    /// that there is goes on: --start-at and --speed are for a new one.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// End when standard input closes, so that the sandbox cannot outlive the program that started it.
@@ -48,10 +48,10 @@ fn time(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write it as 2026-11-23T09:15:00+05:30".to_owned())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+fn speed(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
-        .filter(|rate| (0.0..=1_000_000.0).contains(rate))
+        .filter(|speed| (0.0..=1_000_000.0).contains(speed))
         .ok_or_else(|| "must be from 0 (stands still) to 1000000".to_owned())
 }
 
@@ -60,17 +60,22 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     let mut options = Options::default().port(arguments.port).tls(arguments.tls);
     if let Some(name) = &arguments.script {
         let script = Script::load(name)
-            .map_err(|error| Error::invalid_input("script", &format!("cannot be played: {error}")))?;
+            .map_err(|error| refused("script", &format!("the script cannot be played: {error}")))?;
         options = options.script(script);
     }
     options.data.clone_from(&arguments.data);
     if let Some(at) = arguments.start_at {
         options = options.start_at(at);
     }
-    if let Some(rate) = arguments.rate {
-        options = options.clock_rate(rate);
+    if let Some(speed) = arguments.speed {
+        options = options.clock_rate(speed);
     }
     Ok(options)
+}
+
+/// An argument that cannot be used. The sentence is whole: it need not begin with the field's name.
+fn refused(field: &str, sentence: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, sentence).with(|context| context.field = Some(field.to_owned()))
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
@@ -79,9 +84,9 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
-        StartError::Script(_) => Error::invalid_input("script", &format!("cannot be played: {error}")).into(),
-        StartError::Bind { .. } => Error::invalid_input("port", &format!("cannot be used: {error}")).into(),
-        StartError::Data { .. } => Error::invalid_input("data", &format!("cannot be used: {error}")).into(),
+        StartError::Script(_) => refused("script", &format!("the script cannot be played: {error}")).into(),
+        StartError::Bind { .. } => refused("port", &error.to_string()).into(),
+        StartError::Data { .. } => refused("data", &error.to_string()).into(),
         _ => Failure::Other(error.to_string()),
     })?;
     if output.is_json() {

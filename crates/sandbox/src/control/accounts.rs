@@ -394,11 +394,8 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
         }
     }
     let all = list(state);
-    let shown = all["accounts"].as_array().into_iter().flatten().find(|account| {
-        [&account["account"], &account["client_code"]]
-            .into_iter()
-            .any(|known| known.as_str() == Some(id))
-    });
+    let mut accounts = all["accounts"].as_array().into_iter().flatten();
+    let shown = accounts.find(|account| account["account"].as_str() == Some(id));
     Ok(shown.cloned().unwrap_or_default())
 }
 

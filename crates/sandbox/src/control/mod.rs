@@ -36,6 +36,7 @@ use crate::source::{Source, SourceIp};
 use crate::state::State;
 use crate::switch::SwitchValue;
 use crate::wire::{Reply, Request};
+use crate::wording;
 pub(crate) use accounts::{add_made_up, change_account};
 pub(crate) use clock::next_occurrence;
 pub(crate) use consent::consent;
@@ -220,6 +221,31 @@ fn read_source_ip(request: &Request) -> Result<SourceIp, ControlError> {
     }
 }
 
+/// What is told of JSON that is no `T`; `path` is where the reader found that, `.` for the whole body.
+fn misfit(path: &str, error: &serde_json::Error) -> ControlError {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    let (path, message) = match (path, message.split_once(": ")) {
+        // What is read by way of a value (`accounts`) says itself which part of it is meant.
+        (".", Some((part, rest))) if wording::of_value(message).is_none() => (part, rest),
+        _ => (path, message),
+    };
+    if let Some((name, problem)) = wording::of_field(message) {
+        // An unknown field is part of the path, a missing one is not.
+        let is_in_path = path == name || path.ends_with(&format!(".{name}"));
+        let field = match path {
+            "." => name.to_owned(),
+            _ if is_in_path => path.to_owned(),
+            _ => format!("{path}.{name}"),
+        };
+        return ControlError::field(&field, problem);
+    }
+    let field = if path == "." { "body" } else { path };
+    let problem = wording::of_value(message).unwrap_or_else(|| format!("is wrong: {message}"));
+    ControlError::field(field, problem)
+}
+
 /// The body as `T`; the error names the field that is wrong.
 fn read<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
     // Read as `T`, a list would be its fields in the order of their definition.
@@ -240,8 +266,7 @@ fn read<T: DeserializeOwned>(request: &Request) -> Result<T, ControlError> {
                 format!("the body is not JSON: {inner}"),
             );
         }
-        let field = if field == "." { "body".to_owned() } else { field };
-        ControlError::field(&field, format_args!("is wrong: {inner}"))
+        misfit(&field, &inner)
     })?;
     reader.end().map_err(|error| {
         ControlError::new(

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use super::pass::{Change, Records};
+use crate::error::said;
 
 /// `PreO` in a header of SQLite says whose file it is.
 const APPLICATION: i32 = 0x5072_654f;
@@ -73,13 +74,13 @@ impl DataFile {
 
 fn unusable(error: &io::Error) -> String {
     let advice = match error.kind() {
-        io::ErrorKind::NotFound => "create its folder first",
+        io::ErrorKind::NotFound => return "its folder does not exist: create that first".to_owned(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "choose a file in a folder that you may write to"
         }
         _ => "choose another file",
     };
-    format!("{error}: {advice}")
+    format!("{}: {advice}", said(error))
 }
 
 const FOREIGN: &str = "it is not a file of the sandbox, and was left as it is: choose another file";

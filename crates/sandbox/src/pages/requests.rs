@@ -61,7 +61,13 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
         count: report.count,
         samco: state.requests.report(Some(Broker::Samco), None).count,
         angelone: state.requests.report(Some(Broker::AngelOne), None).count,
-        requests: report.requests.into_iter().rev().take(SHOWN).map(|record| shown(record, &today)).collect(),
+        requests: report
+            .requests
+            .into_iter()
+            .rev()
+            .take(SHOWN)
+            .map(|record| shown(record, &today))
+            .collect(),
     };
     show(state, visitor, StatusCode::OK, &page, OWN_FORMS)
 }
@@ -81,7 +87,9 @@ fn shown(record: RequestRecord, today: &str) -> Shown {
     let is_today = day(record.at) == today;
     Shown {
         seq: record.seq,
-        at: record.at.format_ist(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }),
+        at: record
+            .at
+            .format_ist(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }),
         broker: super::broker_name(record.broker),
         method: record.method,
         path: record.path,

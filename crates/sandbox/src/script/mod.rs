@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use preopen_core::Timestamp;
 
+use crate::error::said;
 pub use error::ScriptError;
 pub(crate) use runner::{Following, Runner};
 pub use runner::{ScriptReport, ScriptStep, ScriptSteps};
@@ -72,7 +73,8 @@ impl Script {
             ScriptError::of_file(
                 name_or_file,
                 &format!(
-                    "cannot be read ({error}); name a file, or one of the scripts that come along: {known}"
+                    "cannot be read ({}); name a file, or one of the scripts that come along: {known}",
+                    said(&error)
                 ),
             )
         })?;

@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::source::SourceIp;
 use crate::state::State;
 use crate::switch::SwitchValue;
+use crate::wording;
 
 const DAY: i64 = 86_400_000;
 const MOST_STEPS: usize = 1000;
@@ -187,7 +188,9 @@ pub(super) fn read(name: &str, text: &str) -> Result<Content, ScriptError> {
 fn parse(source: &Source<'_>) -> Result<Written, ScriptError> {
     let syntax = |error: &toml::de::Error, field: &str| {
         let line = source.line(error.span().map_or(0, |span| span.start));
-        ScriptError::at(source.name, line, field, error.message().trim())
+        let message = error.message().trim();
+        let problem = wording::of_value(message).unwrap_or_else(|| message.to_owned());
+        ScriptError::at(source.name, line, field, &problem)
     };
     let reader = toml::Deserializer::parse(source.text).map_err(|error| syntax(&error, ""))?;
     serde_path_to_error::deserialize(reader).map_err(|error| {

@@ -16,10 +16,7 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
             step("mark = \"a\"\ncolour = 1"),
             "day.toml:6: unknown field `colour`, expected one of `name`, `at`",
         ),
-        (
-            step("mark = 5"),
-            "day.toml:5: mark invalid type: integer `5`, expected a string",
-        ),
+        (step("mark = 5"), "day.toml:5: mark must be a string, not 5"),
         (step("mark = \"a"), "day.toml:5: "),
         (
             step(""),
@@ -79,7 +76,7 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
         ),
         (
             step("fault = { broker = \"zen\", path = \"/x\", status = 500 }"),
-            "day.toml:5: fault.broker unknown variant `zen`",
+            "day.toml:5: fault.broker must be `samco` or `angelone`, not `zen`",
         ),
         (
             step("fault = { broker = \"samco\", path = \"/x\", statsu = 1 }"),
@@ -121,7 +118,7 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
         ),
         (
             wrong("[[step]]\nat = 10:00:00\nmark = \"a\""),
-            "day.toml:2: at invalid type",
+            "day.toml:2: at must be a string, not ",
         ),
         (
             wrong("[[step]]\nfrom = \"10:00\"\nmark = \"a\""),
@@ -146,7 +143,7 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
         ),
         (
             wrong(&format!("days = 1.5\n{STEP}mark = \"a\"")),
-            "day.toml:1: days invalid type",
+            "day.toml:1: days must be a whole number from 0 to 4294967295, not 1.5",
         ),
         (
             wrong(&format!("speed = -1\n{STEP}mark = \"a\"")),
@@ -207,5 +204,6 @@ fn the_scripts_that_come_along_are_right() {
     }
     let missing = Script::load("no-such-day").unwrap_err().to_string();
     assert!(missing.starts_with("no-such-day cannot be read ("), "{missing}");
+    assert!(!missing.contains("os error"), "{missing}");
     assert!(missing.ends_with("ordinary-day, bad-day, month"), "{missing}");
 }

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::error::StartError;
+use crate::error::{StartError, said};
 use crate::state::State;
 pub(crate) use tls::Tls;
 
@@ -39,7 +39,7 @@ pub(crate) struct Server {
 pub(crate) async fn bind(port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let refused = |error: io::Error| StartError::Bind {
         port,
-        reason: error.to_string(),
+        reason: said(&error),
     };
     let socket = TcpSocket::new_v4().map_err(refused)?;
     // As listeners do by default: a port whose last connections are still ending can be taken again. On Windows

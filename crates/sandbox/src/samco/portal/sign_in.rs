@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use preopen_core::Timestamp;
 
-use super::{Problem, when};
+use super::{Problem, Samco, when};
 use crate::digest::is_same;
 use crate::state::State;
 use crate::switch::Switch;
@@ -40,6 +40,15 @@ fn refuse(wrong: &mut i64, until: &mut Option<Timestamp>, limit: i64, now: Times
     Problem::new("password", "The user ID or the password is wrong.")
 }
 
+/// Who signs in with this user id, whatever its capitals.
+fn member_of(samco: &Samco, user_id: &str) -> Option<usize> {
+    let typed = samco.by_account.get(user_id).copied();
+    typed.or_else(|| {
+        let mut members = samco.members().iter();
+        members.position(|member| member.id.eq_ignore_ascii_case(user_id))
+    })
+}
+
 /// Whose dashboard a person gets to see. A wrong user id and a wrong password are told alike.
 pub(crate) fn sign_in(state: &State, user_id: &str, password: &str) -> Result<String, Problem> {
     let user_id = user_id.trim();
@@ -51,14 +60,12 @@ pub(crate) fn sign_in(state: &State, user_id: &str, password: &str) -> Result<St
     }
     let (now, limit) = (state.now(), state.switches.number(Switch::SamcoSignInTries));
     let mut samco = state.samco();
-    // People type it in small letters, too.
-    let capital = user_id.to_uppercase();
-    let found = samco.by_account.get(user_id);
-    let Some(&at) = found.or_else(|| samco.by_account.get(&capital)) else {
+    let Some(at) = member_of(&samco, user_id) else {
         if samco.strangers.len() >= STRANGERS {
             samco.strangers.clear();
         }
-        let id = capital.chars().take(ID_LENGTH).collect();
+        let id = user_id.chars().take(ID_LENGTH).collect::<String>();
+        let id = id.to_ascii_uppercase();
         let tries = samco.strangers.entry(id).or_default();
         return Err(refuse(&mut tries.wrong, &mut tries.until, limit, now));
     };

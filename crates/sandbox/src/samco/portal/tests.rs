@@ -420,9 +420,8 @@ fn sign_in_pauses_after_wrong_passwords() {
         panic!("the first seed is a Samco account");
     };
     let password = account.password;
-    for typed in [" SBX001 ", "sbx001"] {
-        assert_eq!(sign_in(&state, typed, &password).unwrap(), ACCOUNT);
-    }
+    assert_eq!(sign_in(&state, " SBX001 ", &password).unwrap(), ACCOUNT);
+    assert_eq!(sign_in(&state, "sbx001", &password).unwrap(), ACCOUNT);
     assert_eq!(sign_in(&state, "", "x").unwrap_err().field, "user_id");
     assert_eq!(sign_in(&state, ACCOUNT, "").unwrap_err().field, "password");
     let unknown = sign_in(&state, "SBX999", "x").unwrap_err();
