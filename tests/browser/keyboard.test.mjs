@@ -42,7 +42,8 @@ test("an app is created with the keyboard alone", async (t) => {
   await tabTo(page, page.getByRole("navigation").getByRole("link", { name: "Sign in" }));
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Sign in to Samco" }).waitFor();
-  await type(page, "User ID", account);
+  // The field has the focus already.
+  await page.keyboard.type(account);
   await type(page, "Password", password);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "API Keys" }).waitFor();
