@@ -120,6 +120,15 @@ impl Frame {
         self
     }
 
+    /// How fast the clock goes.
+    pub(crate) fn speed(&self) -> String {
+        if self.rate == 0.0 {
+            "stands still".to_owned()
+        } else {
+            format!("{} × real time", self.rate)
+        }
+    }
+
     pub(crate) fn groups(&self) -> [(&'static str, &'static [Entry]); 2] {
         const SANDBOX: &[Entry] = &[
             entry("/", "Overview"),
