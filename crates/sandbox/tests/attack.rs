@@ -149,9 +149,14 @@ async fn an_address_is_never_registered_by_two_clients() {
     let body = json!({"account": other, "action": set});
     let (status, reply) = h.control("POST", "/portal", body).await;
     assert_eq!(status, 422, "{reply}");
-    h.control("PUT", "/switches", json!({"samco_activation_restores_ips": true}))
-        .await;
+    h.control(
+        "PATCH",
+        "/switches",
+        json!({"samco_activation_restores_ips": true}),
+    )
+    .await;
     act(&h, &one, json!({"activate": {"app": 1}})).await;
+    assert_eq!(apps(&h, &one).await[0]["primary_ip"], "198.51.100.7");
     let has = |apps: Vec<Value>| {
         apps.iter()
             .filter(|app| app["primary_ip"] == "198.51.100.7")
