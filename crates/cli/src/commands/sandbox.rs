@@ -79,8 +79,10 @@ fn refused(field: &str, sentence: &str) -> Error {
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let options = options(&arguments)?;
-    open_files::allow_most();
+    let mut options = options(&arguments)?;
+    if let Some(room) = open_files::room() {
+        options = options.connections(room);
+    }
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
