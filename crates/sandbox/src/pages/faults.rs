@@ -51,6 +51,7 @@ const COMMON: [(&str, &str, Fields); 7] = [
             ("path", "/*"),
             ("times", "5"),
             ("status", "503"),
+            ("body_kind", "html"),
             ("headers", "Retry-After: 2"),
         ],
     ),
