@@ -100,7 +100,8 @@ class Sandbox:
 
     - `port`: a port on 127.0.0.1; 0 takes a free one.
     - `tls`: serve https, with a certificate authority made for this run (`ca_file`).
-    - `data`: keep the state in this file, which is made when it is missing; without it a stop forgets everything.
+    - `data`: keep the state in this file, which is made when it is missing; without it a stop forgets
+      everything.
     - `start_at`: where its clock starts, an aware datetime or RFC 3339; the machine's time by default.
     - `rate`: how fast its clock runs; 1 is real time, 0 stands still.
     - `script`: scripted days: ``"ordinary-day"``, ``"bad-day"``, ``"month"``, or a TOML file. The script may

@@ -42,7 +42,8 @@ test("an app is created with the keyboard alone", async (t) => {
   await tabTo(page, page.getByRole("navigation").getByRole("link", { name: "Sign in" }));
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Sign in to Samco" }).waitFor();
-  await type(page, "User ID", account);
+  // The field has the focus already.
+  await page.keyboard.type(account);
   await type(page, "Password", password);
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "API Keys" }).waitFor();
@@ -74,7 +75,7 @@ test("on a phone the menu opens with the keyboard and leads to every page", asyn
   await page.goto("/");
   for (const name of ["Inbox", "Clock", "Faults", "Requests", "Switches", "Overview"]) {
     const link = page.getByRole("navigation").getByRole("link", { name });
-    assert.equal(await link.isVisible(), false);
+    await link.waitFor({ state: "hidden" });
     await tabTo(page, page.getByText("Menu", { exact: true }));
     await page.keyboard.press("Enter");
     await tabTo(page, link);

@@ -30,8 +30,8 @@ const OAUTH = "/app/oauth/authorize";
 
 /** `name` is that of the picture, `about` its line in `docs/dashboard.md`. */
 export const PAGES = [
-  page("overview", "/", "Where clients connect, what to try first, and the address that requests seem to come from."),
-  page("accounts", "/#accounts", "Further down there: the made-up accounts with their credentials, TOTP codes and live sessions."),
+  page("overview", "/", "Where clients connect, the clock, and the made-up accounts with their credentials, TOTP codes and live sessions."),
+  page("first-steps", "/#steps", "Further down there: what to try first, and the address that requests seem to come from."),
   page("inbox", "/inbox", "Every email and SMS that the brokers sent: one-time codes and API keys."),
   page("clock", "/clock", "The virtual clock: to the next 08:00, seven days ahead, or at another speed."),
   page("faults", "/faults", "What waits to go wrong, and a form for more."),
@@ -112,7 +112,8 @@ export function document() {
       [DARK, "dark", "in the dark"],
       [PHONES, "phone", "on a phone"],
     ].flatMap(([names, suffix, words]) => (names.includes(name) ? [`[${words}](dashboard/${name}-${suffix}.png)`] : []));
-    const title = name[0].toUpperCase() + name.slice(1).replaceAll("-", " ");
+    const words = name.replaceAll("-", " ").replace(/\boauth\b/, "OAuth").replace(/\bapi\b/, "API").replace(/\bip(s?)\b/, "IP$1");
+    const title = words[0].toUpperCase() + words.slice(1);
     const more = also.length > 0 ? ` Also ${also.join(" and ")}.` : "";
     return `## ${title}\n\n\`${path.split("?")[0]}\`: ${about}${more}\n\n![${about}](dashboard/${name}.png)\n`;
   });

@@ -44,8 +44,8 @@ async function steady(page) {
       const { currentNode } = texts;
       const hex = (digits) => "0123456789abcdef".repeat(4).slice(0, digits.length);
       currentNode.data = currentNode.data.replace(/\b[0-9a-f]{16,}\b/g, hex);
-      // One-time codes are alone in their cell.
-      if (currentNode.parentElement.tagName === "CODE") currentNode.data = currentNode.data.replace(/^\d{4,8}$/, (digits) => "31415926".slice(0, digits.length));
+      // One-time codes, in the table of the Inbox.
+      if (currentNode.parentElement.matches("td code")) currentNode.data = currentNode.data.replace(/^\d{4,8}$/, (digits) => "31415926".slice(0, digits.length));
     }
   });
 }

@@ -61,7 +61,7 @@ test("a primary and a secondary address, a refused change, the exact time, and s
     const button = region.getByRole("button", { name });
     assert.equal(await button.getAttribute("aria-disabled"), "true");
     const tooltip = page.locator(`#${await button.getAttribute("aria-describedby")}`);
-    assert.equal(await tooltip.isVisible(), false);
+    await tooltip.waitFor({ state: "hidden" });
     await button.hover({ force: true });
     await tooltip.waitFor({ state: "visible" });
     assert.ok((await tooltip.innerText()).includes(opens), `${await tooltip.innerText()} has not ${opens}`);
@@ -74,6 +74,7 @@ test("a primary and a secondary address, a refused change, the exact time, and s
   }
   // Whoever finds the form is refused by the broker.
   await page.goto(`/app/static-ips/2/primary`);
+  await page.getByText(`Closed until ${opens}: one change in 7 days.`).waitFor();
   await page.getByLabel("IP address").fill("49.36.10.3");
   await page.getByRole("button", { name: "Send one-time code" }).click();
   await page.getByText(`The next change is possible from ${opens} on.`).waitFor();
@@ -158,7 +159,7 @@ test("deactivating an app releases its addresses", async (t) => {
   await confirm(page);
   await done(page, "is deactivated");
   await page.goto("/app/static-ips");
-  await addressesOf(page, FIRST).getByText("Its addresses were released.").waitFor();
+  await addressesOf(page, FIRST).getByText("It has no addresses while it is deactivated.").waitFor();
   // So another client may have them now.
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(page, second);

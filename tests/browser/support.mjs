@@ -168,7 +168,6 @@ export async function until(holds, what) {
  */
 export async function open(t, { elsewhere = [], javaScript = true, viewport = DESKTOP, dark = false, ...start } = {}) {
   const sandbox = await Sandbox.start(start);
-  t.after(() => sandbox.stop());
   const context = await browser.newContext({
     baseURL: sandbox.url,
     javaScriptEnabled: javaScript,
@@ -177,10 +176,14 @@ export async function open(t, { elsewhere = [], javaScript = true, viewport = DE
     locale: "en-IN",
     timezoneId: "Europe/Lisbon",
   });
-  t.after(() => context.close());
   context.setDefaultTimeout(PATIENCE);
   const wrong = await guard(context, [sandbox.url, ...elsewhere]);
-  t.after(() => assert.deepEqual(wrong, [], "pages did what they must not"));
+  // In this order: a page that still loads its icon must not find the sandbox gone.
+  t.after(async () => {
+    await context.close();
+    await sandbox.stop();
+    assert.deepEqual(wrong, [], "pages did what they must not");
+  });
   return { sandbox, context, page: await context.newPage(), wrong };
 }
 

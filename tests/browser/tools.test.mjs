@@ -27,7 +27,16 @@ test("the overview has what a client needs, and copies it", async (t) => {
     for (const value of Object.values(account).filter((value) => value !== "" && !["samco", "angelone", account.secret_api_key].includes(value))) assert.ok(text.includes(value), value);
   }
   await page.getByRole("button", { name: "Copy Samco base URL" }).click();
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), sandbox.url);
+  const copied = () => page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(await copied(), sandbox.url);
+  const { client_code: owner } = sandbox.account("angelone");
+  const code = await page.getByRole("article").filter({ hasText: owner }).locator("output").innerText();
+  await page.getByRole("button", { name: `Copy TOTP code of ${owner}` }).click();
+  assert.equal(await copied(), code);
+  await page.getByRole("button", { name: `Copy Client code of ${owner}` }).click();
+  assert.equal(await copied(), owner);
+  await page.getByRole("button", { name: "Copy command" }).click();
+  assert.equal(await copied(), await page.locator("pre").innerText());
   // The first step is a command that works as it stands there.
   const command = await page.locator("pre").innerText();
   const [, url, body] = command.replaceAll("\\\n", "").match(/curl -s (\S+) .*-d '(.*)'/);
@@ -53,6 +62,9 @@ test("the source address of the page is what brokers see", async (t) => {
   await page.getByLabel("Address", { exact: true }).fill("not an address");
   await page.getByRole("button", { name: "Set source address" }).click();
   await page.getByText("not an IP address").waitFor();
+  await page.getByLabel("Address", { exact: true }).fill("");
+  await page.getByRole("button", { name: "Set source address" }).click();
+  await page.getByText("Give the address").waitFor();
   assert.equal((await seen()).srcIp, "198.51.100.7");
   await page.getByRole("radio", { name: /^Home/ }).check();
   await page.getByRole("button", { name: "Set source address" }).click();
@@ -60,16 +72,25 @@ test("the source address of the page is what brokers see", async (t) => {
   assert.equal((await seen()).matches, true);
 });
 
-test("the chip at the bottom of every page explains itself to pointers and keyboards", async (t) => {
+test("the chip at the bottom of every page is always seen, and explains itself to pointers and keyboards", async (t) => {
   const { page } = await open(t);
+  /** Whether all of it is on the screen, without scrolling. */
+  const seen = async (target) => {
+    const { x, y, width, height } = await target.boundingBox();
+    const screen = page.viewportSize();
+    assert.ok(x >= 0 && y >= 0 && x + width <= screen.width && y + height <= screen.height, `${page.url()} ${[x, y, width, height]}`);
+    assert.equal(await page.evaluate(() => scrollY), 0);
+  };
   for (const path of ["/", "/inbox", "/clock", "/faults", "/requests", "/switches"]) {
     await page.goto(path);
     const chip = page.getByRole("link", { name: /^Your IP:/ });
     const tooltip = page.getByRole("contentinfo").getByRole("tooltip", { includeHidden: true });
     if (await chip.count()) {
+      await seen(chip);
       assert.equal(await tooltip.isVisible(), false, path);
       await chip.focus();
       await tooltip.waitFor({ state: "visible" });
+      await seen(tooltip);
       await page.keyboard.press("Escape");
       await tooltip.waitFor({ state: "hidden" });
       await chip.blur();

@@ -62,9 +62,7 @@ def test_data_survives_a_stop_and_a_kill(tmp_path):
     with pytest.raises(preopen.InvalidInputError, match="folder"):
         Sandbox(data=str(tmp_path)).start()
     with broker:
-        request = urllib.request.Request(
-            f"{broker.samco_url}/ip/whoami", headers={"x-session-token": token}
-        )
+        request = urllib.request.Request(f"{broker.samco_url}/ip/whoami", headers={"x-session-token": token})
         with urllib.request.urlopen(request) as reply:
             assert json.load(reply)["status"] == "Success"
         with pytest.raises(preopen.InvalidInputError, match="another sandbox is using it"):

@@ -1,7 +1,7 @@
 //! A crowd at `preopen sandbox`: ten thousand idle connections, and more than it has room for. The broker is a process of
 //! its own, so that each side has its own file descriptors.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -166,6 +166,9 @@ switches! {
         "unknown; one report against many integrators who run several sessions at once";
     AngeloneLoginRate "angelone_login_rate" Kind::Number(0, 1000), 0,
         "the documented limit is 1 login per second and client code; 0 (no limit) lets tests log in quickly";
+    AngeloneRateLimits "angelone_rate_limits" Kind::OnOff, 0,
+        "the documented limits of the other calls per second, minute and hour and client code, on the virtual clock; off lets \
+         tests run at their own pace";
     AngeloneFailureStatus "angelone_failure_status" Kind::Number(200, 599), 200,
         "an official client looks for failures inside HTTP 200 replies; the documents promise other codes";
     AngeloneExpiredCode "angelone_expired_code" Kind::OneOf(&["AG8002", "AG8001", "AB1010", "AB1011"]), 0,

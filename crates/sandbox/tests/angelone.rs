@@ -331,6 +331,53 @@ async fn login_rate_is_a_plain_text_403() {
 }
 
 #[tokio::test]
+async fn the_documented_limits_hold_per_client_code_when_they_are_switched_on() {
+    let h = start().await;
+    h.control("PUT", "/clock", json!({"rate": 0})).await;
+    h.sandbox.switch("angelone_rate_limits", true).unwrap();
+    let first = h.angelone_login(0).await["jwtToken"].as_str().unwrap().to_owned();
+    let other = h.angelone_login(0).await["jwtToken"].as_str().unwrap().to_owned();
+    let stranger = h.angelone_login(1).await["jwtToken"].as_str().unwrap().to_owned();
+    let order = angelone_order();
+    let place = async |jwt: &str| {
+        h.secure(Method::POST, "/order/v1/placeOrder", jwt, Some(&order))
+            .await
+    };
+    let too_fast = (403, json!("Access denied because of exceeding access rate"));
+    // Nine orders in a second, over all sessions and kinds of order calls of a client code.
+    for number in 0..9 {
+        let jwt = if number % 2 == 0 { &first } else { &other };
+        assert_eq!(place(jwt).await.1["status"], true);
+    }
+    assert_eq!(place(&first).await, too_fast);
+    let cancel = json!({"variety": "NORMAL", "orderid": "1"});
+    let path = "/order/v1/cancelOrder";
+    assert_eq!(
+        h.secure(Method::POST, path, &other, Some(&cancel)).await,
+        too_fast
+    );
+    // Other calls and other clients have limits of their own, and a refused call does not count.
+    assert_eq!(
+        h.secure(Method::GET, "/user/v1/getRMS", &first, None).await.0,
+        200
+    );
+    assert_eq!(place(&stranger).await.0, 200);
+    h.control("POST", "/clock/advance", json!({"seconds": 1})).await;
+    assert_eq!(place(&first).await.0, 200);
+    // A thousand calls an hour.
+    let profile = async || h.secure(Method::GET, "/user/v1/getProfile", &first, None).await;
+    for _ in 0..1000 {
+        h.control("POST", "/clock/advance", json!({"seconds": 1})).await;
+        assert_eq!(profile().await.0, 200);
+    }
+    h.control("POST", "/clock/advance", json!({"seconds": 1})).await;
+    assert_eq!(profile().await, too_fast);
+    h.control("POST", "/clock/advance", json!({"seconds": 2600}))
+        .await;
+    assert_eq!(profile().await.0, 200);
+}
+
+#[tokio::test]
 async fn orders_and_prices() {
     let h = start().await;
     let data = h.angelone_login(0).await;

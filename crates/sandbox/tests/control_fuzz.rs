@@ -1,6 +1,8 @@
 //! The control API under junk: every route with structured nonsense answers 2xx or 4xx with an error that names what is
 //! wrong, quickly, in bounded memory, and the sandbox goes on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
 mod common;
 
 use std::time::{Duration, Instant};
@@ -262,7 +264,7 @@ impl Fuzzed {
         let status = reply.status().as_u16();
         let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
         let told = reply.text().await.unwrap();
-        let case = || format!("{method} {path} {:.300} -> {status} {told:.600}", body);
+        let case = || format!("{method} {path} {body:.300} -> {status} {told:.600}");
         assert!(began.elapsed() < PROMPT, "slow: {}", case());
         assert!(
             (200..300).contains(&status) || (400..500).contains(&status),

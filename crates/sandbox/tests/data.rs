@@ -180,9 +180,7 @@ async fn apps_addresses_and_their_window_survive_a_restart() {
         "{reply}"
     );
     assert_eq!(portal(&h, new).await.0, 422, "the name stays taken");
-    h.sandbox
-        .clock()
-        .advance(std::time::Duration::from_secs(7 * 86_400));
+    h.sandbox.clock().advance(std::time::Duration::from_hours(7 * 24));
     assert_eq!(portal(&h, change("203.0.113.78")).await.0, 200);
     // The proposal of before the restart still knows its code, and that the code is old.
     let confirmation = json!({"account": "SBX001", "proposal": waiting["proposal"], "otp": "000000"});
@@ -318,9 +316,7 @@ async fn a_running_clock_goes_on_and_is_never_behind_what_was_answered() {
     );
     // Moved by a program that holds the clock, which no request tells of.
     sandbox.clock().set_rate(3600.0);
-    sandbox
-        .clock()
-        .advance(std::time::Duration::from_secs(30 * 86_400));
+    sandbox.clock().advance(std::time::Duration::from_hours(30 * 24));
     let h = Harness {
         sandbox,
         client: client(),

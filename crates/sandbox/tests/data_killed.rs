@@ -2,7 +2,7 @@
 //! its own, which is this test program again.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)] // helpers of tests may unwrap
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests may
 
 mod common;
 
@@ -62,15 +62,18 @@ fn command(file: &Path, rate: &str) -> Command {
 
 impl Killable {
     fn start(mut command: Command) -> Result<Self, String> {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut sandbox = Self {
+            child: command.stdout(Stdio::piped()).spawn().unwrap(),
+            ready: Value::Null,
+            client: client(),
+        };
+        let lines = BufReader::new(sandbox.child.stdout.take().unwrap()).lines();
         for line in lines.map_while(Result::ok) {
             if let Some(ready) = line.strip_prefix("ready ") {
-                let (ready, client) = (serde_json::from_str(ready).unwrap(), client());
-                return Ok(Self { child, ready, client });
+                sandbox.ready = serde_json::from_str(ready).unwrap();
+                return Ok(sandbox);
             }
             if let Some(said) = line.strip_prefix("refused ") {
-                child.wait().unwrap();
                 return Err(said.to_owned());
             }
         }

@@ -71,7 +71,7 @@ async fn the_overview_is_enough_to_begin_with() {
         code(at.plus_millis(30_000)),
         code(at.plus_millis(60_000))
     )));
-    assert!(page.contains("<span data-seconds>30</span> s left, the clock stands still"));
+    assert!(page.contains("<span data-seconds>30</span> s left, stands still"));
     // Many accounts do not make a page that nobody can open.
     h.sandbox.add_accounts(Broker::Samco, 300).unwrap();
     assert!(browser.text("/").await.contains("254 more"));
@@ -103,7 +103,11 @@ async fn the_source_address_is_chosen_on_the_overview() {
     );
     assert_eq!(
         wrong(&browser, "/", &[("from", "fixed"), ("ip", "1.2.3")], "ip").await,
-        "Is not an IP address."
+        "This is not an IP address."
+    );
+    assert_eq!(
+        wrong(&browser, "/", &[("from", "fixed"), ("ip", "")], "ip").await,
+        "Give the address, for example 198.51.100.7."
     );
     assert_eq!(browser.send("/", &[("from", "nowhere")]).await.status(), 400);
 }
@@ -152,33 +156,37 @@ async fn the_clock_is_read_set_and_moved() {
         (
             [("do", "set"), ("now", "tomorrow")],
             "now",
-            "Is not an RFC 3339 time such as 2026-11-22T07:59:00+05:30.",
+            "This is not an RFC 3339 time such as 2026-11-22T07:59:00+05:30.",
         ),
         (
             [("do", "set"), ("now", "")],
             "now",
-            "Is missing: give a date and a time.",
+            "This is missing: give a date and a time.",
         ),
         (
             [("do", "rate"), ("rate", "-1")],
             "rate",
-            "Must be from 0 (stands still) to 1000000.",
+            "This must be from 0 (stands still) to 1000000.",
         ),
-        ([("do", "rate"), ("rate", "fast")], "rate", "Must be a number."),
+        (
+            [("do", "rate"), ("rate", "fast")],
+            "rate",
+            "This must be a number.",
+        ),
         (
             [("do", "seconds"), ("seconds", "NaN")],
             "seconds",
-            "Must be a number.",
+            "This must be a number.",
         ),
         (
             [("do", "seconds"), ("seconds", "-5")],
             "seconds",
-            "Must be from 0 to 100 years.",
+            "This must be from 0 to 100 years.",
         ),
         (
             [("do", "to"), ("to", "8 am")],
             "to",
-            "Must be a time of day in India such as &#34;08:00 IST&#34;.",
+            "This must be a time of day in India such as &#34;08:00 IST&#34;.",
         ),
     ] {
         assert_eq!(wrong(&browser, "/clock", &fields, field).await, text);
@@ -242,17 +250,21 @@ async fn faults_are_added_seen_at_work_and_cleared() {
     }
     assert_eq!(h.sandbox.faults().len(), 15);
     for (field, value, problem) in [
-        ("status", "99", "Must be an HTTP status from 200 to 599."),
-        ("status", "teapot", "Must be a whole number, 0 or more."),
+        ("status", "99", "This must be an HTTP status from 200 to 599."),
+        ("status", "teapot", "This must be a whole number, 0 or more."),
         (
             "path",
             "quote",
-            "Must begin with / (and may end in * for a prefix).",
+            "This must begin with / (and may end in * for a prefix).",
         ),
-        ("times", "0", "Must be at least 1."),
-        ("probability", "2", "Must be above 0 and at most 1."),
-        ("headers", "no colon", "Must be lines such as Retry-After: 5."),
-        ("size", "10", "Needs body_kind large or gzip_bomb."),
+        ("times", "0", "This must be at least 1."),
+        ("probability", "2", "This must be above 0 and at most 1."),
+        (
+            "headers",
+            "no colon",
+            "This must be lines such as Retry-After: 5.",
+        ),
+        ("size", "10", "This needs body_kind large or gzip_bomb."),
     ] {
         let base = [
             ("do", "add"),
@@ -293,7 +305,7 @@ async fn faults_are_added_seen_at_work_and_cleared() {
         .await;
     let page = text(nothing).await;
     assert!(
-        page.contains("role=\"alert\">Does nothing: give status"),
+        page.contains("role=\"alert\">This does nothing: give status"),
         "{page}"
     );
     let page = done(&browser, "/faults", &[("do", "clear")]).await;
@@ -315,7 +327,7 @@ async fn requests_are_filtered_counted_and_cleared() {
     let page = browser.text("/requests").await;
     for shown in [
         "POST /session/token",
-        "symbolName=INFY&#38;api_key=**redacted**",
+        "symbolName=INFY&#38;<wbr>api_key=…<wbr>",
         "GET /rest/nothing",
         "<dd>3</dd>",
         "<dd>4</dd>",
@@ -385,7 +397,7 @@ async fn switches_are_explained_set_and_set_back() {
     let fields = [("do", "set"), ("name", "totp_window_steps"), ("value", "99")];
     assert_eq!(
         wrong(&browser, "/switches", &fields, "totp_window_steps").await,
-        "Must be a whole number from 0 to 10."
+        "This must be a whole number from 0 to 10."
     );
     done(&browser, "/switches", &[("do", "reset-all")]).await;
     assert_eq!(h.control("GET", "/switches", Value::Null).await.1, all);
@@ -540,7 +552,7 @@ async fn an_app_is_edited_renewed_and_switched_off_and_on() {
     );
     assert!(browser.text("/app/api-keys").await.contains("Deactivated"));
     let page = browser.text("/app/static-ips").await;
-    assert!(page.contains("Its addresses were released") && !page.contains("Edit primary"));
+    assert!(page.contains("It has no addresses while it is deactivated") && !page.contains("Edit primary"));
     let page = browser.text(app).await;
     assert!(page.contains("Activate app") && !page.contains("Regenerate"));
     // What a deactivated app cannot do is said, also to a form that is older than its page.

@@ -16,7 +16,7 @@ use shows_nothing;
 mod angel_one;
 mod samco;
 
-pub use angel_one::{AngelOne, AngelOnePublisher, TotpSource};
+pub use angel_one::{AngelOne, AngelOnePublisher, LIMITS as ANGEL_ONE_LIMITS, TotpSource};
 pub use samco::{Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth};
 
 use crate::catalogue::Tables;

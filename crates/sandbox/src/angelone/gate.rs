@@ -1,9 +1,10 @@
 //! What every SmartAPI call must pass: headers, the access token, and for orders the registered address.
 
+use preopen_core::Clock as _;
 use preopen_core::static_ip::{Addresses, Verdict};
 
 use super::AngelOne;
-use super::envelope::{backend_failure, gateway_failure};
+use super::envelope::{backend_failure, gateway_failure, too_fast};
 use crate::account::AngelOneAccount;
 use crate::state::State;
 use crate::switch::Switch;
@@ -84,6 +85,17 @@ fn expired(state: &State) -> Reply {
     }
 }
 
+/// Counts a call by the documented limits, if the switch says so, and says whether it is one too many. That comes before
+/// the address is looked at: not documented.
+fn is_too_fast(state: &State, angelone: &mut AngelOne, caller: &Caller, request: &Request) -> bool {
+    if !state.switches.is_on(Switch::AngeloneRateLimits) {
+        return false;
+    }
+    let now = state.clock.now().monotonic;
+    let member = angelone.position(&caller.account.client_code);
+    member.is_some_and(|member| angelone.rates.is_too_fast(member, request, now))
+}
+
 /// Runs `act` for the caller of a call that may come from any address.
 pub(super) fn reading(
     state: &State,
@@ -91,7 +103,15 @@ pub(super) fn reading(
     act: impl FnOnce(&mut AngelOne, &Caller) -> Reply,
 ) -> Reply {
     match caller(state, request) {
-        Ok(caller) => act(&mut state.angelone(), &caller).for_account(&caller.account.client_code),
+        Ok(caller) => {
+            let mut angelone = state.angelone();
+            let reply = if is_too_fast(state, &mut angelone, &caller, request) {
+                too_fast()
+            } else {
+                act(&mut angelone, &caller)
+            };
+            reply.for_account(&caller.account.client_code)
+        }
         Err(refusal) => *refusal,
     }
 }

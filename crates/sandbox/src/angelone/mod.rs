@@ -5,6 +5,7 @@ mod envelope;
 mod gate;
 mod orders;
 pub(crate) mod publisher;
+mod rates;
 mod session;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,6 +42,7 @@ pub(crate) struct AngelOne {
     orders_placed: Single<u64>,
     /// Monotonic times of the last logins of a member, for the login rate: they matter for a second.
     logins: HashMap<usize, VecDeque<Duration>>,
+    rates: rates::Rates,
 }
 
 /// An account and its standing.
@@ -133,6 +135,10 @@ impl AngelOne {
             .unwrap_or_default()
     }
 
+    pub(crate) fn member(&self, client_code: &str) -> Option<&Member> {
+        self.position(client_code).map(|at| &self.members[at])
+    }
+
     fn position(&self, client_code: &str) -> Option<usize> {
         self.by_client_code.get(client_code).copied()
     }
@@ -177,6 +183,14 @@ impl AngelOne {
         let mut counts = vec![0; self.members.len()];
         self.live(now).for_each(|session| counts[session.member] += 1);
         counts
+    }
+
+    /// How many sessions of one account are alive.
+    pub(crate) fn live_sessions_of(&self, client_code: &str, now: Timestamp) -> usize {
+        let at = self.by_client_code.get(client_code);
+        self.live(now)
+            .filter(|session| Some(&session.member) == at)
+            .count()
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {

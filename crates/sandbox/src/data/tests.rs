@@ -53,7 +53,7 @@ fn changes_are_due_and_looks_are_not() {
             state
                 .switches
                 .set(&[("totp_window_steps", SwitchValue::Number(2))])
-                .unwrap()
+                .unwrap();
         },
         &|| state.set_source_ip(crate::source::SourceIp::Peer),
         &|| state.clock.advance(std::time::Duration::from_millis(1)),

@@ -81,7 +81,7 @@ impl At<'_> {
 
     pub(crate) fn publisher(&self, client_code: &str, redirect_url: &str, problem: Problem<'_>) -> Reply {
         let page = Publisher {
-            frame: self.frame("Sign in"),
+            frame: self.frame("Sign in to SmartAPI"),
             client_code,
             redirect_url,
             problem: said(problem),

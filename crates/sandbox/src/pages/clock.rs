@@ -20,7 +20,6 @@ struct Page {
     frame: Frame,
     form: Form,
     utc: String,
-    speed: String,
     /// The time as the field for it wants it.
     local: String,
 }
@@ -97,7 +96,6 @@ fn seconds(form: &Form) -> Result<f64, ControlError> {
 
 fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice: &str) -> Reply {
     let now = state.here();
-    let rate = state.clock.rate();
     let status = form.status();
     let page = Page {
         frame: Frame::new(state, request, visitor, "Clock", PATH).noting(notice),
@@ -108,11 +106,6 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
             .take(19)
             .collect::<String>()
             .replace('T', " "),
-        speed: if rate == 0.0 {
-            "stands still".to_owned()
-        } else {
-            format!("{rate} × real time")
-        },
         local: now.format_ist("%Y-%m-%dT%H:%M:%S"),
     };
     show(state, visitor, status, &page, OWN_FORMS)

@@ -43,11 +43,8 @@ impl Form {
     /// The same form, with what the control API has against it.
     pub(crate) fn refused_by(self, error: &ControlError) -> Self {
         let (field, text) = error.parts();
-        let mut letters = text.chars();
-        let text = letters.next().map_or_else(String::new, |first| {
-            first.to_uppercase().chain(letters).collect::<String>()
-        });
-        self.refused(field, format!("{text}."))
+        // It goes on after the name of its field, which the page shows as a label.
+        self.refused(field, format!("This {text}."))
     }
 
     /// The trimmed value of a field; empty when it was not sent.

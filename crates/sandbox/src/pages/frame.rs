@@ -4,7 +4,7 @@ use askama::Template;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use preopen_core::Timestamp;
 
-use super::guard::{Visitor, cookie_name};
+use super::guard::Visitor;
 use crate::account::Broker;
 use crate::source::SourceIp;
 use crate::state::State;
@@ -120,6 +120,15 @@ impl Frame {
         self
     }
 
+    /// How fast the clock goes.
+    pub(crate) fn speed(&self) -> String {
+        if self.rate == 0.0 {
+            "stands still".to_owned()
+        } else {
+            format!("{} × real time", self.rate)
+        }
+    }
+
     pub(crate) fn groups(&self) -> [(&'static str, &'static [Entry]); 2] {
         const SANDBOX: &[Entry] = &[
             entry("/", "Overview"),
@@ -207,7 +216,7 @@ fn with_cookie(state: &State, visitor: &Visitor, reply: Reply) -> Reply {
     let secure = if state.options.tls { "; Secure" } else { "" };
     let cookie = format!(
         "{}={}; Path=/; HttpOnly; SameSite=Strict{secure}",
-        cookie_name(state),
+        visitor.cookie_name(state),
         visitor.cookie
     );
     match HeaderValue::try_from(cookie) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::form::Form;
 use super::frame::{Frame, OWN_FORMS, go, show};
 use super::guard::Visitor;
-use crate::account::Account;
+use crate::account::{Account, SamcoAccount};
 use crate::control::perform;
 use crate::source::SourceIp;
 use crate::state::State;
@@ -32,8 +32,8 @@ struct Page {
     more: usize,
     live: usize,
     waiting: usize,
-    key: String,
-    secret: String,
+    /// One that opens a session, as it is typed.
+    command: String,
 }
 
 struct Shown {
@@ -74,6 +74,10 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
         "home" => json!("home"),
         "peer" => Value::Null,
         "fixed" if form.value("ip") == "home" => json!("?"),
+        "fixed" if form.value("ip").is_empty() => {
+            let form = form.refused("ip", "Give the address, for example 198.51.100.7.");
+            return page(state, request, visitor, form, "");
+        }
         "fixed" => json!(form.value("ip")),
         _ => {
             let form = form.refused("from", "Choose where requests seem to come from.");
@@ -105,10 +109,7 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
             .iter()
             .filter(|fault| fault.remaining != Some(0))
             .count(),
-        key: first.map(|account| account.api_key.clone()).unwrap_or_default(),
-        secret: first
-            .map(|account| account.api_secret.clone())
-            .unwrap_or_default(),
+        command: command(state, first),
         accounts: all
             .iter()
             .zip(live)
@@ -119,11 +120,20 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
     show(state, visitor, status, &page, OWN_FORMS)
 }
 
+fn command(state: &State, account: Option<&SamcoAccount>) -> String {
+    let (key, secret) = account.map_or(("", ""), |account| (&account.api_key, &account.api_secret));
+    format!(
+        "curl -s {}/session/token -H 'content-type: application/json' \\\n  -d '{{\"apiKey\": \"{key}\", \"apiSecret\": \"{secret}\"}}'",
+        state.origin()
+    )
+}
+
 fn shown(state: &State, account: &Account, live: usize) -> Shown {
     let (broker, rows, totp) = match account {
         Account::Samco(a) => (
             "Samco",
             vec![
+                ("User ID", a.account.clone()),
                 ("Password", a.password.clone()),
                 ("API key", a.api_key.clone()),
                 ("API secret", a.api_secret.clone()),
@@ -136,6 +146,7 @@ fn shown(state: &State, account: &Account, live: usize) -> Shown {
         Account::AngelOne(a) => (
             "Angel One",
             vec![
+                ("Client code", a.client_code.clone()),
                 ("PIN", a.pin.clone()),
                 ("API key", a.api_key.clone()),
                 ("TOTP secret", a.totp_secret.clone()),

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use http::{Method, StatusCode};
+use preopen_core::Timestamp;
 use serde_json::Value;
 
 use super::form::Form;
@@ -48,6 +49,7 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
     let named = Broker::parse(&broker);
     let filter = Some(path.as_str()).filter(|path| !path.is_empty());
     let report = state.requests.report(named, filter);
+    let today = day(state.here());
     let page = Page {
         frame: Frame::new(state, request, visitor, "Requests", PATH).noting(
             match request.query("done").as_deref() {
@@ -59,7 +61,13 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
         count: report.count,
         samco: state.requests.report(Some(Broker::Samco), None).count,
         angelone: state.requests.report(Some(Broker::AngelOne), None).count,
-        requests: report.requests.into_iter().rev().take(SHOWN).map(shown).collect(),
+        requests: report
+            .requests
+            .into_iter()
+            .rev()
+            .take(SHOWN)
+            .map(|record| shown(record, &today))
+            .collect(),
     };
     show(state, visitor, StatusCode::OK, &page, OWN_FORMS)
 }
@@ -71,14 +79,22 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
     super::unknown_form()
 }
 
-fn shown(record: RequestRecord) -> Shown {
+fn day(at: Timestamp) -> String {
+    at.format_ist("%Y-%m-%d")
+}
+
+fn shown(record: RequestRecord, today: &str) -> Shown {
+    let is_today = day(record.at) == today;
     Shown {
         seq: record.seq,
-        at: record.at.format_ist("%H:%M:%S"),
+        at: record
+            .at
+            .format_ist(if is_today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" }),
         broker: super::broker_name(record.broker),
         method: record.method,
         path: record.path,
-        query: record.query,
+        // Shorter than the mark of the log: a login's query is full of them.
+        query: record.query.replace("**redacted**", "…"),
         is_failure: record.status.is_none_or(|status| status >= 400),
         status: record
             .status

@@ -2,6 +2,7 @@
 //! and below.
 
 mod connection;
+mod elsewhere;
 mod exchange;
 mod payload;
 mod refusal;

@@ -45,7 +45,11 @@
       const passed = left > 0 ? 0 : 1 + Math.floor(-left / 30000);
       const next = code.dataset.codes.split(" ")[passed - 1];
       const seconds = code.parentElement.querySelector("[data-seconds]");
-      if (passed > 0) code.textContent = next || "reload";
+      if (passed > 0) {
+        code.textContent = next || "reload";
+        const button = code.parentElement.querySelector("[data-copy]");
+        if (button) [button.dataset.copy, button.hidden] = [next || "", !next];
+      }
       if (seconds) seconds.textContent = String(Math.ceil((left + passed * 30000) / 1000));
     }
   };

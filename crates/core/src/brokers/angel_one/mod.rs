@@ -22,6 +22,7 @@ use crate::static_ip::WhoAmI;
 use crate::totp::{OneTimeCode, TotpSecret};
 use crate::wire::{Endpoint, Method, RawReply, Request};
 
+pub use policy::LIMITS;
 pub use publisher::AngelOnePublisher;
 
 /// What both kinds of credentials let their user say in the headers that the documents want.

@@ -36,7 +36,7 @@ pub(super) static POLICY: Policy = Policy {
 
 /// The documented limits, which are counted for each client code over all of its keys (2026). Logins keep their own
 /// distance, and renewals and logouts are too rare to meet theirs.
-const LIMITS: &[LimitGroup] = &[
+pub const LIMITS: &[LimitGroup] = &[
     // Documented as counted together.
     LimitGroup::new(
         "orders",

@@ -29,6 +29,8 @@ struct One {
     problem: String,
     app: String,
     before: String,
+    /// When any other address is taken again; empty when it is now.
+    opens: String,
 }
 
 struct Shown {
@@ -137,6 +139,7 @@ fn page_one(owner: &Owner<'_>, app: u64, slot: &str, sent: Option<Form>) -> Repl
     let page = One {
         app: app.name.clone(),
         before: before.clone(),
+        opens: owner.portal.next_change.map(opens).unwrap_or_default(),
         problem: form.problem_beside(&["ip"]).to_owned(),
         frame,
         form,
