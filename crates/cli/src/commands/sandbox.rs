@@ -137,7 +137,10 @@ async fn tell(steps: Option<ScriptSteps>, output: Output) {
 
 fn words(step: &ScriptStep) -> String {
     let what = match &step.name {
-        Some(name) => format!("{name} ({})", step.what),
+        Some(name) => match step.what.strip_prefix("over: ") {
+            Some(what) => format!("{name} is over ({what})"),
+            None => format!("{name} ({})", step.what),
+        },
         None => step.what.clone(),
     };
     let problem = step
