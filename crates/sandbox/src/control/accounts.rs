@@ -161,6 +161,7 @@ pub(super) fn add(state: &State, request: &Request) -> Answer {
     let new: NewAccount = read(request)?;
     new.details.check(state, new.broker)?;
     let Some(count) = new.count else {
+        let _naming = state.naming();
         return Ok((StatusCode::CREATED, add_one(state, new)?.to_json()));
     };
     let unique = [
@@ -198,6 +199,7 @@ pub(crate) fn add_made_up(state: &State, broker: Broker, count: usize) -> Result
 
 /// All of them, or none when there is no room.
 fn add_many(state: &State, new: &NewAccount, count: usize) -> Result<Vec<Account>, ControlError> {
+    let _naming = state.naming();
     state.check_room(count)?;
     (0..count).map(|_| add_one(state, new.clone())).collect()
 }
@@ -215,9 +217,12 @@ fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
             if id.is_empty()
                 || id.len() > 40
                 || id.trim() != id
+                || id == "."
+                || id == ".."
                 || id.chars().any(|c| c == '/' || c.is_control()) =>
         {
-            let problem = "must have 1 to 40 characters, no / among them and no space around them";
+            let problem =
+                "must have 1 to 40 characters, no / among them, no space around them, and be no . or ..";
             Err(ControlError::field(name, problem))
         }
         id => Ok(id),
@@ -341,6 +346,7 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
         return Err(ControlError::not_found(format!("there is no account {id}")));
     };
     change.details.check(state, broker)?;
+    let _naming = state.naming();
     if let Some(key) = &change.details.api_key {
         let taken = match broker {
             Broker::Samco => state.samco().is_key_of_another_app(key, id),

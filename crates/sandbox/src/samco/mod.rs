@@ -46,6 +46,8 @@ pub(crate) struct Samco {
     orders_placed: Single<u64>,
     /// How many proposals have been made at the portal: each has a number of its own.
     proposals_made: Single<u64>,
+    /// Wrong tries to sign in with ids that nobody has.
+    strangers: HashMap<String, portal::Tries>,
 }
 
 /// Which app of which member.
@@ -163,9 +165,8 @@ impl Samco {
 
     /// Whether an app has this key that is not the first one of this account.
     pub(crate) fn is_key_of_another_app(&self, api_key: &str, account: &str) -> bool {
-        self.by_api_key
-            .get(api_key)
-            .is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
+        let found = self.by_api_key.get(api_key);
+        found.is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
     }
 
     /// Changes the account of that id and its first app; ends that app's sessions and OAuth grants when `edit` says
