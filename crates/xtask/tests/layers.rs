@@ -40,8 +40,8 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
     ("redis", &["preopen-store"]),
-    // The command puts terminals back and passes signals on; the embedded broker asks how many files it may open.
-    ("rustix", &["preopen-store", "preopen-cli", "preopen-sandbox"]),
+    // The command puts terminals back and passes signals on.
+    ("rustix", &["preopen-store", "preopen-cli"]),
     ("keyring", &["preopen-store"]),
     // The data file of the embedded broker.
     ("rusqlite", &["preopen-sandbox"]),
