@@ -68,7 +68,7 @@ impl Desk {
             );
             return Err(Problem::form(text));
         }
-        (self.sent_on, self.sent) = (today, sent + 1);
+        (self.sent_on, self.sent) = (today, sent.saturating_add(1));
         let code = random::of_alphabet("0123456789", DIGITS);
         if self.proposals.len() >= REMEMBERED {
             self.proposals.remove(0);
