@@ -223,7 +223,7 @@ impl RequestLog {
             .into_iter()
             .filter(|of| wanted(*of))
             .map(|of| log.counts[of as usize].matching(path))
-            .sum();
+            .fold(0, u64::saturating_add);
         let requests = log
             .recent
             .iter()
@@ -261,8 +261,7 @@ impl Counts {
                 .by_path
                 .iter()
                 .filter(|(known, _)| matches(path, known))
-                .map(|(_, count)| count)
-                .sum(),
+                .fold(0, |sum: u64, (_, count)| sum.saturating_add(*count)),
             Some(path) => self.by_path.get(shortened(path)).copied().unwrap_or(0),
         }
     }
