@@ -123,6 +123,12 @@ impl Desk {
         if otp.is_empty() {
             return Err(Problem::otp("Enter the code that was sent by SMS and email."));
         }
+        // A slip of the finger is no guess.
+        if otp.len() != DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Problem::otp(format!(
+                "A code has {DIGITS} digits. This took no try."
+            )));
+        }
         if !found.code.is_of(&otp) {
             found.wrong += 1;
             return Err(Problem::otp(match tries - found.wrong {
