@@ -168,8 +168,13 @@ export async function until(holds, what) {
  */
 export async function open(t, { elsewhere = [], javaScript = true, viewport = DESKTOP, dark = false, ...start } = {}) {
   const sandbox = await Sandbox.start(start);
-  t.after(() => sandbox.stop());
-  const context = await browser.newContext({
+  let context;
+  // The pages first: one that still loads its icon would write an error when its sandbox is gone.
+  t.after(async () => {
+    await context?.close();
+    await sandbox.stop();
+  });
+  context = await browser.newContext({
     baseURL: sandbox.url,
     javaScriptEnabled: javaScript,
     viewport,
@@ -177,7 +182,6 @@ export async function open(t, { elsewhere = [], javaScript = true, viewport = DE
     locale: "en-IN",
     timezoneId: "Europe/Lisbon",
   });
-  t.after(() => context.close());
   context.setDefaultTimeout(PATIENCE);
   const wrong = await guard(context, [sandbox.url, ...elsewhere]);
   t.after(() => assert.deepEqual(wrong, [], "pages did what they must not"));
