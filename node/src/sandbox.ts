@@ -7,6 +7,7 @@ import { angelOne, samco } from "./credentials.js";
 import type { AngelOneCredentials, BrokerName, Credentials, SamcoCredentials } from "./credentials.js";
 import { clocks } from "./options.js";
 import type { SessionOptions } from "./options.js";
+import { BROKERS, checkConsent, checkFault, checkRequests, checkStart } from "./sandbox/checks.js";
 import { Child } from "./sandbox/child.js";
 import { SandboxClock } from "./sandbox/clock.js";
 import { Control } from "./sandbox/control.js";
@@ -39,8 +40,6 @@ interface Facts {
   readonly ca_file: string | null;
   readonly accounts: readonly Readonly<Record<string, string>>[];
 }
-
-const BROKERS: readonly BrokerName[] = ["samco", "angelone"];
 
 /** Settings of a session on the sandbox. */
 export interface SandboxSessionOptions extends Omit<SessionOptions, "baseUrl"> {
@@ -94,8 +93,12 @@ export class Sandbox {
     this.caFile = facts.ca_file ?? undefined;
   }
 
-  /** Starts a sandbox; resolves when it answers requests. Rejects with `SandboxError` within 20 seconds. */
+  /**
+   * Starts a sandbox; resolves when it answers requests. Rejects with `SandboxError` within 20 seconds, and with
+   * `InvalidInputError` for an option that does not exist.
+   */
   static async start(options: SandboxOptions = {}): Promise<Sandbox> {
+    checkStart(options);
     const child = await Child.start([
       ...(options.port === undefined ? [] : ["--port", String(options.port)]),
       ...(options.tls === true ? ["--tls"] : []),
@@ -151,6 +154,7 @@ export class Sandbox {
 
   /** Makes a broker fail at a path; one that ends in `*` is a prefix. */
   async fault(broker: BrokerName, path: string, spec: FaultSpec): Promise<void> {
+    checkFault(broker, path, spec);
     await this.#control.call("POST", "/faults", { ...renamed(spec, snake), broker, path }); // dates become RFC 3339
   }
 
@@ -161,7 +165,8 @@ export class Sandbox {
 
   /** What arrived since the start or the last clearing. */
   async requests(filter: RequestFilter = {}): Promise<RequestReport> {
-    const query = new URLSearchParams({ ...filter });
+    checkRequests(filter);
+    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== undefined));
     const report = (await this.#control.call("GET", `/requests?${query.toString()}`)) as { count: number; requests: object[] };
     return { count: report.count, requests: report.requests.map((one) => renamed(one, camel)) } as unknown as RequestReport;
   }
@@ -182,6 +187,7 @@ export class Sandbox {
    * sends it nowhere.
    */
   async consent(url: string, options: ConsentOptions = {}): Promise<string> {
+    checkConsent(options);
     const { approve = true, account = null } = options;
     const wanted = { url, decision: approve ? "approve" : "cancel", account };
     return ((await this.#control.call("POST", "/consent", wanted)) as { redirect_to: string }).redirect_to;

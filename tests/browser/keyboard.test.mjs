@@ -75,7 +75,7 @@ test("on a phone the menu opens with the keyboard and leads to every page", asyn
   await page.goto("/");
   for (const name of ["Inbox", "Clock", "Faults", "Requests", "Switches", "Overview"]) {
     const link = page.getByRole("navigation").getByRole("link", { name });
-    assert.equal(await link.isVisible(), false);
+    await link.waitFor({ state: "hidden" });
     await tabTo(page, page.getByText("Menu", { exact: true }));
     await page.keyboard.press("Enter");
     await tabTo(page, link);

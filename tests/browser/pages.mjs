@@ -113,7 +113,8 @@ export function document() {
       [PHONES, "phone", "on a phone"],
     ].flatMap(([names, suffix, words]) => (names.includes(name) ? [`[${words}](dashboard/${name}-${suffix}.png)`] : []));
     const words = name.replaceAll("-", " ").replace(/\boauth\b/, "OAuth").replace(/\bapi\b/, "API").replace(/\bip(s?)\b/, "IP$1");
-    const title = words[0].toUpperCase() + words.slice(1);
+    const known = { Api: "API", keys: "Keys", ip: "IP", ips: "IPs", Oauth: "OAuth" };
+    const title = (words[0].toUpperCase() + words.slice(1)).replace(/\w+/g, (word) => known[word] ?? word);
     const more = also.length > 0 ? ` Also ${also.join(" and ")}.` : "";
     return `## ${title}\n\n\`${path.split("?")[0]}\`: ${about}${more}\n\n![${about}](dashboard/${name}.png)\n`;
   });

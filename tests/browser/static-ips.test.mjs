@@ -61,7 +61,7 @@ test("a primary and a secondary address, a refused change, the exact time, and s
     const button = region.getByRole("button", { name });
     assert.equal(await button.getAttribute("aria-disabled"), "true");
     const tooltip = page.locator(`#${await button.getAttribute("aria-describedby")}`);
-    assert.equal(await tooltip.isVisible(), false);
+    await tooltip.waitFor({ state: "hidden" });
     await button.hover({ force: true });
     await tooltip.waitFor({ state: "visible" });
     assert.ok((await tooltip.innerText()).includes(opens), `${await tooltip.innerText()} has not ${opens}`);

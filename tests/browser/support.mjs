@@ -168,13 +168,7 @@ export async function until(holds, what) {
  */
 export async function open(t, { elsewhere = [], javaScript = true, viewport = DESKTOP, dark = false, ...start } = {}) {
   const sandbox = await Sandbox.start(start);
-  let context;
-  // The pages first: one that still loads its icon would write an error when its sandbox is gone.
-  t.after(async () => {
-    await context?.close();
-    await sandbox.stop();
-  });
-  context = await browser.newContext({
+  const context = await browser.newContext({
     baseURL: sandbox.url,
     javaScriptEnabled: javaScript,
     viewport,
@@ -184,7 +178,12 @@ export async function open(t, { elsewhere = [], javaScript = true, viewport = DE
   });
   context.setDefaultTimeout(PATIENCE);
   const wrong = await guard(context, [sandbox.url, ...elsewhere]);
-  t.after(() => assert.deepEqual(wrong, [], "pages did what they must not"));
+  // In this order: a page that still loads its icon must not find the sandbox gone.
+  t.after(async () => {
+    await context.close();
+    await sandbox.stop();
+    assert.deepEqual(wrong, [], "pages did what they must not");
+  });
   return { sandbox, context, page: await context.newPage(), wrong };
 }
 

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { MARKET_OPEN, useSandbox } from "preopen/sandbox/test";
+import { InvalidInputError } from "preopen";
+import { MARKET_OPEN, Sandbox, useSandbox } from "preopen/sandbox/test";
 
 import { LOGIN, at, settled } from "./support.mjs";
 
@@ -36,6 +37,23 @@ test("options come first, and a script says where it starts", async (t) => {
   assert.ok((await other.clock.now()).getTime() >= Date.parse("2026-11-24T00:00:00Z"));
   const wrong = await settled(useSandbox(t, { script: "no-such-day" }));
   assert.match(wrong.error.message, /^the script cannot be played: no-such-day cannot be read .*ordinary-day, bad-day, month/);
+});
+
+test("what does not exist is refused before anything starts, by its name", async (t) => {
+  const refused = async (promise) => (await settled(promise)).error;
+  for (const start of [() => useSandbox(t, { scirpt: "bad-day" }), () => Sandbox.start({ scirpt: "bad-day" })]) {
+    const error = await refused(start());
+    assert.ok(error instanceof InvalidInputError, String(error));
+    assert.equal(error.message, "scirpt is not an option: there are port, tls, data, startAt, rate, script");
+  }
+  assert.match((await refused(useSandbox(t, "bad-day"))).message, /^options must be an object with any of port, /);
+  assert.match((await refused(useSandbox())).message, /^t must be the context of the test/);
+  const broker = await useSandbox(t);
+  assert.match((await refused(broker.fault({ broker: "samco", path: "/*", status: 503 }))).message, /^broker must be samco or angelone, as in fault\("samco"/);
+  assert.match((await refused(broker.fault("samco", "/*"))).message, /^spec must be an object/);
+  assert.match((await refused(broker.requests("samco", "/session/token"))).message, /^filter must be an object with any of broker, path$/);
+  assert.match((await refused(broker.consent("/", { aprove: false }))).message, /^aprove is not an option/);
+  assert.equal((await broker.requests({ broker: undefined })).count, 0);
 });
 
 test("a fault that lasts", async (t) => {

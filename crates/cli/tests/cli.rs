@@ -381,6 +381,47 @@ fn the_sandbox_prints_what_selects_each_login() {
         .unwrap();
     let token = starting("export PREOPEN_SANDBOX_TOKEN=").unwrap();
     assert!(token.ends_with(control.1), "{token}");
+    let clock = starting("its clock ").unwrap();
+    assert!(clock.ends_with(" IST, runs in real time"), "{clock}");
+    assert!(starting("its state ").is_none(), "{shown:?}");
+}
+
+#[test]
+fn a_sandbox_that_goes_on_says_so_and_what_it_leaves_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbox.db");
+    let run = |start_at: &str| {
+        // Standard input is closed at once.
+        Command::new(PREOPEN)
+            .args([
+                "sandbox",
+                "--exit-with-stdin",
+                "--start-at",
+                start_at,
+                "--speed",
+                "0",
+                "--data",
+            ])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    for (start_at, state, warned) in [
+        ("2026-11-23T09:15:00+05:30", "kept in", false),
+        ("2027-01-01T09:15:00+05:30", "goes on with", true),
+    ] {
+        let output = run(start_at);
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains("2026-11-23 09:15:00 IST, stands still"), "{shown}");
+        assert!(shown.contains(&format!("{state} {}", file.display())), "{shown}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.contains("--start-at and --speed are for a new file"),
+            warned,
+            "{said}"
+        );
+    }
 }
 
 #[test]

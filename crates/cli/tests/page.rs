@@ -101,7 +101,8 @@ fn a_listener_receives_the_answer_and_every_command_uses_the_session() {
     let place = authority(&redirect);
     let port = place.rsplit_once(':').unwrap().1;
     for words in [
-        format!("on {place}, for 300 s"),
+        "Log in at this page within 300 s. It is".to_owned(),
+        format!("comes back to {place}. "),
         "--paste".to_owned(),
         format!("ssh -L {port}:127.0.0.1:{port} "),
     ] {

@@ -386,6 +386,21 @@ fn a_store_that_cannot_be_used_refuses_a_login_unless_told_otherwise() {
 }
 
 #[test]
+fn a_login_tells_of_a_broker_whose_clock_is_not_this_machine_s() {
+    let broker = Broker::start();
+    broker.advance_seconds(7 * 86_400);
+    let login = |token: &str| {
+        let mut command = broker.command(&["login", "samco", "--force"]);
+        stdout(&command.env("PREOPEN_SANDBOX_TOKEN", token).output().unwrap())
+    };
+    let told = login("");
+    let warning = "this machine's clock is at least 900 s behind the broker's: PREOPEN_SANDBOX_TOKEN lets commands follow";
+    assert!(told.contains(warning), "{told}");
+    let told = login(broker.control_token());
+    assert!(told.contains("logged in") && !told.contains("warning"), "{told}");
+}
+
+#[test]
 fn a_session_on_the_sandbox_follows_its_clock_when_it_is_told_how() {
     let broker = Broker::start();
     broker.run(&["login", "samco"]);

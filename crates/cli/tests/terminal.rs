@@ -274,7 +274,7 @@ fn a_wrong_address_is_asked_for_again_as_long_as_the_login_can_be_completed() {
     let (code, shown) = terminal.end();
     assert_eq!(code, 0, "{shown}");
     assert!(
-        shown.contains("logged in") && shown.contains("url is empty"),
+        shown.contains("logged in") && shown.contains("the address is empty"),
         "{shown}"
     );
 

@@ -36,6 +36,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// How long a client may take no byte of a reply before it is cut off.
     pub reply_timeout: Duration,
+    /// How many connections there may be at once; those beyond are told 503.
+    pub connections: usize,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             reply_timeout: Duration::from_secs(30),
+            connections: 20_000,
         }
     }
 }
@@ -103,6 +106,13 @@ impl Options {
     /// Limits the time for the body of a request.
     pub fn body_timeout(mut self, limit: Duration) -> Self {
         self.body_timeout = limit;
+        self
+    }
+
+    /// Limits the number of connections at once: at most as many as the process may open files, less those that it
+    /// needs otherwise.
+    pub fn connections(mut self, limit: usize) -> Self {
+        self.connections = limit;
         self
     }
 

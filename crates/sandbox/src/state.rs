@@ -42,6 +42,8 @@ pub(crate) struct State {
     angelone: Mutex<AngelOne>,
     /// Taken last, also while a broker is held.
     inbox: Mutex<Inbox>,
+    /// Held from looking whether ids and keys are free until they are taken. Before any broker.
+    names: Mutex<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,6 +75,7 @@ impl State {
             samco: Mutex::default(),
             angelone: Mutex::default(),
             inbox: Mutex::default(),
+            names: Mutex::default(),
         };
         if let (Some(data), Some(records)) = (&state.data, records) {
             data.load(&state, records)?;
@@ -182,7 +185,12 @@ impl State {
         }
     }
 
-    /// Adds an account whose id and key nobody has yet.
+    /// Whoever gives ids or keys to accounts holds this meanwhile, so that nobody else gives the same.
+    pub(crate) fn naming(&self) -> MutexGuard<'_, ()> {
+        lock(&self.names)
+    }
+
+    /// Adds an account whose id and key nobody has yet. [`Self::naming`] is held.
     pub(crate) fn add_account(&self, account: &Account) -> Result<(), ControlError> {
         let taken = |what: &str| {
             Err(ControlError::conflict(format!(

@@ -292,9 +292,16 @@ fn show(kind: Kind, value: i64) -> Value {
     }
 }
 
+/// How many characters two names begin with together.
+fn common_start(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count()
+}
+
 fn check(name: &str, value: &SwitchValue) -> Result<(usize, i64), ControlError> {
     let Some(index) = DEFINITIONS.iter().position(|d| d.name == name) else {
-        let known: Vec<_> = DEFINITIONS.iter().map(|d| d.name).collect();
+        let mut known: Vec<_> = DEFINITIONS.iter().map(|d| d.name).collect();
+        // What was probably meant comes first.
+        known.sort_by_key(|known| std::cmp::Reverse(common_start(known, name)));
         return Err(ControlError::field(
             name,
             format_args!("is not a switch; the switches are {}", known.join(", ")),

@@ -291,7 +291,7 @@ async fn a_step_that_cannot_be_done_says_so_and_the_script_goes_on() {
     let done = day.sandbox.script().unwrap().done;
     assert_eq!(
         done[0].problem.as_deref(),
-        Some("api_key is taken by another account")
+        Some("api_key is taken by another app")
     );
     assert_eq!(done[0].what, "account SBX001: a new api_key");
     assert_eq!((done[1].what.as_str(), &done[1].problem), ("on", &None));

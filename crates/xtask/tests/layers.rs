@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.
-const FOREIGN: [(&str, &[&str]); 8] = [
+const FOREIGN: [(&str, &[&str]); 9] = [
     ("reqwest", &["preopen-http"]),
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
     ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
@@ -43,6 +43,8 @@ const FOREIGN: [(&str, &[&str]); 8] = [
     // The command puts terminals back and passes signals on.
     ("rustix", &["preopen-store", "preopen-cli"]),
     ("keyring", &["preopen-store"]),
+    // The data file of the embedded broker.
+    ("rusqlite", &["preopen-sandbox"]),
 ];
 
 /// The parts of tokio that start threads, timers or sockets. The core may use none of them.

@@ -3,6 +3,7 @@
 import "../floor.js";
 
 import { Sandbox } from "../sandbox.js";
+import { checkContext, checkStart } from "./checks.js";
 import type { SandboxOptions } from "./types.js";
 
 export { Sandbox, SandboxError } from "../sandbox.js";
@@ -49,6 +50,7 @@ export interface VitestContext {
  * ```
  */
 export async function useSandbox(t: NodeTestContext, options: SandboxOptions = {}): Promise<Sandbox> {
+  checkContext(t);
   const broker = await Sandbox.start(frozen(options));
   t.after(async () => {
     try {
@@ -91,6 +93,7 @@ export function sandboxFixture(
 }
 
 function frozen(options: SandboxOptions): SandboxOptions {
+  checkStart(options);
   return { rate: 0, ...(options.script === undefined ? { startAt: MARKET_OPEN } : {}), ...options };
 }
 
@@ -108,7 +111,7 @@ async function told(broker: Sandbox): Promise<string[]> {
     const last = script?.done.at(-1);
     if (last !== undefined) lines.push(`its script ${script?.script}, last: ${last.ist} ${last.name ?? last.what}`);
     const shown = requests.slice(-SHOWN);
-    lines.push(`${count} requests${shown.length < count ? ", the last ones:" : ""}`);
+    lines.push(`${count} request${count === 1 ? "" : "s"}${shown.length < count ? ", the last ones:" : ""}`);
     for (const one of shown) {
       const query = one.query === "" ? "" : `?${one.query}`;
       const who = one.account === null ? "" : `  ${one.account}`;

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use preopen::{Addresses, Session, StateName, Timestamp, Verdict, WhoAmI};
+use preopen::{Addresses, Environment, Session, StateName, Timestamp, Verdict, WhoAmI};
 use serde_json::json;
 
 use crate::credentials::Way;
 use crate::output::{BAD, BOLD, Failure, GOOD, Output, json_line, line};
+use crate::sandbox_clock;
 use crate::session::SessionArguments;
 
 mod page;
@@ -82,6 +83,18 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         }
         line(&format!("until      {}", until.to_ist()));
         line(&format!("stored in  {}", prepared.store()));
+        if let Some(skew) = session.state().clock_skew.filter(|skew| skew.is_suspect()) {
+            let advice = match session.environment() {
+                Environment::Sandbox => format!(
+                    "{} lets commands follow the broker's clock, and `preopen sandbox` prints it",
+                    sandbox_clock::VARIABLE
+                ),
+                _ => "set it by NTP: one-time codes and the daily end depend on it".to_owned(),
+            };
+            line(&format!(
+                "{BAD}warning{BAD:#}    this machine's clock is {skew}: {advice}"
+            ));
+        }
         if let Some(warning) = seen.as_ref().and_then(warning) {
             line(&format!("{BAD}warning{BAD:#}    {warning}"));
         }

@@ -1,16 +1,16 @@
 //! `preopen sandbox`: the embedded broker in the foreground.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use preopen::{Error, ErrorKind, Timestamp};
+use preopen::{Clock as _, Error, ErrorKind, Timestamp};
 use preopen_sandbox::{Account, Options, Sandbox, Script, ScriptStep, ScriptSteps, StartError};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 
 use crate::open_files;
-use crate::output::{BOLD, DIM, Failure, Output, json_line, line, note, note_json};
+use crate::output::{BOLD, DIM, Failure, Output, advise, json_line, line, note, note_json};
 use crate::sandbox_clock;
 
 #[derive(Debug, Args)]
@@ -73,14 +73,25 @@ fn options(arguments: &Arguments) -> Result<Options, Failure> {
     Ok(options)
 }
 
+/// Whether a sandbox goes on with what is in this file.
+fn holds_something(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|found| found.len() > 0)
+}
+
 /// An argument that cannot be used. The sentence is whole: it need not begin with the field's name.
 fn refused(field: &str, sentence: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, sentence).with(|context| context.field = Some(field.to_owned()))
 }
 
 pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode, Failure> {
-    let options = options(&arguments)?;
-    open_files::allow_most();
+    let mut options = options(&arguments)?;
+    let kept = arguments.data.as_deref().is_some_and(holds_something);
+    if kept && (arguments.start_at.is_some() || arguments.speed.is_some()) {
+        advise("The clock of the data file goes on: --start-at and --speed are for a new file.");
+    }
+    if let Some(room) = open_files::room() {
+        options = options.connections(room);
+    }
     // Whoever reads the line that says it is ready may end it in the same moment.
     let signalled = signalled()?;
     let sandbox = Sandbox::start(options).await.map_err(|error| match error {
@@ -92,7 +103,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     if output.is_json() {
         json_line(&sandbox.ready_line());
     } else {
-        describe(&sandbox);
+        describe(&sandbox, arguments.data.as_deref().map(|file| (file, kept)));
     }
     let told = tokio::spawn(tell(sandbox.script_steps(), output));
     tokio::select! {
@@ -128,7 +139,10 @@ async fn tell(steps: Option<ScriptSteps>, output: Output) {
 
 fn words(step: &ScriptStep) -> String {
     let what = match &step.name {
-        Some(name) => format!("{name} ({})", step.what),
+        Some(name) => match step.what.strip_prefix("over: ") {
+            Some(what) => format!("{name} is over ({what})"),
+            None => format!("{name} ({})", step.what),
+        },
         None => step.what.clone(),
     };
     let problem = step
@@ -138,7 +152,8 @@ fn words(step: &ScriptStep) -> String {
     format!("{}  {what}{problem}", step.at.to_ist())
 }
 
-fn describe(sandbox: &Sandbox) {
+/// What the sandbox is, for a person. Of its data file is known whether it goes on with what was in there.
+fn describe(sandbox: &Sandbox, data: Option<(&Path, bool)>) {
     line(&format!(
         "{BOLD}The embedded broker is ready.{BOLD:#} Stop it with Ctrl-C.\n"
     ));
@@ -155,6 +170,20 @@ fn describe(sandbox: &Sandbox) {
     if let Some(path) = sandbox.ca_file() {
         line(&format!("  CA file          {}", path.display()));
     }
+    let clock = sandbox.clock();
+    let speed = match clock.rate() {
+        0.0 => "stands still".to_owned(),
+        1.0 => "runs in real time".to_owned(),
+        rate => format!("runs {rate} times as fast as real time"),
+    };
+    line(&format!(
+        "  its clock        {}, {speed}",
+        clock.now().wall.to_ist()
+    ));
+    if let Some((file, kept)) = data {
+        let what = if kept { "goes on with" } else { "kept in" };
+        line(&format!("  its state        {what} {}", file.display()));
+    }
     if let Some(script) = sandbox.script() {
         let next = script.next.map_or("nothing is to come".to_owned(), |step| {
             format!("next at {}", step.at.to_ist())
@@ -165,7 +194,14 @@ fn describe(sandbox: &Sandbox) {
             script.ends_at.to_ist()
         ));
     }
-    line(&format!("\n{DIM}Accounts, as environment variables:{DIM:#}"));
+    line(&format!(
+        "\n{DIM}As environment variables: what lets commands follow this broker's clock, and the accounts.{DIM:#}\n"
+    ));
+    line(&format!(
+        "  export {}={}",
+        sandbox_clock::VARIABLE,
+        sandbox.control_token()
+    ));
     for account in sandbox.accounts() {
         line("");
         if let Some(samco) = account.as_samco() {
@@ -198,14 +234,6 @@ fn describe(sandbox: &Sandbox) {
             );
         }
     }
-    line(&format!(
-        "\n{DIM}So that commands follow this broker's clock, which the control API moves:{DIM:#}"
-    ));
-    line(&format!(
-        "  export {}={}",
-        sandbox_clock::VARIABLE,
-        sandbox.control_token()
-    ));
     let samco = sandbox
         .accounts()
         .iter()

@@ -135,6 +135,10 @@ impl AngelOne {
             .unwrap_or_default()
     }
 
+    pub(crate) fn member(&self, client_code: &str) -> Option<&Member> {
+        self.position(client_code).map(|at| &self.members[at])
+    }
+
     fn position(&self, client_code: &str) -> Option<usize> {
         self.by_client_code.get(client_code).copied()
     }
@@ -179,6 +183,14 @@ impl AngelOne {
         let mut counts = vec![0; self.members.len()];
         self.live(now).for_each(|session| counts[session.member] += 1);
         counts
+    }
+
+    /// How many sessions of one account are alive.
+    pub(crate) fn live_sessions_of(&self, client_code: &str, now: Timestamp) -> usize {
+        let at = self.by_client_code.get(client_code);
+        self.live(now)
+            .filter(|session| Some(&session.member) == at)
+            .count()
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {

@@ -161,6 +161,7 @@ pub(super) fn add(state: &State, request: &Request) -> Answer {
     let new: NewAccount = read(request)?;
     new.details.check(state, new.broker)?;
     let Some(count) = new.count else {
+        let _naming = state.naming();
         return Ok((StatusCode::CREATED, add_one(state, new)?.to_json()));
     };
     let unique = [
@@ -198,6 +199,7 @@ pub(crate) fn add_made_up(state: &State, broker: Broker, count: usize) -> Result
 
 /// All of them, or none when there is no room.
 fn add_many(state: &State, new: &NewAccount, count: usize) -> Result<Vec<Account>, ControlError> {
+    let _naming = state.naming();
     state.check_room(count)?;
     (0..count).map(|_| add_one(state, new.clone())).collect()
 }
@@ -211,8 +213,17 @@ fn add_one(state: &State, new: NewAccount) -> Result<Account, ControlError> {
         .unwrap_or_default();
     let details = new.details;
     let given = |name: &str, id: Option<String>| match id {
-        Some(id) if id.trim().is_empty() || id.len() > 40 || id.contains('/') => {
-            Err(ControlError::field(name, "must have 1 to 40 characters and no /"))
+        Some(id)
+            if id.is_empty()
+                || id.len() > 40
+                || id.trim() != id
+                || id == "."
+                || id == ".."
+                || id.chars().any(|c| c == '/' || c.is_control()) =>
+        {
+            let problem =
+                "must have 1 to 40 characters, no / among them, no space around them, and be no . or ..";
+            Err(ControlError::field(name, problem))
         }
         id => Ok(id),
     };
@@ -269,28 +280,49 @@ pub(super) fn list(state: &State) -> Value {
     let now = state.now();
     let mut all = Vec::new();
     let samco = state.samco();
-    for (member, live) in samco.members().iter().zip(samco.live_sessions(now)) {
-        let mut shown = Account::Samco(member.to_account()).to_json();
-        shown["subscribed"] = member.standing.subscribed.into();
-        shown["blocked"] = member.standing.blocked.into();
-        shown["app_active"] = member.first().is_active().into();
-        shown["apps"] = member.apps().iter().map(portal::app_to_json).collect();
-        shown["needs_app_login"] = member.standing.needs_app_login.into();
-        shown["live_sessions"] = live.into();
-        all.push(shown);
+    let counted = samco.members().iter().zip(samco.live_sessions(now));
+    all.extend(counted.map(|(member, live)| at_samco(member, live)));
+    drop(samco);
+    let angelone = state.angelone();
+    let counted = angelone.members().iter().zip(angelone.live_sessions(now));
+    all.extend(counted.map(|(member, live)| at_angelone(member, live)));
+    json!({"accounts": all})
+}
+
+/// One of the list, without the work of making all of it.
+fn one(state: &State, id: &str) -> Value {
+    let now = state.now();
+    let samco = state.samco();
+    if let Some(member) = samco.member(id) {
+        return at_samco(member, samco.live_sessions_of(id, now));
     }
     drop(samco);
     let angelone = state.angelone();
-    for (member, live) in angelone.members().iter().zip(angelone.live_sessions(now)) {
-        let mut shown = Account::AngelOne(member.account.clone()).to_json();
-        shown["primary_ip"] = member.account.primary_ip.as_str().into();
-        shown["secondary_ip"] = member.account.secondary_ip.as_str().into();
-        shown["blocked"] = member.blocked.into();
-        shown["app_active"] = member.app_active.into();
-        shown["live_sessions"] = live.into();
-        all.push(shown);
-    }
-    json!({"accounts": all})
+    let found = angelone.member(id);
+    found.map_or(Value::Null, |member| {
+        at_angelone(member, angelone.live_sessions_of(id, now))
+    })
+}
+
+fn at_samco(member: &crate::samco::Member, live: usize) -> Value {
+    let mut shown = Account::Samco(member.to_account()).to_json();
+    shown["subscribed"] = member.standing.subscribed.into();
+    shown["blocked"] = member.standing.blocked.into();
+    shown["app_active"] = member.first().is_active().into();
+    shown["apps"] = member.apps().iter().map(portal::app_to_json).collect();
+    shown["needs_app_login"] = member.standing.needs_app_login.into();
+    shown["live_sessions"] = live.into();
+    shown
+}
+
+fn at_angelone(member: &crate::angelone::Member, live: usize) -> Value {
+    let mut shown = Account::AngelOne(member.account.clone()).to_json();
+    shown["primary_ip"] = member.account.primary_ip.as_str().into();
+    shown["secondary_ip"] = member.account.secondary_ip.as_str().into();
+    shown["blocked"] = member.blocked.into();
+    shown["app_active"] = member.app_active.into();
+    shown["live_sessions"] = live.into();
+    shown
 }
 
 /// `PATCH /accounts/{id}`.
@@ -314,13 +346,14 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
         return Err(ControlError::not_found(format!("there is no account {id}")));
     };
     change.details.check(state, broker)?;
+    let _naming = state.naming();
     if let Some(key) = &change.details.api_key {
         let taken = match broker {
-            Broker::Samco => state.samco().owner_of(key).is_some_and(|owner| owner != id),
+            Broker::Samco => state.samco().is_key_of_another_app(key, id),
             Broker::AngelOne => state.angelone().owner_of(key).is_some_and(|owner| owner != id),
         };
         if taken {
-            return Err(ControlError::conflict("api_key is taken by another account"));
+            return Err(ControlError::conflict("api_key is taken by another app"));
         }
     }
     let details = change.details;
@@ -393,10 +426,7 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
             state.angelone().edit(id, edit);
         }
     }
-    let all = list(state);
-    let mut accounts = all["accounts"].as_array().into_iter().flatten();
-    let shown = accounts.find(|account| account["account"].as_str() == Some(id));
-    Ok(shown.cloned().unwrap_or_default())
+    Ok(one(state, id))
 }
 
 /// `DELETE /sessions?broker=&account=`: ends sessions at once, as a broker does now and then during the day.

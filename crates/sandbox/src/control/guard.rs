@@ -58,11 +58,50 @@ pub(super) fn is_own_origin(state: &State, origin: &str) -> bool {
 }
 
 fn is_own_authority(state: &State, authority: &str) -> bool {
-    let Some((host, port)) = authority.rsplit_once(':') else {
-        return false;
+    is_loopback_at(authority, state.port, state.options.tls)
+}
+
+/// Whether an authority is this machine at this port, in the one spelling that clients have for it.
+fn is_loopback_at(authority: &str, port: u16, tls: bool) -> bool {
+    let (host, given) = match authority.rsplit_once(':') {
+        Some((host, given)) if !given.ends_with(']') => (host, Some(given)),
+        _ => (authority, None),
     };
     let loopback = ["127.0.0.1", "localhost", "[::1]"]
         .iter()
         .any(|name| host.eq_ignore_ascii_case(name));
-    loopback && port.parse() == Ok(state.port)
+    let right = match given {
+        Some(given) => given == port.to_string(),
+        // Clients leave out the port that a scheme has by itself.
+        None => port == if tls { 443 } else { 80 },
+    };
+    loopback && right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback_at;
+
+    #[test]
+    fn the_port_of_the_scheme_may_be_left_out() {
+        for (port, tls) in [(80, false), (443, true)] {
+            for name in ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"] {
+                assert!(is_loopback_at(name, port, tls), "{name}");
+                assert!(is_loopback_at(&format!("{name}:{port}"), port, tls), "{name}");
+                assert!(!is_loopback_at(name, port, !tls) && !is_loopback_at(name, 8443, tls));
+                assert!(!is_loopback_at(&format!("{name}:"), port, tls), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_has_one_spelling() {
+        for wrong in ["+8080", "08080", " 8080", "", "8081", "8080]"] {
+            assert!(
+                !is_loopback_at(&format!("127.0.0.1:{wrong}"), 8080, false),
+                "{wrong}"
+            );
+        }
+        assert!(!is_loopback_at("::1", 80, false) && !is_loopback_at("evil.example:80", 80, false));
+    }
 }

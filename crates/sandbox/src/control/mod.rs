@@ -180,8 +180,20 @@ fn route(state: &State, request: &Request) -> Answer {
             ok(json!({"messages": []}))
         }
         ("DELETE", _) => accounts::end_sessions(state, request),
-        _ => accounts::change(state, request, path.trim_start_matches("/accounts/")),
+        _ => accounts::change(
+            state,
+            request,
+            &decoded(path.strip_prefix("/accounts/").unwrap_or_default()),
+        ),
     }
+}
+
+/// The last part of a path as it was before it was put there.
+fn decoded(part: &str) -> String {
+    // What a query would take for something else.
+    let part = part.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let decoded = form_urlencoded::parse(part.as_bytes()).next();
+    decoded.map_or_else(String::new, |(text, _)| text.into_owned())
 }
 
 /// The broker named in the query, if one is.

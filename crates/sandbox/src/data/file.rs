@@ -33,7 +33,8 @@ pub(super) fn open(path: &Path) -> Result<(DataFile, Records), String> {
     match std::fs::metadata(&path) {
         Ok(found) if found.is_dir() => return Err("it is a folder: name a file in it".to_owned()),
         Ok(found) if found.len() > 0 => check_header(&path)?,
-        Ok(_) => {}
+        Ok(found) if found.is_file() => keep_private(&path).map_err(|error| unusable(&error))?,
+        Ok(_) => return Err("it is no file of a folder: choose another one".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
         Err(error) => return Err(unusable(&error)),
     }
@@ -135,6 +136,17 @@ fn read_up_to(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(read)
+}
+
+/// An empty file that somebody else made becomes one that only its owner reads.
+fn keep_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    }
+    let _ = path;
+    Ok(())
 }
 
 /// Makes an empty data file, which is there whole or not at all.

@@ -4,7 +4,7 @@ use askama::Template;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use preopen_core::Timestamp;
 
-use super::guard::{Visitor, cookie_name};
+use super::guard::Visitor;
 use crate::account::Broker;
 use crate::source::SourceIp;
 use crate::state::State;
@@ -216,7 +216,7 @@ fn with_cookie(state: &State, visitor: &Visitor, reply: Reply) -> Reply {
     let secure = if state.options.tls { "; Secure" } else { "" };
     let cookie = format!(
         "{}={}; Path=/; HttpOnly; SameSite=Strict{secure}",
-        cookie_name(state),
+        visitor.cookie_name(state),
         visitor.cookie
     );
     match HeaderValue::try_from(cookie) {

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
 
 /// The browser at the page.
 pub(crate) struct Visitor {
+    /// Which pages the cookie is for.
+    kind: Kind,
     pub(super) cookie: String,
     /// Whether the cookie has to be set.
     pub(super) is_new: bool,
@@ -37,8 +39,8 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    fn of(state: &State, request: &Request) -> Self {
-        let name = cookie_name(state);
+    fn of(state: &State, request: &Request, kind: Kind) -> Self {
+        let name = cookie_name(state, kind);
         let cookie = request
             .headers
             .get_all("cookie")
@@ -51,6 +53,7 @@ impl Visitor {
         let cookie = cookie.map_or_else(Visitors::cookie, str::to_owned);
         let (account, notice) = state.visitors.account(&cookie, Instant::now()).unzip();
         Self {
+            kind,
             is_new,
             account,
             notice: notice.unwrap_or_default(),
@@ -59,14 +62,15 @@ impl Visitor {
         }
     }
 
-    /// The same browser with a new cookie, signed out.
+    /// The same browser at the dashboard with a new cookie, signed out.
     pub(super) fn renamed(state: &State) -> Self {
         Self::of_cookie(state, Visitors::cookie())
     }
 
-    /// The same browser with this new cookie.
+    /// The same browser at the dashboard with this new cookie.
     pub(super) fn of_cookie(state: &State, cookie: String) -> Self {
         Self {
+            kind: Kind::Dashboard,
             is_new: true,
             account: None,
             notice: String::new(),
@@ -74,11 +78,22 @@ impl Visitor {
             cookie,
         }
     }
+
+    /// The name of its cookie.
+    pub(super) fn cookie_name(&self, state: &State) -> String {
+        cookie_name(state, self.kind)
+    }
 }
 
-/// Browsers keep cookies by host and not by port, so two sandboxes need two names.
-pub(super) fn cookie_name(state: &State) -> String {
-    format!("preopen-sandbox-{}", state.port)
+/// Browsers keep cookies by host and not by port, so two sandboxes need two names. Pages that apps send browsers to have
+/// one of their own: a browser that comes from another site does not show its cookie, and so gets a new one, which must
+/// not take the place of the one that a person is signed in with.
+fn cookie_name(state: &State, kind: Kind) -> String {
+    let of = match kind {
+        Kind::Dashboard => "",
+        Kind::SentTo => "-page",
+    };
+    format!("preopen-sandbox-{}{of}", state.port)
 }
 
 /// The browser at a page, or why it gets nothing.
@@ -105,7 +120,7 @@ pub(crate) fn admit(state: &State, request: &Request, kind: Kind) -> Result<Visi
     if sends && request.body.len() > FORM {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "The form is larger than 64 KiB.");
     }
-    let visitor = Visitor::of(state, request);
+    let visitor = Visitor::of(state, request, kind);
     if sends {
         let token = request.form("token").unwrap_or_default();
         if visitor.is_new || !state.visitors.is_token(&visitor.cookie, &token) {

@@ -27,7 +27,7 @@ pub(crate) use guard::{Kind, Visitor, admit};
 pub(crate) use visitors::Visitors;
 
 /// What brokers' own pages answer, logged and bent by faults like all of their endpoints.
-const BROKERS: [&str; 1] = [crate::samco::oauth::PAGE];
+const BROKERS: [&str; 2] = [crate::samco::oauth::PAGE, crate::angelone::publisher::PAGE];
 
 /// Shows a page, or takes its form.
 type Page = fn(&State, &Request, &Visitor) -> Reply;
@@ -49,6 +49,15 @@ pub(crate) fn has(path: &str) -> bool {
     alone.contains(&path)
         || path.starts_with("/assets/")
         || (path.starts_with("/app/") && !BROKERS.contains(&path))
+}
+
+/// Whether it is a page of a broker's, which apps send browsers to.
+pub(crate) fn is_brokers(path: &str) -> bool {
+    // What is below a page is an error of the broker's, where a browser can end up.
+    BROKERS.iter().any(|page| {
+        path.strip_prefix(page)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// Answers a request for a page.

@@ -153,10 +153,16 @@ impl App {
     }
 }
 
-/// What app names are compared by: neither case nor outer space makes a name another one. Going through the lower case
+/// What app names are compared by: neither case nor outer space nor joiners make a name another one. Going through the lower case
 /// makes letters meet that have two of them.
 pub(crate) fn folded(name: &str) -> String {
-    name.trim().to_lowercase().to_uppercase()
+    let seen: String = name.trim().chars().filter(|c| !is_joiner(*c)).collect();
+    seen.to_lowercase().to_uppercase()
+}
+
+/// Zero width (non-)joiners, which choose the form of the letters beside them.
+pub(crate) fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 #[cfg(test)]
@@ -172,6 +178,7 @@ mod tests {
             ("ΣΑΣ", "σας"),
             ("école", "ÉCOLE"),
             ("ДЕНЬ", "день"),
+            ("क्\u{200d}ष", "क्ष"),
         ] {
             assert_eq!(folded(one), folded(other));
         }

@@ -127,9 +127,9 @@ impl Member {
         app.map(|app| app.addresses.clone()).unwrap_or_default()
     }
 
-    /// Where the apps' addresses are: those of active ones.
+    /// The apps that have addresses. The portal takes them from those that it deactivates; `PATCH` leaves them theirs.
     pub(super) fn registered(&self) -> impl Iterator<Item = &App> {
-        self.apps.iter().filter(|app| app.is_active())
+        self.apps.iter().filter(|app| !app.addresses.is_empty())
     }
 
     /// What a session of this app has to have to count.

@@ -163,6 +163,12 @@ impl Samco {
         Some(&self.members[at.member].id)
     }
 
+    /// Whether an app has this key that is not the first one of this account.
+    pub(crate) fn is_key_of_another_app(&self, api_key: &str, account: &str) -> bool {
+        let found = self.by_api_key.get(api_key);
+        found.is_some_and(|at| at.app != 0 || self.members[at.member].id != account)
+    }
+
     /// Changes the account of that id and its first app; ends that app's sessions and OAuth grants when `edit` says
     /// so. `None` when there is none.
     pub(crate) fn edit(&mut self, account: &str, edit: impl FnOnce(&mut Member) -> bool) -> Option<()> {
@@ -193,6 +199,14 @@ impl Samco {
         let mut counts = vec![0; self.members.len()];
         self.live(now).for_each(|session| counts[session.member] += 1);
         counts
+    }
+
+    /// How many sessions of one account are alive.
+    pub(crate) fn live_sessions_of(&self, account: &str, now: Timestamp) -> usize {
+        let at = self.by_account.get(account);
+        self.live(now)
+            .filter(|session| Some(&session.member) == at)
+            .count()
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = &Session> {

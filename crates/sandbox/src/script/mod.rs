@@ -7,6 +7,8 @@ mod runner;
 mod schedule;
 mod spec;
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,6 +26,9 @@ const SHIPPED: &[(&str, &str)] = &[
     ("bad-day", include_str!("../../scripts/bad-day.toml")),
     ("month", include_str!("../../scripts/month.toml")),
 ];
+
+/// The largest file that is read.
+const LENGTH: u64 = 1 << 20;
 
 /// A script that was read and checked: which steps happen at which times of day in India, on how many days.
 ///
@@ -61,13 +66,26 @@ struct Content {
     plan: Plan,
 }
 
+/// The text of a file, if it is of a size that somebody wrote.
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LENGTH + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LENGTH {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than 1 MiB",
+        ));
+    }
+    Ok(text)
+}
+
 impl Script {
     /// The script of this name that comes with the sandbox ([`Script::shipped`]), or else the one in this file.
     pub fn load(name_or_file: &str) -> Result<Self, ScriptError> {
         if let Some((name, text)) = SHIPPED.iter().find(|(name, _)| *name == name_or_file) {
             return Self::parse(name, text);
         }
-        let text = std::fs::read_to_string(Path::new(name_or_file)).map_err(|error| {
+        let text = read_file(Path::new(name_or_file)).map_err(|error| {
             let names: Vec<_> = Self::shipped().collect();
             let known = names.join(", ");
             ScriptError::of_file(

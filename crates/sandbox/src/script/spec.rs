@@ -132,7 +132,7 @@ impl Source<'_> {
             self.wrong(
                 text,
                 field,
-                "must be a time of day in India such as \"10:00\" or \"15:29:30\"",
+                "must be a time of day in India such as \"09:15\" or \"15:29:30\"",
             )
         })
     }

@@ -43,6 +43,10 @@ fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
             "day.toml:5: switches.nonsense is not a switch; the switches are",
         ),
         (
+            step("switches = { samco_expired_txt = true }"),
+            "day.toml:5: switches.samco_expired_txt is not a switch; the switches are samco_expired_text, ",
+        ),
+        (
             step("switches = { totp_clock = \"sun\" }"),
             "day.toml:5: switches.totp_clock must be one of either",
         ),

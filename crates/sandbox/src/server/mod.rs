@@ -2,6 +2,7 @@
 //! and below.
 
 mod connection;
+mod elsewhere;
 mod exchange;
 mod payload;
 mod refusal;
@@ -96,7 +97,6 @@ async fn accept(
     acceptor: Option<tokio_rustls::TlsAcceptor>,
     connections: &mut JoinSet<()>,
 ) {
-    let most = room::most();
     let mut turned_away = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -109,7 +109,7 @@ async fn accept(
             continue;
         };
         while connections.try_join_next().is_some() {}
-        if connections.len() >= most {
+        if connections.len() >= state.options.connections {
             room::turn_away(stream, state, acceptor.is_none(), &mut turned_away);
             continue;
         }

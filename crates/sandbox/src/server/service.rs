@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::Signals;
 use super::exchange::Exchange;
 use super::payload::{Ended, Payload};
-use super::{refusal, target};
+use super::{elsewhere, refusal, target};
 use crate::account::Broker;
 use crate::data::Unwritten;
 use crate::error::ControlError;
@@ -158,6 +158,13 @@ async fn route(
     if let Some((status, problem)) = unread {
         let seq = arrive(state, broker, &request, None);
         let reply = refuse(state, broker, status, problem);
+        state.requests.finish(seq, Some(status.as_u16()), None, None);
+        return Ok(whole(reply));
+    }
+    if elsewhere::is_from_elsewhere(&request) {
+        let seq = arrive(state, broker, &request, None);
+        let status = StatusCode::FORBIDDEN;
+        let reply = refuse(state, broker, status, elsewhere::REFUSAL);
         state.requests.finish(seq, Some(status.as_u16()), None, None);
         return Ok(whole(reply));
     }

@@ -91,11 +91,13 @@ pub(super) async fn log_in(
     // Where no listener can be, a person brings the address.
     if !options.paste && session.receives_logins() {
         let place = prepared.values.redirect_authority(broker);
-        let how = place.map(|place| listens(&place, timeout)).unwrap_or_default();
+        let opens = !options.no_browser;
+        let when = within(timeout, opens);
+        let then = place.map(|place| comes_back(&place)).unwrap_or_default();
         let listening = LoginOptions::new()
-            .open_browser(!options.no_browser)
+            .open_browser(opens)
             .timeout(timeout)
-            .show(move |start| show(start, &how));
+            .show(move |start| show(start, &when, &then));
         session.login(listening).await?;
         return session.token().await;
     }
@@ -103,15 +105,18 @@ pub(super) async fn log_in(
         return Err(no_more_input());
     }
     let start = session.begin_login().await?;
-    show(&start, "");
+    show(
+        &start,
+        &format!("until {}", start.expires_at.to_ist()),
+        "The browser ends at the app's redirect URL. There need be no page: only the address counts.",
+    );
     let mut tries = if terminal::asks(may_ask) { TRIES } else { 1 };
     loop {
         tries -= 1;
         let completed = match pasted(may_ask)? {
             Some(address) => session.complete_login(address.expose()).await,
-            None => Err(Error::invalid_input(
-                "url",
-                "is empty: paste the whole address that the browser ended on",
+            None => Err(of_the_paste(
+                "the address is empty: paste all of the one that the browser ended on",
             )),
         };
         match completed {
@@ -131,27 +136,41 @@ fn no_more_input() -> Error {
     )
 }
 
+/// What is wrong with the address that a person gave. The field is the library's name for it.
+fn of_the_paste(sentence: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, sentence).with(|context| context.field = Some("url".to_owned()))
+}
+
 fn is_of_the_paste(error: &Error) -> bool {
     error.kind() == ErrorKind::InvalidInput && matches!(error.field(), Some("url" | "state"))
 }
 
-/// Where the answer is waited for, and what to do when the browser is not on this machine.
-fn listens(place: &str, timeout: Duration) -> String {
-    let (_, port) = place.rsplit_once(':').unwrap_or_default();
+/// The one deadline that holds while the answer is waited for. Whether a browser opened is not known for sure.
+fn within(timeout: Duration, opens: bool) -> String {
     let wait = timeout.as_secs_f64();
+    let opens = if opens {
+        " (if no browser opens, open it yourself)"
+    } else {
+        ""
+    };
+    format!("within {wait} s{opens}")
+}
+
+/// Where the answer is waited for, and what to do when the browser is not on this machine.
+fn comes_back(place: &str) -> String {
+    let (_, port) = place.rsplit_once(':').unwrap_or_default();
     format!(
-        "Its answer is waited for on {place}, for {wait} s. For a browser on another machine use --paste, or first run \
-         there: ssh -L {port}:127.0.0.1:{port} THIS-HOST\n"
+        "The browser then comes back to {place}. If it is on another machine, use --paste, or first run there: \
+         ssh -L {port}:127.0.0.1:{port} THIS-HOST"
     )
 }
 
 /// On standard error: what is on standard output is for scripts.
-fn show(start: &LoginStart, more: &str) {
+fn show(start: &LoginStart, when: &str, then: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = writeln!(
         stderr,
-        "{more}Log in at this page, until {}. It is for you alone: whoever has it can complete the login.\n\n{}\n",
-        start.expires_at.to_ist(),
+        "Log in at this page {when}. It is for you alone: whoever has it can complete the login.\n{then}\n\n{}\n",
         start.url()
     );
 }
@@ -159,5 +178,5 @@ fn show(start: &LoginStart, more: &str) {
 fn pasted(may_ask: bool) -> Result<Option<Secret>> {
     let prompt = "Then paste the address that the browser ended on (it is not shown): ";
     let answer = terminal::answer(prompt, may_ask);
-    answer.map_err(|problem| Error::invalid_input("url", &format!("could not be read: {problem}")))
+    answer.map_err(|problem| of_the_paste(&format!("the address could not be read: {problem}")))
 }

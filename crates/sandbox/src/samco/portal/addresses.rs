@@ -82,14 +82,11 @@ pub(in crate::samco) struct Allowed {
 /// as a deletion in an app of old, which counts and leaves the present as it is.
 fn history(member: &Member) -> Vec<Change> {
     let entry = |ip: &str| ip.parse().map_or(Entry::Keep, Entry::Set);
-    let registered = member
-        .registered()
-        .filter(|app| !app.addresses.is_empty())
-        .map(|app| {
-            let pair = &app.addresses;
-            let edit = Edit::new(name_of(app), entry(&pair.primary), entry(&pair.secondary));
-            Change::new(LONG_AGO, edit)
-        });
+    let registered = member.registered().map(|app| {
+        let pair = &app.addresses;
+        let edit = Edit::new(name_of(app), entry(&pair.primary), entry(&pair.secondary));
+        Change::new(LONG_AGO, edit)
+    });
     let counted = member.last_counted_change.map(|at| {
         let edit = Edit::new("an app of old", Entry::Delete, Entry::Keep);
         Change::new(at, edit)
@@ -193,7 +190,7 @@ fn is_first(switches: &Switches, owner: &Member, app: &App, pair: &Pair) -> bool
         .all(|slot| app.addresses.at(slot) == pair.at(slot) || (!held(slot) && !pair.at(slot).is_empty()))
 }
 
-/// Whether an active app of the account has the address.
+/// Whether an app of the account has the address.
 fn has(owner: &Member, ip: &str) -> bool {
     owner.registered().any(|app| app.addresses.has(ip))
 }
@@ -231,6 +228,9 @@ pub(super) fn release(app: &mut App, now: Timestamp) {
 /// Gives an app back what its deactivation took, as far as nobody else has it by now.
 pub(super) fn restore(samco: &mut Samco, member: usize, app: usize, now: Timestamp) {
     let released = std::mem::take(&mut samco.members[member].apps[app].released);
+    if released.is_empty() {
+        return;
+    }
     let free = |ip: String| {
         let taken = is_elsewhere(samco, member, &ip) && !has(&samco.members[member], &ip);
         if taken { String::new() } else { ip }

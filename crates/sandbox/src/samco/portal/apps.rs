@@ -7,13 +7,29 @@ use crate::account::fake_secret;
 use crate::inbox::{Channel, MessageKind};
 use crate::random;
 use crate::redirect;
-use crate::samco::app::{APPS, App, Status, folded};
+use crate::samco::app::{APPS, App, Status, folded, is_joiner};
 use crate::samco::{AppAt, Member, Samco};
 use crate::state::State;
 use crate::switch::Switch;
 
 /// How many characters a name has (documented).
 const NAME: std::ops::RangeInclusive<usize> = 3..=100;
+
+/// Whether nothing shows one of these characters: two names would look the same, or the text after one would run
+/// backwards. The joiners are letters' business in Indian scripts, and stay where one of those comes before them.
+fn has_unseen(name: &str) -> bool {
+    let mut before = ' ';
+    name.chars().any(|c| {
+        let joins = is_joiner(c) && !before.is_ascii() && !is_joiner(before);
+        before = c;
+        !joins
+            && matches!(
+                c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+            )
+    })
+}
 
 /// The name as it is kept.
 pub(super) fn check_name(member: &Member, own: Option<u64>, name: &str) -> Result<String, Problem> {
@@ -25,8 +41,10 @@ pub(super) fn check_name(member: &Member, own: Option<u64>, name: &str) -> Resul
             "The name needs 3 to 100 characters; this one has {length}."
         ));
     }
-    if name.chars().any(char::is_control) {
-        return problem("The name must be one line of text, without control characters.".to_owned());
+    if name.chars().any(char::is_control) || has_unseen(name) {
+        return problem(
+            "The name must be one line of text, without control characters and invisible ones.".to_owned(),
+        );
     }
     let mut others = member.apps().iter().filter(|app| Some(app.id) != own);
     match others.find(|app| folded(&app.name) == folded(name)) {

@@ -188,9 +188,19 @@ pub(crate) fn confirm(state: &State, account: &str, proposal: u64, otp: &str) ->
     done(state, &mut samco, at, action, now)
 }
 
+fn blocked() -> Problem {
+    Problem::form("This account is blocked. Write to Samco's support.")
+}
+
+/// The account, if it may do something.
 fn member_at(samco: &Samco, account: &str) -> Result<usize, Problem> {
-    let found = samco.by_account.get(account).copied();
-    found.ok_or_else(|| Problem::form("There is no such account."))
+    let Some(&at) = samco.by_account.get(account) else {
+        return Err(Problem::form("There is no such account."));
+    };
+    if samco.members[at].standing.blocked {
+        return Err(blocked());
+    }
+    Ok(at)
 }
 
 #[cfg(test)]

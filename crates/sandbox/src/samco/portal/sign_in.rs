@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use preopen_core::Timestamp;
 
-use super::{Problem, Samco, when};
+use super::{Problem, Samco, blocked, when};
 use crate::digest::is_same;
 use crate::state::State;
 use crate::switch::Switch;
@@ -82,9 +82,7 @@ pub(crate) fn sign_in(state: &State, user_id: &str, password: &str) -> Result<St
     }
     (desk.wrong_passwords, desk.locked_until) = (0, None);
     if member.standing.blocked {
-        return Err(Problem::form(
-            "This account is blocked. Write to Samco's support.",
-        ));
+        return Err(blocked());
     }
     Ok(member.id.clone())
 }
