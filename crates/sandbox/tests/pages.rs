@@ -286,8 +286,16 @@ async fn faults_are_added_seen_at_work_and_cleared() {
                 .contains(">kept</textarea>")
         );
     }
-    // The common ones fill the form in with something that is taken as it is.
+    // One that lasts is told in India's time.
+    let lasting = json!({"broker": "samco", "path": "/z", "status": 503,
+        "from": "2026-11-20T05:30:00Z", "until": "2026-11-20T05:35:00Z"});
+    h.control("POST", "/faults", lasting).await;
     let page = browser.text("/faults").await;
+    assert!(
+        page.contains("from 2026-11-20 11:00:00 IST") && page.contains(">until 2026-11-20 11:05:00 IST<")
+    );
+    assert!(!page.contains("05:30:00Z"));
+    // The common ones fill the form in with something that is taken as it is.
     let common: Vec<_> = page
         .split("href=\"/faults?fill=")
         .skip(1)
@@ -474,7 +482,7 @@ async fn an_app_is_made_and_its_secret_shown_once() {
         .post("/session/token", &json!({"apiKey": key, "apiSecret": secret}))
         .await;
     assert_eq!(status, 200, "{reply}");
-    let page = browser.text("/app/api-keys").await;
+    let page = browser.text("/app/api-keys").await.replace("<wbr>", "");
     assert!(page.contains("3 of 5 places are free") && page.contains("Opening range") && page.contains(BACK));
     // Names and addresses that cannot be are told beside their fields.
     for (name, back, field) in [

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use http::Method;
+use preopen_core::Timestamp;
 use serde_json::{Map, Value};
 
 use super::form::Form;
@@ -204,7 +205,7 @@ fn fault(form: &Form) -> Result<Value, ControlError> {
 }
 
 fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice: &str) -> Reply {
-    let list = state.faults.list();
+    let (list, now) = (state.faults.list(), state.here());
     let status = form.status();
     let page = Page {
         frame: Frame::new(state, request, visitor, "Faults", PATH).noting(notice),
@@ -212,14 +213,20 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
         form,
         more: list.len().saturating_sub(SHOWN),
         common: COMMON.iter().map(|(name, text, _)| (*name, *text)).collect(),
-        faults: list.iter().rev().take(SHOWN).map(shown).collect(),
+        faults: list
+            .iter()
+            .rev()
+            .take(SHOWN)
+            .map(|record| shown(record, now))
+            .collect(),
     };
     show(state, visitor, status, &page, OWN_FORMS)
 }
 
-fn shown(record: &FaultRecord) -> Shown {
+fn shown(record: &FaultRecord, now: Timestamp) -> Shown {
+    let (from, until) = (record.fault.from, record.fault.until);
     let fault = serde_json::to_value(&record.fault).unwrap_or_default();
-    let hidden = ["broker", "path", "method", "times"];
+    let hidden = ["broker", "path", "method", "times", "from", "until"];
     let does = fault.as_object().into_iter().flatten();
     let does = does.filter(|(name, _)| !hidden.contains(&name.as_str()));
     Shown {
@@ -232,12 +239,16 @@ fn shown(record: &FaultRecord) -> Shown {
         ),
         does: does
             .map(|(name, value)| said(name, value))
+            .chain(from.map(|at| format!("from {}", at.to_ist())))
             .collect::<Vec<_>>()
             .join(", "),
-        left: record
-            .remaining
-            .map_or_else(|| "until cleared".to_owned(), |left| left.to_string()),
-        is_over: record.remaining == Some(0),
+        left: match (record.remaining, until) {
+            (Some(left), None) => left.to_string(),
+            (Some(left), Some(at)) => format!("{left}, until {}", at.to_ist()),
+            (None, Some(at)) => format!("until {}", at.to_ist()),
+            (None, None) => "until cleared".to_owned(),
+        },
+        is_over: record.remaining == Some(0) || until.is_some_and(|at| at <= now),
         hits: record.hits,
     }
 }
