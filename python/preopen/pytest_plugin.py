@@ -147,7 +147,9 @@ def _told(sandbox: Sandbox) -> str:
         lines.append(f"its script {script['script']}, last: {last['ist']} {last['name'] or last['what']}")
     requests = seen["requests"]
     many = "" if seen["count"] == 1 else "s"
-    lines.append(f"{seen['count']} request{many}" + (", the last ones:" if len(requests) < seen["count"] else ""))
+    lines.append(
+        f"{seen['count']} request{many}" + (", the last ones:" if len(requests) < seen["count"] else "")
+    )
     for one in requests:
         status = "no reply" if one["status"] is None else one["status"]
         who = f"  {one['account']}" if one["account"] else ""

@@ -82,9 +82,9 @@ class Requests:
 
     #: How many requests matched.
     count: int
-    #: The latest of them, oldest first: ``seq``, ``at``, ``ist``, ``broker``, ``method``, ``path``, ``query``,
-    #: ``status``, ``source_ip``, ``fault``, ``account``; ``at`` is RFC 3339 in UTC, ``ist`` the same in India.
-    #: Secrets are redacted, and bodies are not kept: what was ordered is in the order book.
+    #: The latest of them, oldest first: ``seq``, ``at``, ``ist``, ``broker``, ``method``, ``path``,
+    #: ``query``, ``status``, ``source_ip``, ``fault``, ``account``. ``at`` is RFC 3339 in UTC, ``ist`` the
+    #: same in India. Secrets are redacted, and bodies are not kept: what was ordered is in the order book.
     requests: list[dict[str, Any]]
 
     def __init__(self, count: int, requests: list[dict[str, Any]]) -> None:

@@ -242,8 +242,16 @@ def test_a_command_that_is_not_ours(monkeypatch, command):
 @pytest.mark.parametrize(
     ("arguments", "field", "told"),
     [
-        ({"script": "bad-dya"}, "script", "the script cannot be played: bad-dya cannot be read (No such file or"),
-        ({"data": "nowhere/state.db"}, "data", "nowhere/state.db: its folder does not exist: create that first"),
+        (
+            {"script": "bad-dya"},
+            "script",
+            "the script cannot be played: bad-dya cannot be read (No such file or",
+        ),
+        (
+            {"data": "nowhere/state.db"},
+            "data",
+            "nowhere/state.db: its folder does not exist: create that first",
+        ),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_told_in_a_sentence(arguments, field, told):

@@ -400,6 +400,8 @@ fn a_sandbox_that_goes_on_says_so_and_what_it_leaves_out() {
                 start_at,
                 "--speed",
                 "0",
+                "--script",
+                "bad-day",
                 "--data",
             ])
             .arg(&file)
@@ -416,6 +418,7 @@ fn a_sandbox_that_goes_on_says_so_and_what_it_leaves_out() {
         assert!(shown.contains("2026-11-23 09:15:00 IST, stands still"), "{shown}");
         assert!(shown.contains(&format!("{state} {}", file.display())), "{shown}");
         let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("The script is over"), "{said}");
         assert_eq!(
             said.contains("--start-at and --speed are for a new file"),
             warned,

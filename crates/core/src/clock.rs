@@ -205,13 +205,16 @@ impl VirtualState {
     fn at(self, real: Duration) -> Now {
         let passed = real.saturating_sub(self.read_at).mul_f64(self.rate);
         Now {
-            wall: self.wall.plus(passed),
+            wall: self.wall.plus(passed).min(VirtualClock::LAST),
             monotonic: self.monotonic.saturating_add(passed),
         }
     }
 }
 
 impl VirtualClock {
+    /// 9999-12-30: the last day that every calendar and time zone can tell. The wall time stands still from here on.
+    pub const LAST: Timestamp = Timestamp::LAST_OF_CALENDARS;
+
     /// A clock that starts at `wall` and runs `rate` times as fast as real time; 0 stands still.
     /// A rate that is not finite or is negative counts as 0.
     pub fn new(wall: Timestamp, rate: f64) -> Self {
@@ -337,5 +340,17 @@ mod tests {
         clock.set(start);
         assert_eq!(clock.now().wall, start);
         assert_eq!(clock.now().monotonic, before);
+    }
+
+    #[test]
+    fn a_virtual_clock_stops_where_calendars_end() {
+        let clock = VirtualClock::new(VirtualClock::LAST.plus_millis(-1), 0.0);
+        assert!(clock.now().wall < VirtualClock::LAST);
+        let before = clock.now().monotonic;
+        clock.advance(Duration::from_hours(48));
+        assert_eq!(clock.now().wall, VirtualClock::LAST);
+        assert_eq!(clock.now().monotonic, before + Duration::from_hours(48));
+        let shown = clock.now().wall.to_rfc3339();
+        assert_eq!(Timestamp::parse_rfc3339(&shown), Some(VirtualClock::LAST));
     }
 }

@@ -112,7 +112,7 @@ struct Log {
     kept: Single<Kept>,
 }
 
-/// What of it is kept in a data file: the counts as they were when it was last written.
+/// What of it is kept in a data file: the counts as they were when they were last noted.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     /// A sandbox has had the file before.
@@ -135,18 +135,24 @@ impl RequestLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts go into the file with whatever else is written, and once a second.
-    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+    /// Lets the counts as they are now go into the file. There may be many thousands, so that is for once a second and not
+    /// for each change of something else.
+    pub(crate) fn note(&self) {
         let mut log = self.lock();
-        let log = &mut *log;
-        if matches!(pass, Pass::Save(_)) && log.kept.arrived != log.arrived {
+        if log.kept.arrived != log.arrived {
             let now = log.now_kept();
             log.kept.set_later(now);
         }
+    }
+
+    /// Puts into the file what was noted.
+    pub(crate) fn keep(&self, pass: &mut Pass<'_>) -> Result<(), Damage> {
+        let mut log = self.lock();
+        let log = &mut *log;
         pass.single("requests", &mut log.kept)?;
         if matches!(pass, Pass::Load(..)) {
             if log.kept.is_used {
-                log.arrived = (log.kept.arrived / LEAP + 1) * LEAP;
+                log.arrived = (log.kept.arrived / LEAP + 1).saturating_mul(LEAP);
             }
             log.counts = log.kept.counts.clone();
             let now = log.now_kept();
@@ -160,12 +166,12 @@ impl RequestLog {
         let path = shortened(arrival.path);
         let query = redacted(arrival.query);
         let mut log = self.lock();
-        log.arrived += 1;
+        log.arrived = log.arrived.saturating_add(1);
         let seq = log.arrived;
         let counts = &mut log.counts[arrival.broker as usize];
-        counts.total += 1;
+        counts.total = counts.total.saturating_add(1);
         if let Some(count) = counts.by_path.get_mut(path) {
-            *count += 1;
+            *count = count.saturating_add(1);
         } else if counts.by_path.len() < PATHS {
             counts.by_path.insert(path.to_owned(), 1);
         }
@@ -217,7 +223,7 @@ impl RequestLog {
             .into_iter()
             .filter(|of| wanted(*of))
             .map(|of| log.counts[of as usize].matching(path))
-            .sum();
+            .fold(0, u64::saturating_add);
         let requests = log
             .recent
             .iter()
@@ -255,8 +261,7 @@ impl Counts {
                 .by_path
                 .iter()
                 .filter(|(known, _)| matches(path, known))
-                .map(|(_, count)| count)
-                .sum(),
+                .fold(0, |sum: u64, (_, count)| sum.saturating_add(*count)),
             Some(path) => self.by_path.get(shortened(path)).copied().unwrap_or(0),
         }
     }

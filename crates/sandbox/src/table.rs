@@ -342,7 +342,7 @@ impl<T> Single<T> {
 impl Single<u64> {
     /// The next number, from 1.
     pub(crate) fn next(&mut self) -> u64 {
-        self.set(self.value + 1);
+        self.set(self.value.saturating_add(1));
         self.value
     }
 }

@@ -149,9 +149,14 @@ async fn an_address_is_never_registered_by_two_clients() {
     let body = json!({"account": other, "action": set});
     let (status, reply) = h.control("POST", "/portal", body).await;
     assert_eq!(status, 422, "{reply}");
-    h.control("PUT", "/switches", json!({"samco_activation_restores_ips": true}))
-        .await;
+    h.control(
+        "PATCH",
+        "/switches",
+        json!({"samco_activation_restores_ips": true}),
+    )
+    .await;
     act(&h, &one, json!({"activate": {"app": 1}})).await;
+    assert_eq!(apps(&h, &one).await[0]["primary_ip"], "198.51.100.7");
     let has = |apps: Vec<Value>| {
         apps.iter()
             .filter(|app| app["primary_ip"] == "198.51.100.7")
@@ -448,4 +453,48 @@ async fn a_host_is_this_sandbox_in_one_spelling_alone() {
             reply.status()
         );
     }
+}
+
+/// Orders are kept, in memory and in the data file: nothing in them may be as long as somebody likes.
+#[tokio::test]
+async fn an_order_keeps_no_text_of_any_length() {
+    let h = start().await;
+    let token = h.samco_login(0).await;
+    let long = "9".repeat(100_000);
+    for name in ["exchange", "price", "triggerPrice", "disclosedQuantity"] {
+        let mut order = common::samco_order();
+        order[name] = long.clone().into();
+        h.with_token(Method::POST, "/order/placeOrder", &token, Some(&order))
+            .await;
+    }
+    let (_, book) = h.with_token(Method::GET, "/order/orderBook", &token, None).await;
+    assert!(
+        book.to_string().len() < 10_000,
+        "Samco: {}",
+        book.to_string().len()
+    );
+    let jwt = h.angelone_login(0).await["jwtToken"].as_str().unwrap().to_owned();
+    for name in ["exchange", "symboltoken"] {
+        let mut order = common::angelone_order();
+        order[name] = long.clone().into();
+        h.secure(Method::POST, "/order/v1/placeOrder", &jwt, Some(&order))
+            .await;
+    }
+    let order = common::angelone_order();
+    let (_, placed) = h
+        .secure(Method::POST, "/order/v1/placeOrder", &jwt, Some(&order))
+        .await;
+    let mut change = order.clone();
+    change["orderid"] = placed["data"]["orderid"].clone();
+    for name in ["ordertype", "producttype", "duration"] {
+        change[name] = long.clone().into();
+    }
+    h.secure(Method::POST, "/order/v1/modifyOrder", &jwt, Some(&change))
+        .await;
+    let (_, book) = h.secure(Method::GET, "/order/v1/getOrderBook", &jwt, None).await;
+    assert!(
+        book.to_string().len() < 10_000,
+        "SmartAPI: {}",
+        book.to_string().len()
+    );
 }

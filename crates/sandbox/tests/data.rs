@@ -553,3 +553,48 @@ async fn only_its_owner_may_read_the_file() {
     assert_eq!(seen, 2, "the file and its log");
     h.sandbox.stop().await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_empty_file_that_others_may_read_becomes_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_folder, file) = folder();
+    std::fs::write(&file, b"").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let h = start(&file).await;
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    h.sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn numbers_that_have_come_to_their_end_stay_there() {
+    let (_folder, file) = folder();
+    start(&file).await.sandbox.stop().await;
+    let end = u64::MAX;
+    let count = json!({"total": end, "by_path": {"/ip/whoami": end, "/ip/other": end}});
+    let counts = json!({"is_used": true, "arrived": end, "counts": [count, count]});
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let put = "INSERT INTO record VALUES (?1, '', ?2) ON CONFLICT DO UPDATE SET body = excluded.body";
+    for (room, body) in [
+        ("requests", counts.to_string()),
+        ("inbox.sent", end.to_string()),
+        ("samco.proposals_made", end.to_string()),
+    ] {
+        connection.execute(put, [room, &body]).unwrap();
+    }
+    connection.close().unwrap();
+    let h = start(&file).await;
+    for _ in 0..2 {
+        assert_eq!(whoami(&h, "nobody's").await.0, 401);
+    }
+    for path in ["/requests", "/requests?path=/ip/*"] {
+        let (status, reply) = h.control("GET", path, Value::Null).await;
+        assert_eq!((status, &reply["count"]), (200, &json!(end)), "{reply}");
+    }
+    let (status, reply) = portal(&h, json!({"regenerate_key": {"app": 1}})).await;
+    assert_eq!(status, 200, "{reply}");
+    h.sandbox.stop().await;
+}

@@ -105,12 +105,14 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     } else {
         describe(&sandbox, arguments.data.as_deref().map(|file| (file, kept)));
     }
-    let told = tokio::spawn(tell(sandbox.script_steps(), output));
+    let mut told = tokio::spawn(tell(sandbox.script_steps(), output));
     tokio::select! {
         () = signalled => {}
         () = stdin_closed(), if arguments.exit_with_stdin => {}
-        _ = told, if arguments.exit_after_script => {}
+        _ = &mut told, if arguments.exit_after_script => {}
     }
+    // The steps end with the sandbox too, and then the script is not over.
+    told.abort();
     sandbox.stop().await;
     Ok(ExitCode::SUCCESS)
 }

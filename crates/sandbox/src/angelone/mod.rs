@@ -233,7 +233,7 @@ impl AngelOne {
 
 impl Member {
     fn end_sessions(&mut self) {
-        self.era += 1;
+        self.era = self.era.saturating_add(1);
     }
 
     /// Gives the authenticator another secret: codes of the old one were never codes of this one.

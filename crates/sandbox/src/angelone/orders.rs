@@ -19,6 +19,8 @@ pub(super) const DETAILS: &str = "/rest/secure/angelbroking/order/v1/details/";
 
 /// How many orders of an account are kept.
 const KEPT: usize = 5000;
+/// How long a text of an order may be that no document says more of.
+const TEXT: usize = 20;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
@@ -103,6 +105,10 @@ fn read_order(body: &Value) -> Result<Order, (&'static str, &'static str)> {
         .ok()
         .filter(|quantity| *quantity > 0)
         .ok_or(invalid)?;
+    let (token, exchange) = (field("symboltoken"), field("exchange"));
+    if token.len() > TEXT || exchange.len() > TEXT {
+        return Err(invalid);
+    }
     let tag = field("ordertag");
     if tag.len() >= 20 {
         return Err(("AB4008", "ordertag length should be less than 20 characters"));
@@ -112,10 +118,10 @@ fn read_order(body: &Value) -> Result<Order, (&'static str, &'static str)> {
         unique_id: String::new(),
         placed_at: Timestamp::from_millis(0),
         variety,
-        token: field("symboltoken"),
+        token,
         symbol,
         side,
-        exchange: field("exchange"),
+        exchange,
         kind,
         product,
         duration,
@@ -141,7 +147,7 @@ pub(super) fn modify(state: &State, request: &Request) -> Reply {
             order.price = price;
         }
         let replace = |name: &str, text: &mut String| {
-            if let Some(new) = text_field(body, name).filter(|new| !new.is_empty()) {
+            if let Some(new) = text_field(body, name).filter(|new| !new.is_empty() && new.len() <= TEXT) {
                 *text = new;
             }
         };

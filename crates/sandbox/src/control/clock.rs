@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use preopen_core::Timestamp;
 use preopen_core::expiry::DailyBoundary;
+use preopen_core::{Timestamp, VirtualClock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,9 +11,6 @@ use super::{Answer, ok, read};
 use crate::error::ControlError;
 use crate::state::State;
 use crate::wire::Request;
-
-/// 9999-12-30: the last day that every calendar and time zone can tell.
-const LAST: Timestamp = Timestamp::from_seconds(253_402_128_000);
 
 pub(super) fn show(state: &State) -> Value {
     let now = state.here();
@@ -46,7 +43,9 @@ pub(super) fn set(state: &State, request: &Request) -> Answer {
             return Err(ControlError::field("now", problem));
         }
         Some(Some(at)) if at.as_millis() < 0 => return Err(ControlError::field("now", "is before 1970")),
-        Some(Some(at)) if at > LAST => return Err(ControlError::field("now", "is after the year 9999")),
+        Some(Some(at)) if at > VirtualClock::LAST => {
+            return Err(ControlError::field("now", "is after the year 9999"));
+        }
         now => now.flatten(),
     };
     if setting
@@ -86,7 +85,7 @@ pub(super) fn advance(state: &State, request: &Request) -> Answer {
                 .ok()
                 .filter(|by| by.as_secs() <= 100 * 366 * 86_400);
             let by = by.ok_or_else(|| ControlError::field("seconds", "must be from 0 to 100 years"))?;
-            if state.here().plus(by) > LAST {
+            if state.here().plus(by) > VirtualClock::LAST {
                 return Err(ControlError::field("seconds", "would go past the year 9999"));
             }
             state.clock.advance(by);

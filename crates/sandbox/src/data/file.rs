@@ -34,7 +34,7 @@ pub(super) fn open(path: &Path) -> Result<(DataFile, Records), String> {
         Ok(found) if found.is_dir() => return Err("it is a folder: name a file in it".to_owned()),
         Ok(found) if found.len() > 0 => check_header(&path)?,
         Ok(found) if found.is_file() => keep_private(&path).map_err(|error| unusable(&error))?,
-        Ok(_) => return Err("it is no file of a folder: choose another one".to_owned()),
+        Ok(_) => return Err("it is no ordinary file: choose another one".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path)?,
         Err(error) => return Err(unusable(&error)),
     }

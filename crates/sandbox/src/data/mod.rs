@@ -194,7 +194,11 @@ async fn tick(state: Weak<State>) {
         tokio::time::sleep(EVERY).await;
         let Some(state) = state.upgrade() else { return };
         // A failure is told to the next request, which tries again.
-        let _ = tokio::task::spawn_blocking(move || state.save_now()).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            state.requests.note();
+            state.save_now()
+        })
+        .await;
     }
 }
 
@@ -204,6 +208,7 @@ impl Drop for Keeper {
             ticking.abort();
         }
         if let Some(data) = &self.state.data {
+            self.state.requests.note();
             // Nobody is left to be told of a failure; what was answered is in the file already.
             let _ = data.write(&self.state, true);
             let mut writer = data.writer.lock().unwrap_or_else(PoisonError::into_inner);

@@ -143,13 +143,13 @@ impl App {
 
     /// Ends its sessions.
     pub(super) fn end_sessions(&mut self) {
-        self.era += 1;
+        self.era = self.era.saturating_add(1);
     }
 
     /// Ends its sessions, codes and refresh tokens.
     pub(super) fn revoke(&mut self) {
-        self.era += 1;
-        self.grants_era += 1;
+        self.era = self.era.saturating_add(1);
+        self.grants_era = self.grants_era.saturating_add(1);
     }
 }
 

@@ -150,12 +150,12 @@ impl Member {
 
     /// Ends the sessions of all apps.
     pub(super) fn end_sessions(&mut self) {
-        self.era += 1;
+        self.era = self.era.saturating_add(1);
     }
 
     /// Ends sessions, codes and refresh tokens of all apps.
     pub(super) fn revoke_all(&mut self) {
-        self.era += 1;
-        self.grants_era += 1;
+        self.era = self.era.saturating_add(1);
+        self.grants_era = self.grants_era.saturating_add(1);
     }
 }

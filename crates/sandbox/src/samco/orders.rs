@@ -15,6 +15,8 @@ use crate::wire::{Reply, Request, text_field};
 
 /// How many orders of an account are kept.
 const KEPT: usize = 5000;
+/// How long a text of an order may be.
+const TEXT: usize = 20;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
@@ -72,6 +74,21 @@ pub(super) fn place(state: &State, request: &Request) -> Reply {
     })
 }
 
+/// What is wrong with texts that are kept as they come, since no document says what they may be.
+fn too_long(body: &Value) -> Option<String> {
+    let kept = [
+        "exchange",
+        "orderType",
+        "orderValidity",
+        "disclosedQuantity",
+        "price",
+        "triggerPrice",
+    ];
+    let is_long = |name: &&str| text_field(body, name).is_some_and(|text| text.len() > TEXT);
+    let found = kept.into_iter().find(is_long);
+    found.map(|name| format!("{name} has more than {TEXT} characters"))
+}
+
 fn read_order(body: &Value) -> Result<Order, Vec<String>> {
     let mut problems = Vec::new();
     let mut needed = |name: &str, allowed: &[&str]| {
@@ -92,6 +109,7 @@ fn read_order(body: &Value) -> Result<Order, Vec<String>> {
     if quantity == 0 && problems.is_empty() {
         problems.push("quantity must be a whole number above 0".to_owned());
     }
+    problems.extend(too_long(body));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -131,6 +149,9 @@ pub(super) fn modify(state: &State, request: &Request) -> Reply {
                 Ok(quantity) if quantity > 0 => order.quantity = quantity,
                 _ => return invalid(state, &["quantity must be a whole number above 0".to_owned()]),
             }
+        }
+        if let Some(problem) = too_long(&body) {
+            return invalid(state, &[problem]);
         }
         let change = |name: &str, field: &mut String| {
             if let Some(text) = text_field(&body, name).filter(|text| !text.is_empty()) {

@@ -211,3 +211,13 @@ fn the_scripts_that_come_along_are_right() {
     assert!(!missing.contains("os error"), "{missing}");
     assert!(missing.ends_with("ordinary-day, bad-day, month"), "{missing}");
 }
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(2 << 20).unwrap();
+    let problem = Script::load(file.path().to_str().unwrap())
+        .unwrap_err()
+        .to_string();
+    assert!(problem.contains("larger than 1 MiB"), "{problem}");
+}

@@ -68,7 +68,7 @@ impl Desk {
             );
             return Err(Problem::form(text));
         }
-        (self.sent_on, self.sent) = (today, sent + 1);
+        (self.sent_on, self.sent) = (today, sent.saturating_add(1));
         let code = random::of_alphabet("0123456789", DIGITS);
         if self.proposals.len() >= REMEMBERED {
             self.proposals.remove(0);
@@ -122,6 +122,12 @@ impl Desk {
         }
         if otp.is_empty() {
             return Err(Problem::otp("Enter the code that was sent by SMS and email."));
+        }
+        // A slip of the finger is no guess.
+        if otp.len() != DIGITS || !otp.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Problem::otp(format!(
+                "A code has {DIGITS} digits. This took no try."
+            )));
         }
         if !found.code.is_of(&otp) {
             found.wrong += 1;

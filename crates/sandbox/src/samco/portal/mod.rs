@@ -164,7 +164,7 @@ pub(crate) fn propose(state: &State, account: &str, action: Action) -> Result<u6
     let mut samco = state.samco();
     let at = member_at(&samco, account)?;
     let action = checked(state, &samco, at, action, now)?;
-    let number = *samco.proposals_made + 1;
+    let number = samco.proposals_made.saturating_add(1);
     let desk = &mut samco.members[at].desk;
     desk.open(state, account, number, action, now)?;
     samco.proposals_made.set(number);

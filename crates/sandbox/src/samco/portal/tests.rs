@@ -375,6 +375,13 @@ fn a_code_is_for_one_proposal_for_one_use_and_for_some_minutes() {
     assert!(problem(two, " ").text.starts_with("Enter the code"));
     // A few wrong ones, and the right one is too late.
     let wrong = if second == "000000" { "000001" } else { "000000" };
+    for slip in ["abc", "12 34", "1234567", "12345\u{661}"] {
+        assert_eq!(
+            problem(two, slip).text,
+            "A code has 6 digits. This took no try.",
+            "{slip}"
+        );
+    }
     assert!(problem(two, wrong).text.contains("2 tries are left"));
     assert!(problem(two, wrong).text.contains("One try is left"));
     assert!(problem(two, wrong).text.contains("Too many wrong ones"));
