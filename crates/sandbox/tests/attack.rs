@@ -262,7 +262,7 @@ async fn the_last_day_of_the_calendar_is_survived() {
         )
         .await;
     assert_eq!(status, 200, "{reply}");
-    assert_eq!(h.angelone_login(0).await["jwtToken"].is_string(), true);
+    assert!(h.angelone_login(0).await["jwtToken"].is_string());
     let browser = Browser::new(&h);
     for path in ["/", "/clock", "/inbox", "/faults", "/requests", "/switches"] {
         assert_eq!(browser.look(path).await.status(), 200, "{path}");

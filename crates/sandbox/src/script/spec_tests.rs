@@ -9,7 +9,7 @@ fn wrong(text: &str) -> String {
 const STEP: &str = "[[step]]\nat = \"10:00\"\n";
 
 #[test]
-#[allow(clippy::too_many_lines, reason = "a table")]
+#[allow(clippy::too_many_lines)] // a list of mistakes
 fn every_mistake_is_told_with_its_line_its_field_and_what_to_do() {
     let step = |line: &str| wrong(&format!("about = \"x\"\n\n{STEP}{line}\n"));
     let cases = [
