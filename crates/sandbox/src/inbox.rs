@@ -84,6 +84,9 @@ pub struct Message {
     pub kind: MessageKind,
     /// The code or key in it.
     pub value: String,
+    /// What it is for: the change that a code confirms, the app of a key; empty when the kind says it all.
+    #[serde(default)]
+    pub about: String,
 }
 
 impl fmt::Debug for Message {
@@ -106,7 +109,8 @@ impl Message {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "seq": self.seq, "at": self.at.to_rfc3339(), "broker": self.broker.as_str(), "account": self.account,
-            "channel": self.channel.as_str(), "kind": self.kind.as_str(), "value": self.value, "text": self.text(),
+            "channel": self.channel.as_str(), "kind": self.kind.as_str(), "value": self.value, "about": self.about,
+            "text": self.text(),
         })
     }
 }
@@ -124,7 +128,7 @@ impl Inbox {
         pass.table("inbox.message", &mut self.messages)
     }
 
-    /// Sends a value to the owner of a Samco account.
+    /// Sends a value to the owner of a Samco account; `about` is what it is for.
     pub(crate) fn send(
         &mut self,
         at: Timestamp,
@@ -132,6 +136,7 @@ impl Inbox {
         channels: &[Channel],
         kind: MessageKind,
         value: &str,
+        about: &str,
     ) {
         for channel in channels {
             if self.messages.len() >= KEPT {
@@ -146,6 +151,7 @@ impl Inbox {
                 channel: *channel,
                 kind,
                 value: value.to_owned(),
+                about: about.to_owned(),
             };
             self.messages.insert(seq, message);
         }
@@ -173,7 +179,14 @@ mod tests {
         let both = [Channel::Sms, Channel::Email];
         for number in 0..KEPT {
             let value = format!("CANARY{number}");
-            inbox.send(Timestamp::from_seconds(1), "A", &both, MessageKind::Otp, &value);
+            inbox.send(
+                Timestamp::from_seconds(1),
+                "A",
+                &both,
+                MessageKind::Otp,
+                &value,
+                "",
+            );
         }
         let list = inbox.list(Some("A"));
         assert_eq!((list.len(), list[0].seq), (KEPT, 1001));

@@ -66,7 +66,7 @@ async fn from_the_one_time_code_to_the_session() {
     assert_eq!(status, 200);
     let mail = &shown["messages"][2];
     let fields = [
-        "seq", "at", "broker", "account", "channel", "kind", "value", "text",
+        "seq", "at", "broker", "account", "channel", "kind", "value", "about", "text",
     ];
     same_fields(mail, &fields);
     assert_eq!(

@@ -694,3 +694,35 @@ async fn a_proposal_belongs_to_its_account() {
     assert!(mine.text("/app/api-keys").await.contains(">Active<"));
     assert_eq!(mine.send(&confirm, &[("otp", &otp)]).await.status(), 303);
 }
+
+#[tokio::test]
+async fn a_code_that_is_over_leaves_nothing_to_type_and_the_inbox_says_what_codes_are_for() {
+    let h = start().await;
+    let browser = Browser::new(&h);
+    browser.sign_in(0).await;
+    let fields = [("name", "Gap fill"), ("redirect_url", BACK)];
+    let confirm = location(&browser.send("/app/api-keys/new", &fields).await).to_owned();
+    let inbox = browser.text("/inbox").await;
+    assert!(
+        inbox.contains("One-time code: create \u{201c}Gap fill\u{201d}") && inbox.contains("SMS and email")
+    );
+    let otp = h.sandbox.inbox().pop().unwrap().value;
+    let guess = if otp == "000000" { "111111" } else { "000000" };
+    for (said, open) in [
+        ("2 tries", true),
+        ("One try", true),
+        ("Too many wrong ones", false),
+    ] {
+        let page = text(browser.send(&confirm, &[("otp", guess)]).await).await;
+        assert!(page.contains(said));
+        assert_eq!(
+            (page.contains("id=\"otp\""), page.contains("Start again")),
+            (open, !open)
+        );
+    }
+    let page = browser.text(&confirm).await;
+    assert!(page.contains("Its code is over") && !page.contains("id=\"otp\""));
+    let late = text(browser.send(&confirm, &[("otp", &otp)]).await).await;
+    assert!(late.contains("Too many wrong codes") && !late.contains("will not be shown again"));
+    assert!(!browser.text("/app/api-keys").await.contains("Gap fill"));
+}

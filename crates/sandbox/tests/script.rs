@@ -296,3 +296,32 @@ async fn a_step_that_cannot_be_done_says_so_and_the_script_goes_on() {
     assert_eq!(done[0].what, "account SBX001: a new api_key");
     assert_eq!((done[1].what.as_str(), &done[1].problem), ("on", &None));
 }
+
+#[tokio::test]
+async fn the_overview_tells_how_far_the_script_has_come() {
+    let h = play(DAY).await;
+    let page = async || {
+        h.request(Method::GET, "/")
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+    };
+    assert!(
+        page()
+            .await
+            .contains("day.toml: 0 steps done, next at 2026-11-23 09:30:00 IST: ")
+    );
+    h.control("POST", "/clock/advance", json!({"to": "09:45 IST"}))
+        .await;
+    assert!(
+        page()
+            .await
+            .contains("day.toml: 1 step done, next at 2026-11-23 10:00:00 IST: another line")
+    );
+    h.control("POST", "/clock/advance", json!({"seconds": 2 * 86_400}))
+        .await;
+    assert!(page().await.contains("it is over"));
+}

@@ -105,6 +105,8 @@ export interface Message {
   readonly kind: "otp" | "secret_api_key" | "api_key";
   /** The code or key in it. */
   readonly value: string;
+  /** What it is for: the change that a code confirms, the app of a key; empty when the kind says it all. */
+  readonly about: string;
   readonly text: string;
 }
 

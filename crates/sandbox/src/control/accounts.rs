@@ -370,7 +370,9 @@ fn apply(state: &State, id: &str, change: Change) -> Result<Value, ControlError>
                 // Samco shows a new secret in the dashboard and mails a new key.
                 let channels = [Channel::Email];
                 let now = state.now();
-                state.inbox().send(now, id, &channels, MessageKind::ApiKey, key);
+                state
+                    .inbox()
+                    .send(now, id, &channels, MessageKind::ApiKey, key, "");
             }
             let edit = |member: &mut crate::samco::Member| {
                 member.standing.blocked = change.blocked.unwrap_or(member.standing.blocked);

@@ -32,7 +32,7 @@ fn send(state: &State, value: &str) {
     let (at, channels) = (Timestamp::from_seconds(1), [Channel::Sms]);
     state
         .inbox()
-        .send(at, "SBX001", &channels, MessageKind::Otp, value);
+        .send(at, "SBX001", &channels, MessageKind::Otp, value, "");
 }
 
 #[test]

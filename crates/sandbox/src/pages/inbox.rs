@@ -31,9 +31,11 @@ struct Page {
 struct Shown {
     at: String,
     account: String,
-    channel: &'static str,
+    /// Every way that it went.
+    channels: String,
     kind: &'static str,
     value: String,
+    about: String,
 }
 
 pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply {
@@ -55,7 +57,7 @@ pub(super) fn look(state: &State, request: &Request, visitor: &Visitor) -> Reply
             },
         ),
         count: all.iter().filter(wanted).count(),
-        messages: all.iter().rev().filter(wanted).take(SHOWN).map(shown).collect(),
+        messages: rows(all.iter().rev().filter(wanted)),
         filter: Form::filled(&[("account", &chosen)]),
         accounts,
     };
@@ -69,19 +71,42 @@ pub(super) fn send(state: &State, request: &Request, visitor: &Visitor) -> Reply
     super::unknown_form()
 }
 
+/// A row for what was sent at one moment, whichever ways it went.
+fn rows<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<Shown> {
+    let mut rows: Vec<(&Message, Shown)> = Vec::new();
+    for message in messages.take(SHOWN) {
+        match rows.last_mut() {
+            Some((last, row)) if is_same(last, message) => {
+                row.channels = format!("{} and {}", channel(message), row.channels.to_lowercase());
+            }
+            _ => rows.push((message, shown(message))),
+        }
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn is_same(one: &Message, other: &Message) -> bool {
+    (one.at, &one.account, one.kind, &one.value) == (other.at, &other.account, other.kind, &other.value)
+}
+
+fn channel(message: &Message) -> &'static str {
+    match message.channel.as_str() {
+        "email" => "Email",
+        _ => "SMS",
+    }
+}
+
 fn shown(message: &Message) -> Shown {
     Shown {
         at: message.at.to_ist(),
         account: message.account.clone(),
-        channel: match message.channel.as_str() {
-            "email" => "Email",
-            _ => "SMS",
-        },
+        channels: channel(message).to_owned(),
         kind: match message.kind.as_str() {
             "otp" => "One-time code",
             "secret_api_key" => "Key of the deprecated login",
             _ => "API key",
         },
         value: message.value.clone(),
+        about: message.about.clone(),
     }
 }

@@ -32,6 +32,8 @@ struct Page {
     more: usize,
     live: usize,
     waiting: usize,
+    /// How far the script has come; empty without one.
+    script: String,
     /// One that opens a session, as it is typed.
     command: String,
 }
@@ -103,6 +105,7 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
         origin: state.origin(),
         more: all.len().saturating_sub(SHOWN),
         live: live.iter().sum(),
+        script: script(state),
         waiting: state
             .faults
             .list()
@@ -118,6 +121,26 @@ fn page(state: &State, request: &Request, visitor: &Visitor, form: Form, notice:
             .collect(),
     };
     show(state, visitor, status, &page, OWN_FORMS)
+}
+
+fn script(state: &State) -> String {
+    let Some(script) = &state.script else {
+        return String::new();
+    };
+    let report = script.report();
+    let done = match report.done_count {
+        1 => "1 step done".to_owned(),
+        n => format!("{n} steps done"),
+    };
+    let next = match &report.next {
+        _ if report.ended => "it is over".to_owned(),
+        None => format!("ends at {}", report.ends_at.to_ist()),
+        Some(step) => {
+            let what = step.name.as_deref().unwrap_or(&step.what);
+            format!("next at {}: {what}", step.at.to_ist())
+        }
+    };
+    format!("{}: {done}, {next}", report.script)
 }
 
 fn command(state: &State, account: Option<&SamcoAccount>) -> String {

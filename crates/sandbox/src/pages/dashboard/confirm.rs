@@ -7,7 +7,7 @@ use super::{API_KEYS, Owner, STATIC_IPS};
 use crate::pages::form::Form;
 use crate::pages::frame::{Frame, OWN_FORMS, explain, go, show};
 use crate::redirect;
-use crate::samco::portal::{Outcome, confirm, describe};
+use crate::samco::portal::{Outcome, confirm, describe, is_open};
 use crate::wire::Reply;
 
 #[derive(Template)]
@@ -16,8 +16,10 @@ struct Page {
     frame: Frame,
     form: Form,
     problem: String,
-    /// What will happen; empty when there is nothing to confirm any more.
+    /// What will happen.
     what: String,
+    /// Whether a code can still confirm it.
+    open: bool,
     back: &'static str,
     /// Where the code is.
     inbox: String,
@@ -42,7 +44,7 @@ fn back(owner: &Owner<'_>) -> &'static str {
 
 pub(super) fn look(owner: &Owner<'_>, proposal: u64) -> Reply {
     match describe(owner.state, &owner.portal.account, proposal) {
-        Some(what) => page(owner, what, Form::default()),
+        Some(what) => page(owner, proposal, what, Form::default()),
         None => nothing(owner),
     }
 }
@@ -75,13 +77,19 @@ pub(super) fn send(owner: &Owner<'_>, proposal: u64) -> Reply {
         Err(problem) => {
             // A problem with the change itself is one of the whole form here: the page asks for a code alone.
             let field = if problem.field == "otp" { "otp" } else { "" };
-            page(owner, what, Form::default().refused(field, problem.text))
+            page(
+                owner,
+                proposal,
+                what,
+                Form::default().refused(field, problem.text),
+            )
         }
     }
 }
 
-fn page(owner: &Owner<'_>, what: String, form: Form) -> Reply {
+fn page(owner: &Owner<'_>, proposal: u64, what: String, form: Form) -> Reply {
     let page = Page {
+        open: is_open(owner.state, &owner.portal.account, proposal),
         frame: Frame::new(
             owner.state,
             owner.request,

@@ -35,7 +35,9 @@ pub(crate) fn generate_otp(state: &State, request: &Request) -> Reply {
     let otp = random::of_alphabet("0123456789", 4);
     samco.members[index].legacy.otp = Some((Salted::of(&otp), now));
     let channels = [Channel::Sms, Channel::Email];
-    state.inbox().send(now, &uid, &channels, MessageKind::Otp, &otp);
+    state
+        .inbox()
+        .send(now, &uid, &channels, MessageKind::Otp, &otp, "");
     drop(samco);
     success(state, "OTP sent to your mobile and email.", json!({})).for_account(&uid)
 }
@@ -58,7 +60,7 @@ pub(crate) fn generate_secret_key(state: &State, request: &Request) -> Reply {
     member.secret_api_key.clone_from(&key);
     state
         .inbox()
-        .send(now, &uid, &[Channel::Email], MessageKind::SecretApiKey, &key);
+        .send(now, &uid, &[Channel::Email], MessageKind::SecretApiKey, &key, "");
     drop(samco);
     success(
         state,

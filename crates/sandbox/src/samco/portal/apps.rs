@@ -92,9 +92,9 @@ fn new_secret() -> String {
     fake_secret(&random::hex::<16>())
 }
 
-fn mail_key(state: &State, account: &str, key: &str, now: Timestamp) {
+fn mail_key(state: &State, account: &str, app: &str, key: &str, now: Timestamp) {
     let mut inbox = state.inbox();
-    inbox.send(now, account, &[Channel::Email], MessageKind::ApiKey, key);
+    inbox.send(now, account, &[Channel::Email], MessageKind::ApiKey, key, app);
 }
 
 /// A new app: its key goes out by email, its secret is told once.
@@ -113,7 +113,7 @@ pub(super) fn create(
     member
         .apps
         .push(App::new(id, name, redirect_url, &key, &secret, now));
-    mail_key(state, &member.id, &key, now);
+    mail_key(state, &member.id, name, &key, now);
     samco.by_api_key.insert(
         key,
         AppAt {
@@ -163,7 +163,7 @@ pub(super) fn activate(state: &State, samco: &mut Samco, at: AppAt, now: Timesta
 pub(super) fn regenerate_key(state: &State, samco: &mut Samco, at: AppAt, now: Timestamp) -> Outcome {
     let member = &mut samco.members[at.member];
     let key = new_key(&member.id);
-    mail_key(state, &member.id, &key, now);
+    mail_key(state, &member.id, &member.apps[at.app].name, &key, now);
     let app = &mut member.apps[at.app];
     samco.by_api_key.remove(&app.api_key);
     app.api_key.clone_from(&key);

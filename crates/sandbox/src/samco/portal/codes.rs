@@ -38,6 +38,14 @@ struct Proposal {
     used: bool,
 }
 
+impl Proposal {
+    /// When its code is worth nothing any more.
+    fn ends_at(&self, state: &State) -> Timestamp {
+        let life = state.switches.number(Switch::SamcoOtpSeconds);
+        self.sent_at.plus_millis(life.saturating_mul(1000))
+    }
+}
+
 fn day_in_india(at: Timestamp) -> i64 {
     let offset = i64::from(IST_OFFSET_SECONDS) * 1000;
     at.as_millis().saturating_add(offset).div_euclid(DAY_MILLIS)
@@ -49,13 +57,14 @@ fn midnight_after(day: i64) -> Timestamp {
 }
 
 impl Desk {
-    /// Sends a code for an action that was found allowed.
+    /// Sends a code for an action that was found allowed; `about` is the action in a few words.
     pub(super) fn open(
         &mut self,
         state: &State,
         account: &str,
         number: u64,
         action: Action,
+        about: &str,
         now: Timestamp,
     ) -> Result<(), Problem> {
         let today = day_in_india(now);
@@ -83,7 +92,7 @@ impl Desk {
         });
         let channels = [Channel::Sms, Channel::Email];
         let mut inbox = state.inbox();
-        inbox.send(now, account, &channels, MessageKind::Otp, &code);
+        inbox.send(now, account, &channels, MessageKind::Otp, &code, about);
         Ok(())
     }
 
@@ -91,6 +100,15 @@ impl Desk {
     pub(super) fn waiting(&self, number: u64) -> Option<&Action> {
         let found = self.proposals.iter().find(|one| one.number == number);
         found.filter(|one| !one.used).map(|one| &one.action)
+    }
+
+    /// Whether a code can still confirm a proposal.
+    pub(super) fn is_open(&self, state: &State, number: u64, now: Timestamp) -> bool {
+        let found = self.proposals.iter().find(|one| one.number == number);
+        found.is_some_and(|one| {
+            let tries = state.switches.number(Switch::SamcoOtpTries);
+            !one.used && one.wrong < tries && now < one.ends_at(state)
+        })
     }
 
     /// Takes the action out with its code; the code is used up then, whatever becomes of the action.
@@ -110,8 +128,7 @@ impl Desk {
                 "This code has been used already. Start again for a new one.",
             ));
         }
-        let life = state.switches.number(Switch::SamcoOtpSeconds);
-        let end = found.sent_at.plus_millis(life.saturating_mul(1000));
+        let end = found.ends_at(state);
         if now >= end {
             let text = format!("This code ended at {}. Start again for a new one.", when(end));
             return Err(Problem::otp(text));

@@ -19,7 +19,7 @@ pub(super) use addresses::{Refusal, apply, check, registrable};
 pub(super) use codes::Desk;
 pub(super) use sign_in::Tries;
 pub(crate) use sign_in::sign_in;
-use words::sentence;
+use words::{sentence, subject};
 
 /// Why something is not done: a sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,8 +165,9 @@ pub(crate) fn propose(state: &State, account: &str, action: Action) -> Result<u6
     let at = member_at(&samco, account)?;
     let action = checked(state, &samco, at, action, now)?;
     let number = samco.proposals_made.saturating_add(1);
+    let about = subject(&samco.members[at], &action);
     let desk = &mut samco.members[at].desk;
-    desk.open(state, account, number, action, now)?;
+    desk.open(state, account, number, action, &about, now)?;
     samco.proposals_made.set(number);
     Ok(number)
 }
@@ -176,6 +177,13 @@ pub(crate) fn describe(state: &State, account: &str, proposal: u64) -> Option<St
     let samco = state.samco();
     let member = samco.member(account)?;
     Some(sentence(member, member.desk.waiting(proposal)?))
+}
+
+/// Whether a code can still confirm a proposal: it is not used, not over, and not guessed at too often.
+pub(crate) fn is_open(state: &State, account: &str, proposal: u64) -> bool {
+    let samco = state.samco();
+    let member = samco.member(account);
+    member.is_some_and(|member| member.desk.is_open(state, proposal, state.now()))
 }
 
 /// Checks the code and the rules again, and does what was proposed.

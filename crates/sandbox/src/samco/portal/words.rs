@@ -1,4 +1,5 @@
-//! What a proposal will do, in a sentence for the person who is asked for the code.
+//! What a proposal will do: in a sentence for the person who is asked for the code, and in a few words for the message that
+//! brings the code.
 
 use super::Action;
 use crate::samco::Member;
@@ -61,6 +62,26 @@ pub(super) fn sentence(member: &Member, action: &Action) -> String {
                 slot.as_str(),
                 name(*app)
             )
+        }
+    }
+}
+
+/// An action in a few words.
+pub(super) fn subject(member: &Member, action: &Action) -> String {
+    let app = |id: u64| member.apps.iter().find(|app| app.id == id);
+    let of = |id| format!("\u{201c}{}\u{201d}", app(id).map_or("", |app| app.name.as_str()));
+    match action {
+        Action::CreateApp { name, .. } => format!("create \u{201c}{name}\u{201d}"),
+        Action::EditApp { app, .. } => format!("edit {}", of(*app)),
+        Action::Deactivate { app } => format!("deactivate {}", of(*app)),
+        Action::Activate { app } => format!("activate {}", of(*app)),
+        Action::RegenerateKey { app } => format!("new API key for {}", of(*app)),
+        Action::RegenerateSecret { app } => format!("new API secret for {}", of(*app)),
+        Action::SetAddress { app, slot, ip } => {
+            format!("{} address {ip} for {}", slot.as_str(), of(*app))
+        }
+        Action::DeleteAddress { app, slot } => {
+            format!("delete the {} address of {}", slot.as_str(), of(*app))
         }
     }
 }
