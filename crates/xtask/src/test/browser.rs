@@ -46,7 +46,10 @@ pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
             chromium,
         }) => report.suite(SUITE, || {
             run_tests_with(workspace, &node, FOLDER, SUITE, &command, |runner| {
-                runner.env(chromium::VARIABLE, chromium);
+                // A page waits for its browser more than it works: two files at once, each with brokers of its own.
+                runner
+                    .arg("--test-concurrency=2")
+                    .env(chromium::VARIABLE, chromium);
             })
         }),
         None => report.missing(SUITE, "Chromium, the command and the npm packages"),

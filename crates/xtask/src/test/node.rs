@@ -63,12 +63,12 @@ pub(super) fn run_tests_with(
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
     ]);
+    settings(&mut runner);
     runner
         .args(["--test-reporter=junit", "--test-reporter-destination"])
         .arg(&file)
         .args(&files);
     runner.current_dir(&workspace.root).env("PREOPEN_BIN", command);
-    settings(&mut runner);
     let status = process::status(&mut runner)?;
     let text = fs::read_to_string(&file).with_context(|| format!("the runner left no report ({status})"))?;
     let counts = counts::node(&text).context("cannot read the runner's report")?;
