@@ -329,8 +329,8 @@ class Sandbox:
     def inbox(self) -> list[dict[str, Any]]:
         """The emails and SMS that the brokers sent, oldest first: ``seq``, ``at`` (RFC 3339, in UTC),
         ``broker``, ``account``, ``channel`` (``"email"``, ``"sms"``), ``kind`` (``"otp"``,
-        ``"secret_api_key"``, ``"api_key"``), ``value`` (the code or key), ``about`` (what it is for: the change
-        that a code confirms, the app of a key, or nothing) and ``text``."""
+        ``"secret_api_key"``, ``"api_key"``), ``value`` (the code or key), ``about`` (what it is for: the
+        change that a code confirms, the app of a key, or nothing) and ``text``."""
         messages: list[dict[str, Any]] = self._control("GET", "/inbox")["messages"]
         return messages
 
