@@ -20,7 +20,6 @@ use super::exchange::Exchange;
 use super::payload::{Ended, Payload};
 use super::{elsewhere, refusal, target};
 use crate::account::Broker;
-use crate::data::Unwritten;
 use crate::error::ControlError;
 use crate::fault::{BodyKind, Hit, Reset, Stall};
 use crate::request_log::Arrival;
@@ -129,7 +128,10 @@ async fn route(
                     control::refuse(status, "internal", problem)
                 })
                 .await;
-                saved(state, None, reply).await
+                saved(state, reply, |error| {
+                    control::refuse(error.status(), error.code(), error.message())
+                })
+                .await
             }
             Some((status, problem)) => control::refuse(status, "bad_request", problem),
         };
@@ -139,13 +141,10 @@ async fn route(
         let reply = match unread {
             None => {
                 let reply = on_blocking_threads(state, request, pages::answer, pages::refuse).await;
-                match state.save().await {
-                    Ok(()) => reply,
-                    Err(problem) => {
-                        let error = ControlError::unwritten(&problem);
-                        pages::refuse(error.status(), error.message())
-                    }
-                }
+                saved(state, reply, |error| {
+                    pages::refuse(error.status(), error.message())
+                })
+                .await
             }
             Some((status, problem)) => pages::refuse(status, problem),
         };
@@ -155,16 +154,11 @@ async fn route(
         .iter()
         .any(|start| request.path.starts_with(start));
     let broker = if smartapi { Broker::AngelOne } else { Broker::Samco };
-    if let Some((status, problem)) = unread {
+    let foreign =
+        || elsewhere::is_from_elsewhere(&request).then_some((StatusCode::FORBIDDEN, elsewhere::REFUSAL));
+    if let Some((status, problem)) = unread.or_else(foreign) {
         let seq = arrive(state, broker, &request, None);
         let reply = refuse(state, broker, status, problem);
-        state.requests.finish(seq, Some(status.as_u16()), None, None);
-        return Ok(whole(reply));
-    }
-    if elsewhere::is_from_elsewhere(&request) {
-        let seq = arrive(state, broker, &request, None);
-        let status = StatusCode::FORBIDDEN;
-        let reply = refuse(state, broker, status, elsewhere::REFUSAL);
         state.requests.finish(seq, Some(status.as_u16()), None, None);
         return Ok(whole(reply));
     }
@@ -222,7 +216,10 @@ async fn broker_reply(
     let seq = arrive(state, broker, &request, hit.as_ref().map(|hit| hit.id));
     let Some(hit) = hit else {
         let reply = handle(state, broker, &request);
-        let reply = saved(state, Some(broker), reply).await;
+        let reply = saved(state, reply, |error| {
+            refuse(state, broker, error.status(), error.message())
+        })
+        .await;
         tokio::time::sleep(reply.hold).await;
         finish(state, seq, broker, &request, &reply);
         return Ok(whole(reply));
@@ -248,7 +245,8 @@ async fn broker_reply(
     }
     let mut own = own;
     if let Err(problem) = state.save().await {
-        let reply = unwritten(state, Some(broker), &problem);
+        let error = ControlError::unwritten(&problem);
+        let reply = refuse(state, broker, error.status(), error.message());
         (real, own) = (Some(reply), None);
     }
     if let Some(real) = &real {
@@ -279,19 +277,11 @@ async fn broker_reply(
     Ok(response(reply, payload))
 }
 
-/// The reply, once everything that it may tell of is kept; else what went wrong.
-async fn saved(state: &Arc<State>, broker: Option<Broker>, reply: Reply) -> Reply {
+/// The reply, once everything that it may tell of is kept; else what went wrong, told by `refuse`.
+async fn saved(state: &Arc<State>, reply: Reply, refuse: impl FnOnce(&ControlError) -> Reply) -> Reply {
     match state.save().await {
         Ok(()) => reply,
-        Err(problem) => unwritten(state, broker, &problem),
-    }
-}
-
-fn unwritten(state: &State, broker: Option<Broker>, problem: &Unwritten) -> Reply {
-    let error = ControlError::unwritten(problem);
-    match broker {
-        Some(broker) => refuse(state, broker, error.status(), error.message()),
-        None => control::refuse(error.status(), error.code(), error.message()),
+        Err(problem) => refuse(&ControlError::unwritten(&problem)),
     }
 }
 
