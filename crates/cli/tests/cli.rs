@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use common::{Broker, PREOPEN, code, error, json};
+use common::{Broker, PREOPEN, code, error, first_line, json};
 
 #[test]
 fn the_demo_tells_what_happened() {
@@ -334,10 +334,7 @@ fn the_sandbox_ends_at_once_when_it_is_told_to() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    first_line(&mut child);
     let killed = Command::new("kill")
         .args(["-TERM", &child.id().to_string()])
         .status()

@@ -3,14 +3,16 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+mod common;
+
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::{PREOPEN, first_line};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const PREOPEN: &str = env!("CARGO_BIN_EXE_preopen");
 /// What one idle connection may cost.
 const EACH: usize = 32 << 10;
 
@@ -29,11 +31,7 @@ impl Broker {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let ready: serde_json::Value = serde_json::from_str(&first_line(&mut child)).unwrap();
         let url = ready["samco_url"].as_str().unwrap();
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         Self { child, address }

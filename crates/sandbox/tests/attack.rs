@@ -21,6 +21,11 @@ async fn act(h: &Harness, account: &str, action: Value) -> Value {
     reply
 }
 
+/// The action that creates an app.
+fn app(name: &str) -> Value {
+    json!({"create_app": {"name": name, "redirect_url": BACK}})
+}
+
 async fn apps(h: &Harness, id: &str) -> Vec<Value> {
     let (_, list) = h.control("GET", "/accounts", Value::Null).await;
     let all = list["accounts"].as_array().unwrap();
@@ -66,12 +71,7 @@ async fn an_app_that_sends_a_browser_to_its_page_signs_nobody_out() {
 async fn a_key_belongs_to_one_app_of_an_account_too() {
     let h = start().await;
     let id = h.samco(0).account.clone();
-    act(
-        &h,
-        &id,
-        json!({"create_app": {"name": "Second", "redirect_url": BACK}}),
-    )
-    .await;
+    act(&h, &id, app("Second")).await;
     let second = apps(&h, &id).await[1]["api_key"].as_str().unwrap().to_owned();
     let (status, reply) = h
         .control("PATCH", &format!("/accounts/{id}"), json!({"api_key": second}))
@@ -277,12 +277,7 @@ async fn the_last_day_of_the_calendar_is_survived() {
 async fn an_apps_name_is_what_is_seen() {
     let h = start().await;
     let id = h.samco(0).account.clone();
-    act(
-        &h,
-        &id,
-        json!({"create_app": {"name": "Momentum", "redirect_url": BACK}}),
-    )
-    .await;
+    act(&h, &id, app("Momentum")).await;
     for name in [
         "\u{200b}\u{200b}\u{200b}",
         "Momentum\u{200b}",
@@ -294,12 +289,12 @@ async fn an_apps_name_is_what_is_seen() {
         "Momentum\u{200d}",
         "क\u{200d}\u{200d}ष",
     ] {
-        let body = json!({"account": id, "action": {"create_app": {"name": name, "redirect_url": BACK}}});
+        let body = json!({"account": id, "action": app(name)});
         let (status, reply) = h.control("POST", "/portal", body).await;
         assert_eq!(status, 422, "{name:?} {reply}");
     }
     // As Marathi is written.
-    let action = json!({"create_app": {"name": "दर\u{94d}\u{200d}या", "redirect_url": BACK}});
+    let action = app("दर\u{94d}\u{200d}या");
     act(&h, &id, action).await;
 }
 
@@ -330,16 +325,11 @@ async fn there_is_no_sixth_app_and_no_second_change_however_many_codes_are_out()
     let h = start().await;
     let id = h.samco(0).account.clone();
     for name in ["Two", "Three and", "Four and"] {
-        act(
-            &h,
-            &id,
-            json!({"create_app": {"name": name, "redirect_url": BACK}}),
-        )
-        .await;
+        act(&h, &id, app(name)).await;
     }
     let mut out = Vec::new();
     for name in ["Five and", "Sixth"] {
-        let action = json!({"create_app": {"name": name, "redirect_url": BACK}});
+        let action = app(name);
         let (status, reply) = h
             .control("POST", "/portal", json!({"account": id, "action": action}))
             .await;
@@ -386,7 +376,7 @@ async fn there_is_no_sixth_app_and_no_second_change_however_many_codes_are_out()
 async fn a_code_has_its_few_tries_however_many_come_at_once() {
     let h = start().await;
     let id = h.samco(0).account.clone();
-    let action = json!({"create_app": {"name": "Guessed", "redirect_url": BACK}});
+    let action = app("Guessed");
     let (_, reply) = h
         .control("POST", "/portal", json!({"account": id, "action": action}))
         .await;

@@ -20,6 +20,14 @@ pub(crate) const PREOPEN: &str = env!("CARGO_BIN_EXE_preopen");
 /// The login of Samco, as the broker counts it.
 pub(crate) const SAMCO_LOGIN: &str = "/session/token";
 
+/// The line with which a program says that it is ready.
+pub(crate) fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let output = child.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    line
+}
+
 /// The embedded broker as a child that ends with its standard input, and a folder for a store.
 pub(crate) struct Broker {
     child: Child,
@@ -35,13 +43,10 @@ impl Broker {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let ready = serde_json::from_str(&first_line(&mut child)).unwrap();
         Self {
             child,
-            ready: serde_json::from_str(&line).unwrap(),
+            ready,
             folder: tempfile::tempdir().unwrap(),
         }
     }
