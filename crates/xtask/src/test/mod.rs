@@ -2,6 +2,7 @@
 
 mod browser;
 pub(crate) mod checks;
+mod docs;
 mod herd;
 mod node;
 mod official;
@@ -41,6 +42,8 @@ enum Suite {
     Node,
     /// The pages of the embedded broker in Chromium.
     Browser,
+    /// The documentation's site: built strictly, its links and anchors followed.
+    Docs,
     /// Programs of all languages that share one session.
     Herd,
     /// The brokers' own clients against the embedded broker.
@@ -63,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Suite::Python => python::run(&mut provision, &mut report),
             Suite::Node => node::run(&mut provision, &mut report),
             Suite::Browser => browser::run(&mut provision, &mut report),
+            Suite::Docs => docs::run(&mut provision, &mut report),
             Suite::Herd => herd::run(&mut provision, &mut report),
             Suite::Official => official::run(&mut provision, &mut report),
         }
