@@ -1,5 +1,5 @@
-"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are well-formed, and no page loads
-anything from another host. Nothing is asked over the network.
+"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are well-formed, and no page
+loads anything from another host. Nothing is asked over the network.
 
     python tools/site/check.py SITE [--external]      # --external lists the addresses elsewhere
 """
@@ -25,7 +25,7 @@ LOADED = {
 #: A `link` that names a page and loads nothing.
 NAMING = {"alternate", "canonical", "next", "prev"}
 STYLE = re.compile(r"@import\s+[\"']?([^\"')]+)|url\(\s*[\"']?([^\"')]+)")
-#: What a script would fetch from elsewhere: addresses that are only named, such as namespaces, are none of them.
+#: What a script would fetch from elsewhere; addresses that are only named, such as namespaces, are not fetched.
 FETCHED = re.compile(r"(?:import\(|fetch\(|importScripts\()\s*[\"'](https?://[^\"']+)")
 
 
@@ -115,9 +115,9 @@ def main(arguments):
     site = Path(arguments[0]).resolve()
     wrong, external = check(site)
     if "--external" in arguments:
-        print("\n".join(sorted(external)))
+        sys.stdout.write("".join(f"{address}\n" for address in sorted(external)))
     for line in wrong:
-        print(line, file=sys.stderr)
+        sys.stderr.write(line + "\n")
     return 1 if wrong else 0
 
 

@@ -1,5 +1,6 @@
 """What the site has beyond docs/: the pages at the repository's root, the decisions' list, the examples' text, the
-TypeScript reference. Links between all of them are turned to where they are on the site; comments are left out."""
+TypeScript reference. Links between all of them are turned to where they are on the site; comments are left
+out."""
 
 import os
 import posixpath
