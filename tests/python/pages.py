@@ -207,11 +207,10 @@ def fill_in(credentials, account, monkeypatch):
     original = credentials.__init__
 
     def init(self, **given):
-        known = {name: account.get("account" if name == "user_id" else name) for name in given}
-        # An address of a page is nobody's: the account has one of its own.
-        known = {
-            name: value for name, value in known.items() if given[name] == "..." or name == "redirect_url"
-        }
+        # Who leaves the key to the reader leaves the address, too, whatever it says.
+        left = [name for name, value in given.items() if value == "..."]
+        left += [name for name in ("redirect_url",) if left and name in given]
+        known = {name: account.get("account" if name == "user_id" else name) for name in left}
         original(self, **{**given, **known})
 
     monkeypatch.setattr(credentials, "__init__", init)
