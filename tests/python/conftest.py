@@ -54,7 +54,7 @@ def one_time_code(secret, clock):
     return f"{(int.from_bytes(digest[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=30.0):
     """Asks again and again, at most so long; each question is a call to the broker, so that it takes a
     while."""
     end = time.monotonic() + seconds

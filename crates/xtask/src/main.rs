@@ -11,6 +11,8 @@
 mod bench;
 mod capabilities;
 mod check;
+mod children;
+mod console;
 mod counts;
 mod demo;
 mod package;
