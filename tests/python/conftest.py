@@ -74,7 +74,7 @@ def script(text, *arguments):
             child.kill()
 
 
-def run_script(text, *arguments, seconds=30):
+def run_script(text, *arguments, seconds=60):
     """Runs a program to its end: exit code, output, errors."""
     with script(text, *arguments) as child:
         out, err = child.communicate(timeout=seconds)
