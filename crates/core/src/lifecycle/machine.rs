@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back_off::BackOff;
-use super::events::{EXPIRING_BEFORE, EventName, SessionEvent};
+use super::events::{EXPIRING_BEFORE, EventName, FAILING_AFTER, SessionEvent};
 use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
 use super::shared::Origin;
@@ -494,7 +494,9 @@ impl Machine {
         if error.kind() == ErrorKind::StaticIpMismatch && self.back_off.failures() == 0 {
             effects.push(because(EventName::IpMismatch, now, self.generation, error));
         }
-        self.back_off.failed(error, now);
+        if self.back_off.failed(error, now) && self.back_off.failures() == FAILING_AFTER {
+            effects.push(because(EventName::Failing, now, self.generation, error));
+        }
         if !wanted {
             return effects;
         }
