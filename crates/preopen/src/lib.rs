@@ -18,7 +18,7 @@
 mod account;
 mod alarm;
 mod ask;
-mod audit;
+pub mod audit;
 mod builder;
 mod call;
 mod consent;

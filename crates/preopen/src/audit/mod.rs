@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use preopen_core::Error;
-use preopen_core::audit::{Action, Entry, Outcome, Why, is_refusal};
+use preopen_core::audit::is_refusal;
+pub use preopen_core::audit::{Action, Entry, Outcome, Why};
 use preopen_core::clock::Clock;
 use preopen_core::error::safe_text;
 use preopen_core::lifecycle::{EventName, SessionEvent};
