@@ -2,6 +2,7 @@
 
 mod browser;
 pub(crate) mod checks;
+mod docs;
 mod herd;
 mod node;
 mod official;
@@ -45,6 +46,8 @@ enum Suite {
     Node,
     /// The pages of the embedded broker in Chromium.
     Browser,
+    /// The documentation's site: built strictly, its links and anchors followed.
+    Docs,
     /// Programs of all languages that share one session.
     Herd,
     /// The brokers' own clients against the embedded broker.
@@ -125,6 +128,7 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(Suite::Docs, "docs", &[], Building, docs::run),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
