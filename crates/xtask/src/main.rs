@@ -19,6 +19,7 @@ mod report;
 mod soak;
 mod test;
 mod tools;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Command {
     Capabilities(capabilities::Args),
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
+    /// Compare every place that repeats the version, or write a new one.
+    Version(version::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
         Command::Package(args) => package::run(&args),
+        Command::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
