@@ -15,6 +15,7 @@ use anyhow::Result;
 
 use crate::workspace::Workspace;
 use build::Builder;
+pub(crate) use targets::Target;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -8,8 +8,8 @@ use crate::process;
 const LIST: &str = include_str!("../../../../tools/targets.json");
 
 /// One platform.
-pub(super) struct Target {
-    pub(super) triple: String,
+pub(crate) struct Target {
+    pub(crate) triple: String,
     /// The part of npm package names: `@preopen/<npm>`.
     pub(super) npm: String,
     pub(super) os: String,
@@ -52,7 +52,7 @@ impl Target {
     }
 
     /// The platform that this machine builds for by itself.
-    pub(super) fn host() -> Result<Self> {
+    pub(crate) fn host() -> Result<Self> {
         let said = process::capture(std::process::Command::new("rustc").arg("-vV"))?;
         let host = said.lines().find_map(|line| line.strip_prefix("host: "));
         let host = host.context("rustc does not tell its host")?;

@@ -5,6 +5,7 @@ pub(crate) mod checks;
 mod herd;
 mod node;
 mod official;
+mod package;
 mod provision;
 mod python;
 mod rust;
@@ -45,6 +46,8 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
+    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    Package,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Suite::Browser => browser::run(&mut provision, &mut report),
             Suite::Herd => herd::run(&mut provision, &mut report),
             Suite::Official => official::run(&mut provision, &mut report),
+            Suite::Package => package::run(&mut provision, &mut report),
         }
     }
     Ok(if report.finish() {
