@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Addon,
     /// The npm packages `preopen` and `preopen-cli` as they are published: the same for every platform.
     Npm,
+    /// The bills of materials of what is native, as files of their own.
+    Sbom,
     /// The source archive for Python.
     Sdist,
     /// The crates, as `cargo publish` uploads them.
@@ -96,6 +98,7 @@ pub(crate) fn make(
             }
             Kind::Addon => made.push(npm::addon(workspace, &builder.target, &builder.addon()?, out)?),
             Kind::Npm => made.extend(npm::published(workspace, out)?),
+            Kind::Sbom => made.extend(sbom::write(workspace, &builder.target.triple, out)?),
             Kind::Sdist => made.push(builder.sdist()?),
             Kind::Crates => made.extend(crates::pack(workspace, out)?),
         }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -13,6 +14,25 @@ use crate::workspace::Workspace;
 
 /// Its name inside a package.
 pub(super) const FILE: &str = "sbom.cdx.json";
+
+/// What has native code: the crate, and what its bill is called.
+const NATIVE: [(&str, &str); 3] = [
+    ("preopen-python", "python"),
+    ("preopen-node", "node"),
+    ("preopen-cli", "command"),
+];
+
+/// The bills for a platform, one a file.
+pub(super) fn write(workspace: &Workspace, triple: &str, out: &Path) -> Result<Vec<PathBuf>> {
+    NATIVE
+        .iter()
+        .map(|(krate, name)| {
+            let file = out.join(format!("preopen-{name}-{triple}.cdx.json"));
+            fs::write(&file, of(workspace, krate, triple)?)?;
+            Ok(file)
+        })
+        .collect()
+}
 
 /// The crates below `krate` when it is built for a platform.
 pub(super) fn of(workspace: &Workspace, krate: &str, triple: &str) -> Result<String> {

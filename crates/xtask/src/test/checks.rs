@@ -7,6 +7,7 @@ use crate::process;
 use crate::report::Report;
 use crate::tools::node::Node;
 use crate::tools::python::Venv;
+use crate::version;
 use crate::workspace::Workspace;
 
 use super::provision::Provision;
@@ -92,6 +93,9 @@ pub(crate) fn run_all(checks: Vec<Check>, report: &mut Report) {
 
 pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
     let workspace = provision.workspace;
+    report.suite("check: one version", || {
+        version::checked(workspace).map(|_| Counts::one(true))
+    });
     run_all(rust(workspace), report);
     match provision.dev(report) {
         Some(dev) => run_all(python(workspace, &dev), report),
