@@ -10,9 +10,9 @@ accounts, a clock of its own, and faults on demand.
         session.token()                           # a new login
         assert broker.requests("samco", "/session/token").count == 2
 
-It needs the ``preopen`` command: the one that ``PREOPEN_BIN`` names, else the one of the wheel ``preopen-cli``
-in this environment (the extra ``preopen[sandbox]`` brings it), else the one on the PATH, where ``cargo install
---path crates/cli`` in Preopen's repository puts it.
+It needs the ``preopen`` command: the one that ``PREOPEN_BIN`` names, else the one of the wheel
+``preopen-cli`` in this environment (the extra ``preopen[sandbox]`` brings it), else the one on the PATH,
+where ``cargo install --path crates/cli`` in Preopen's repository puts it.
 """
 
 from __future__ import annotations
@@ -481,15 +481,15 @@ def _command() -> str:
     command = os.environ.get("PREOPEN_BIN") or _installed() or shutil.which("preopen")
     if command is None:
         raise _refused(
-            "the embedded broker needs the preopen command: install the wheel preopen-cli in this environment, "
-            "or put the command on the PATH with `cargo install --path crates/cli` in Preopen's repository, or "
-            "name it in PREOPEN_BIN"
+            "the embedded broker needs the preopen command: install the wheel preopen-cli in this "
+            "environment, or put the command on the PATH with `cargo install --path crates/cli` in "
+            "Preopen's repository, or name it in PREOPEN_BIN"
         )
     return command
 
 
 def _installed() -> Optional[str]:
-    """The command of the wheel ``preopen-cli``, also where the environment is not active and so not on the PATH."""
+    """The command of the wheel ``preopen-cli``, also of an environment that is not active."""
     import os
     import sysconfig
 

@@ -1,7 +1,7 @@
-"""What the tests of the packages share: where the packages are, which ones there must be, and how one is opened.
+"""What the tests of the packages share: where they are, which there must be, and how one is opened.
 
-They run on the folder that ``PREOPEN_DIST`` names: after a local build for this machine's platform, in the workflow of
-a release for all platforms (``PREOPEN_TARGETS``, their triples, separated by commas).
+They run on the folder that ``PREOPEN_DIST`` names: here after a build for this platform, in the workflow of a
+release for all platforms. ``PREOPEN_TARGETS`` are their triples, separated by commas.
 """
 
 from __future__ import annotations

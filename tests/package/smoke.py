@@ -1,4 +1,4 @@
-"""The shortest honest use of an installed ``preopen[sandbox]``: a login, a call, the broker's logout, a new login.
+"""The shortest honest use of an installed ``preopen[sandbox]``: login, call, the broker's logout, new login.
 
 It needs nothing but the two wheels: neither pytest nor a path to the command.
 """

@@ -1,4 +1,4 @@
-"""The wheels for Python without the GIL. A release has them; a machine without such an interpreter cannot build one."""
+"""The wheels for Python without the GIL. A release has them; without such a Python none can be built."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ def test_python_without_the_gil_has_a_wheel_of_its_own(target):
     path = only(f"preopen-{VERSION}-cp314-cp314t-{target['wheel']}.whl")
     assert path.stat().st_size <= LIMITS["wheel"]
     files = in_wheel(path)
-    [native] = [name for name in files if name.startswith("preopen/_native.c") and name.endswith((".so", ".pyd"))]
+    [native] = [
+        name for name in files if name.startswith("preopen/_native.c") and name.endswith((".so", ".pyd"))
+    ]
     assert "314t" in native
     fits(files[native], target)

@@ -19,7 +19,9 @@ NODES = os.environ.get("PREOPEN_NODES", "node").split(os.pathsep)
 def run(*command, cwd, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PREOPEN_", "PYTHON"))}
     clean.update(environment)
-    done = subprocess.run(command, cwd=cwd, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=cwd, env=clean, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -37,14 +39,25 @@ def test_python_has_the_package_and_the_command_from_the_two_wheels(python, tmp_
     assert run(inside.parent / "preopen", "--version", cwd=tmp_path).split()[-1] == VERSION
 
 
-@pytest.mark.parametrize("node", NODES, ids=lambda path: Path(path).parents[3].name if os.sep in path else path)
+@pytest.mark.parametrize(
+    "node", NODES, ids=lambda path: Path(path).parents[3].name if os.sep in path else path
+)
 def test_node_has_the_package_and_the_command_from_their_tarballs(node, tmp_path):
     [target] = WANTED  # this machine's
-    tarballs = [only(f"{name}-{VERSION}.tgz") for name in ("preopen", f"preopen-{target['npm']}", "preopen-cli", f"preopen-cli-{target['npm']}")]
+    tarballs = [
+        only(f"{name}-{VERSION}.tgz")
+        for name in ("preopen", f"preopen-{target['npm']}", "preopen-cli", f"preopen-cli-{target['npm']}")
+    ]
     (tmp_path / "package.json").write_text('{ "private": true }', encoding="utf-8")
-    path = os.pathsep.join([str(Path(node).parent), os.environ["PATH"]]) if os.sep in node else os.environ["PATH"]
+    path = (
+        os.pathsep.join([str(Path(node).parent), os.environ["PATH"]])
+        if os.sep in node
+        else os.environ["PATH"]
+    )
     run("npm", "install", "--offline", "--no-audit", "--no-fund", *tarballs, cwd=tmp_path, PATH=path)
-    installed = {folder.name for folder in (tmp_path / "node_modules").iterdir() if not folder.name.startswith(".")}
+    installed = {
+        folder.name for folder in (tmp_path / "node_modules").iterdir() if not folder.name.startswith(".")
+    }
     assert installed == {"preopen", "preopen-cli", "@preopen"}
     assert f"preopen {VERSION} on Node" in run(node, SMOKE / "smoke.mjs", cwd=tmp_path)
     shim = tmp_path / "node_modules/.bin/preopen"

