@@ -23,6 +23,7 @@ mod report;
 mod soak;
 mod test;
 mod tools;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;
@@ -59,6 +60,8 @@ enum Command {
     Docs,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
+    /// Compare every place that repeats the version, or write a new one.
+    Version(version::Args),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Errors(args) => errors_page::run(&args),
         Command::Docs => docs::run(),
         Command::Package(args) => package::run(&args),
+        Command::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

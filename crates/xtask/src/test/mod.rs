@@ -6,6 +6,7 @@ mod docs;
 mod herd;
 mod node;
 mod official;
+mod package;
 mod provision;
 mod python;
 mod rust;
@@ -52,6 +53,8 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
+    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    Package,
 }
 
 /// What there is to do. Builds go on one after another in this order; tests begin, in this order, as soon as what
@@ -129,6 +132,7 @@ const JOBS: &[Job] = &[
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
+    Job::new(Suite::Package, "package", &[], Building, package::run),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
