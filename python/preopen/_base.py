@@ -138,6 +138,19 @@ class SessionBase:
         made = getattr(self, "_native", None)
         return type(self).__name__ + ("(not made)" if made is None else repr(made)[len("Session") :])
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: what the session is and does, and nothing is sent."""
+        from ._display import html
+
+        made = getattr(self, "_native", None)
+        if made is None:
+            return html(repr(self), ())
+        state = self.state()
+        shown = ("generation", "expires_at", "renewable_until", "blocked_by", "reason")
+        fields: list[tuple[str, object]] = [("broker", self.broker), ("environment", self.environment)]
+        fields += [("store", self.store), ("state", state.name)]
+        return html(type(self).__name__, fields + [(name, getattr(state, name)) for name in shown])
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: it holds secrets")
 

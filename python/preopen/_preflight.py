@@ -30,6 +30,10 @@ class Check(_Value):
     #: The error behind it.
     error: Optional[PreopenError]
 
+    def _line(self) -> str:
+        fix = f" Fix: {self.fix}" if self.fix else ""
+        return f"{self.status} {self.name}: {self.message}{fix}"
+
 
 class Preflight(_Value):
     """Whether this host can place orders now."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, Literal, Mapping, Optional
 
+    from ._display import Printer
     from .errors import PreopenError
 
 __all__ = [
@@ -53,8 +54,24 @@ class _Value:
     __hash__ = None  # type: ignore[assignment]  # some fields are lists and dicts
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._shown())
         return f"{type(self).__name__}({fields})"
+
+    def _shown(self) -> list[tuple[str, Any]]:
+        """The fields that are shown."""
+        return [(name, getattr(self, name)) for name in self.__slots__]
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from ._display import html
+
+        return html(type(self).__name__, self._shown())
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        """What IPython shows."""
+        from ._display import pretty
+
+        pretty(printer, cycle, type(self).__name__, self._shown())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), {name: getattr(self, name) for name in self.__slots__})
@@ -62,6 +79,19 @@ class _Value:
 
 def _rebuild(kind: type[_Value], fields: Mapping[str, Any]) -> _Value:
     return kind(**fields)
+
+
+class _Unshown:
+    """Data that may be long and private: it is shown when it is asked for."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, data: object) -> None:
+        of = f" of {len(data)}" if isinstance(data, (dict, list)) else ""
+        self._told = f"<{type(data).__name__}{of}>"
+
+    def __repr__(self) -> str:
+        return self._told
 
 
 class Rejection(_Value):
@@ -80,6 +110,10 @@ class Rejection(_Value):
     order_id: Optional[str]
     #: The broker's reason on one line, ``""`` if it gave none.
     reason: str
+
+    def _line(self) -> str:
+        order = f"order {self.order_id}" if self.order_id else self.at
+        return f"{order}: {self.reason}" if order else self.reason
 
 
 class Reply(_Value):
@@ -125,13 +159,10 @@ class Reply(_Value):
     #: number as it was written. It may hold what the data holds, so it is not in the ``repr``.
     text: str
 
-    def __repr__(self) -> str:
-        # The data may be long and private: it is shown when it is asked for.
-        data = type(self.data).__name__
-        if isinstance(self.data, (dict, list)):
-            data += f" of {len(self.data)}"
-        refused = f", rejections={self.rejections!r}" if self.rejections else ""
-        return f"Reply(http_status={self.http_status}, message={self.message!r}{refused}, data=<{data}>)"
+    def _shown(self) -> list[tuple[str, Any]]:
+        refused = [("rejections", self.rejections)] if self.rejections else []
+        status = [("http_status", self.http_status), ("message", self.message)]
+        return [*status, *refused, ("data", _Unshown(self.data))]
 
 
 class WhoAmI(_Value):
@@ -180,6 +211,11 @@ class ExpiryEvidence(_Value):
     source: str
     #: When: aware, in UTC.
     at: datetime
+
+    def _line(self) -> str:
+        from ._display import indian
+
+        return f"{indian(self.at)}: {self.source}"
 
 
 class SessionState(_Value):
