@@ -109,12 +109,25 @@ __all__ = [
 ]
 
 
+def _public(thing: object) -> object:
+    """Has `help`, tracebacks and pickles name what is public by the module that people import it from."""
+    if getattr(thing, "__module__", "").startswith("preopen."):
+        thing.__module__ = __name__
+    return thing
+
+
+for _name in __all__:
+    if _name in globals():
+        _public(globals()[_name])
+del _name
+
+
 def __getattr__(name: str) -> object:
     # The protocols need `typing`, which is slow to import; only a program that writes a store needs them.
     if name in ("Claim", "Store"):
         from . import _store
 
-        return getattr(_store, name)
+        return _public(getattr(_store, name))
     if name == "static_ip":
         from importlib import import_module
 
@@ -122,7 +135,7 @@ def __getattr__(name: str) -> object:
     if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
         from . import _legacy
 
-        return getattr(_legacy, name)
+        return _public(getattr(_legacy, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

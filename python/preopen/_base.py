@@ -42,9 +42,10 @@ class SessionBase:
 
     __slots__ = ("__weakref__", "_callbacks", "_native")
 
-    _native: native.Session
-    #: What is asked for; it lives here, where Python can see who refers to whom.
-    _callbacks: Optional[Callbacks]
+    if TYPE_CHECKING:
+        _native: native.Session
+        #: What is asked for; it lives here, where Python can see who refers to whom.
+        _callbacks: Optional[Callbacks]
 
     def __init__(
         self,
@@ -105,8 +106,8 @@ class SessionBase:
         return read_state(self._native.state())
 
     def invalidate(self, generation: int) -> None:
-        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs
-        in again; an old generation changes nothing.
+        """Says that the broker refused the token of this `generation` (`Token.generation`). The next call
+        logs in again; an old generation changes nothing.
 
         Raises `InvalidInputError` when it is not a whole number.
         """
@@ -173,9 +174,13 @@ class SessionBase:
 
 
 def under_own_name(kind: type[SessionBase]) -> None:
-    """Has Python's errors about missing arguments name `kind`, which people know, and not this base."""
-    for name in ("__init__", "invalidate", "prime"):
-        shared = vars(SessionBase)[name]
+    """Has `help` and Python's errors about missing arguments name `kind`, which people know, and not this
+    base."""
+    for name, shared in list(vars(SessionBase).items()):
+        if isinstance(shared, property):
+            setattr(kind, name, shared)
+        if (name.startswith("_") and name != "__init__") or not hasattr(shared, "__code__"):
+            continue
         own = type(shared)(shared.__code__, shared.__globals__, name, shared.__defaults__)
         own.__kwdefaults__ = shared.__kwdefaults__
         own.__annotations__ = shared.__annotations__

@@ -1,5 +1,5 @@
-"""How notebooks and IPython show what a session returns: a small table, or one field a line. Nothing is asked
-for and nothing is sent: what is shown is what the object holds already, and no secret is in it."""
+"""How notebooks, IPython and `help` show what a session returns: a small table, or one field a line. Nothing
+is asked for and nothing is sent: what is shown is what the object holds already, and no secret is in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         def end_group(self, dedent: int = ..., closing: str = ..., /) -> None: ...
 
 
-__all__ = ["html", "indian", "pretty"]
+__all__ = ["documented", "html", "indian", "pretty"]
 
 #: The most characters of one value, and entries of one list, that a table shows.
 _LONGEST = 300
@@ -81,3 +81,26 @@ def _text(text: str) -> str:
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
     return escape("".join(one if one.isprintable() else ascii(one)[1:-1] for one in text))
+
+
+def documented(module: str, kind: str) -> dict[str, str]:
+    """Types of the fields of a class, and what they are as the strings below them in the source say; empty
+    without a source."""
+    import ast
+    import inspect
+    import sys
+
+    try:
+        source = inspect.getsource(sys.modules[module])
+        tree = ast.parse(source)
+    except (KeyError, OSError, TypeError, SyntaxError):
+        return {}
+    (body,) = [one.body for one in tree.body if isinstance(one, ast.ClassDef) and one.name == kind] or [[]]
+    found = {}
+    for field, below in zip(body, body[1:]):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            text = getattr(getattr(below, "value", None), "value", None)
+            if isinstance(below, ast.Expr) and isinstance(text, str):
+                kind = " ".join((ast.get_source_segment(source, field.annotation) or "").split())
+                found[field.target.id] = f"{kind}\n\n{inspect.cleandoc(text)}"
+    return found
