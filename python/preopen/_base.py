@@ -179,6 +179,7 @@ def under_own_name(kind: type[SessionBase]) -> None:
     for name, shared in list(vars(SessionBase).items()):
         if isinstance(shared, property):
             setattr(kind, name, shared)
+            continue
         if (name.startswith("_") and name != "__init__") or not hasattr(shared, "__code__"):
             continue
         own = type(shared)(shared.__code__, shared.__globals__, name, shared.__defaults__)

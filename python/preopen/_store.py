@@ -27,6 +27,7 @@ class Claim(Protocol):
     def write(self, value: str, /) -> Union[bool, Awaitable[bool]]:
         """Stores `value` durably, while the claim goes on; ``False``, and nothing is stored, when the claim
         does not hold any more. Exactly this text must be read afterwards, by everybody."""
+        raise NotImplementedError
 
     def release(self) -> Union[Awaitable[None], None]:
         """Gives the claim back. One that was lost to another program meanwhile is left to it."""

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-    from typing import Any, Literal, Mapping, Optional
+    from typing import Any, ClassVar, Literal, Mapping, Optional
 
     from ._display import Printer
     from .errors import PreopenError
@@ -68,7 +68,7 @@ class _Value:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]  # some fields are lists and dicts
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # some fields are lists and dicts
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in self._shown())

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 __all__ = ["MARKET_OPEN", "SandboxFactory", "preopen_sandbox", "preopen_sandbox_factory"]
 
 #: So that ``-p preopen.pytest_plugin`` loads all of it where plugins are not found by themselves.
-pytest_plugins = ["preopen_pytest"]
+pytest_plugins: "list[str]" = ["preopen_pytest"]
 
 
 def __getattr__(name: str) -> object:

@@ -101,12 +101,12 @@ def preopen_sandbox(
 
     marker = request.node.get_closest_marker("preopen_sandbox")
     options = _options(marker) if marker is not None else {}
-    problem = None
+    sandbox, problem = None, ""
     try:
         sandbox = preopen_sandbox_factory(**options)
     except InvalidInputError as error:
         problem = str(error)
-    if problem is not None:
+    if sandbox is None:
         pytest.fail(problem, pytrace=False)
     try:
         yield sandbox
