@@ -35,6 +35,7 @@ __all__ = [
     "check_store",
     "error_catalogue",
     "event_catalogue",
+    "exiting",
     "generate_key",
     "static_ip_check",
     "static_ip_may_change",
@@ -47,6 +48,9 @@ def error_catalogue() -> List[str]:
 
 def event_catalogue() -> List[str]:
     """The names of all events, in the order of the documentation."""
+
+def exiting() -> bool:
+    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
