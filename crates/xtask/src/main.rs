@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod bindings;
 mod capabilities;
 mod check;
 mod counts;
@@ -49,6 +50,8 @@ enum Command {
     Screenshots,
     /// Write `docs/capabilities.md`: every endpoint and refusal, and what proves it.
     Capabilities(capabilities::Args),
+    /// Build the library for Kotlin, Swift and further languages of UniFFI, and write their bindings into `dist/uniffi`.
+    Bindings,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
+        Command::Bindings => bindings::run(),
         Command::Package(args) => package::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -8,6 +8,7 @@ mod official;
 mod provision;
 mod python;
 mod rust;
+mod uniffi;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
+    /// The Python that UniFFI generates, on the shared vectors and scenarios.
+    Uniffi,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             Suite::Browser => browser::run(&mut provision, &mut report),
             Suite::Herd => herd::run(&mut provision, &mut report),
             Suite::Official => official::run(&mut provision, &mut report),
+            Suite::Uniffi => uniffi::run(&mut provision, &mut report),
         }
     }
     Ok(if report.finish() {
