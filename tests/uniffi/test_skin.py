@@ -152,3 +152,25 @@ def test_a_call_has_headers_and_a_time_limit(sandbox):
     with pytest.raises(native.PreopenError.InvalidInput) as caught:
         session.get("/quote/getQuote", native.CallOptions(timeout=0.0))
     assert caught.value.info.field == "timeout"
+
+
+def test_a_callback_that_waits_for_its_own_session_is_told(sandbox):
+    holder = []
+
+    async def later():
+        await holder[0].token()
+
+    for ask in (lambda: holder[0].blocking().token(), lambda: asyncio.run(later())):
+        told = []
+
+        def callback(ask=ask, told=told):
+            try:
+                ask()
+            except native.PreopenError as error:
+                told.append(error.info.code)
+            return None
+
+        holder[:] = [sandbox.session("samco", credentials=skin.samco("key", callback)).session]
+        with pytest.raises(native.PreopenError.LoginRequired):
+            holder[0].blocking().token()
+        assert told == ["invalid_input"]

@@ -10,6 +10,7 @@ use preopen_ffi::{Credentials as Flat, ask, told};
 
 use crate::error::PreopenError;
 use crate::session::NameValue;
+use crate::waiting::answering;
 
 /// A callback could not give its secret. What it says is not read: it may hold the secret.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
@@ -25,8 +26,8 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for SecretCallbackError {
     }
 }
 
-/// Gives a secret when a login needs it. It is called on a thread of its own and may block; it must not wait for its own
-/// session, which waits for it.
+/// Gives a secret when a login needs it. It is called on a thread of its own and may block. A call of its own session from
+/// there fails at once, instead of waiting for itself.
 #[uniffi::export(with_foreign)]
 pub trait SecretCallback: Send + Sync {
     /// The secret; nothing when nobody is there to give it. `field` names the credential, for example `pin`.
@@ -69,9 +70,11 @@ impl SecretSource {
 
 fn question(field: &'static str, callback: &Arc<dyn SecretCallback>) -> Ask {
     let callback = Arc::clone(callback);
-    ask(field, move |prompt| match callback.ask(field.to_owned()) {
-        Ok(secret) => prompt.give(secret.map(Secret::new)),
-        Err(SecretCallbackError::Failed) => prompt.fail("failed"),
+    ask(field, move |prompt| {
+        match answering(prompt.asking(), || callback.ask(field.to_owned())) {
+            Ok(secret) => prompt.give(secret.map(Secret::new)),
+            Err(SecretCallbackError::Failed) => prompt.fail("failed"),
+        }
     })
 }
 
