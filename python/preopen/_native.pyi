@@ -16,16 +16,20 @@ from typing import (
     final,
 )
 
+from .errors import PreopenError
+
 __all__ = [
     "Completions",
     "Credentials",
     "Events",
+    "ForeignCall",
     "Login",
     "LoginCode",
     "LoginStart",
     "Prompt",
     "SamcoLegacyCalls",
     "Session",
+    "SignedCall",
     "StoreCall",
     "Task",
     "Token",
@@ -35,6 +39,7 @@ __all__ = [
     "check_store",
     "error_catalogue",
     "event_catalogue",
+    "exiting",
     "generate_key",
     "static_ip_check",
     "static_ip_may_change",
@@ -47,6 +52,13 @@ def error_catalogue() -> List[str]:
 
 def event_catalogue() -> List[str]:
     """The names of all events, in the order of the documentation."""
+
+def metrics() -> List[Dict[str, Any]]:
+    """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
+    ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
+    ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
+def exiting() -> bool:
+    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
@@ -226,6 +238,27 @@ class Work:
         """Makes the call in the background; its result arrives at `completions` under `number`."""
 
 @final
+class Logs:
+    """The log records of this process, from the moment that this was made on. No thread is made for it."""
+
+    def __new__(cls, level: str) -> Logs:
+        """Records of ``level`` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
+        ``"trace"``."""
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:
+        """The next record: a dict with the keys ``at`` (seconds since the Unix epoch), ``level``, ``target``
+        (``"preopen"`` or ``"preopen.audit"``), ``message`` and ``fields``. Waits at most `timeout` seconds,
+        without one until there is a record; other threads run meanwhile. ``None`` when the time is over or no
+        more will come."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no record will come any more; always in a forked child of whoever made this."""
+
+    def close(self) -> None:
+        """Collects no more; whoever waits is woken. What is waiting can still be taken."""
+
+@final
 class Prompt:
     """A question under way: it is answered once."""
 
@@ -275,6 +308,30 @@ class Events:
         """Stops listening; whoever waits is told."""
 
 @final
+class ForeignCall:
+    """A call that another HTTP client of the program sends."""
+
+    def try_sign(self) -> Optional[SignedCall]:
+        """The call with the live session, if there is one."""
+
+@final
+class SignedCall:
+    """A foreign call with the session that it is sent with."""
+
+    def headers(self) -> Dict[str, str]:
+        """Every header of the call, for this one time that it is sent."""
+
+    @staticmethod
+    def is_telling(status: int, content_type: Optional[str]) -> bool:
+        """Whether the body of a reply can tell anything about the session."""
+
+    def answered(
+        self, status: int, headers: Mapping[str, str], body: bytes, sendable: bool
+    ) -> Tuple[bool, Optional[PreopenError]]:
+        """Takes in a reply: whether to sign and send the call once more, and the error that the reply means,
+        if any. `sendable`: whether everything that a repetition would send is still there."""
+
+@final
 class Session:
     """A session that keeps itself valid."""
 
@@ -294,6 +351,7 @@ class Session:
         store_key: Optional[str],
         on_store_loss: Optional[str],
         rate_limits: Optional[str],
+        audit: Optional[str],
         callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...
@@ -308,6 +366,16 @@ class Session:
     @property
     def store(self) -> Optional[str]:
         """The store that the session is shared through, in a few words."""
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of this session's calls, without a slash at its end."""
+
+    def foreign(self, method: str, url: str) -> ForeignCall:
+        """A call that another HTTP client will send; `url` must be below `base_url`."""
+
+    def sign(self, call: ForeignCall) -> Work:
+        """Gives a `SignedCall`."""
 
     def try_token(self) -> Optional[Token]:
         """The live token, if there is one."""

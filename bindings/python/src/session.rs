@@ -14,6 +14,7 @@ use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, te
 use crate::credentials::Credentials;
 use crate::error::lift;
 use crate::events::Events;
+use crate::foreign::{self, ForeignCall};
 use crate::prompt;
 use crate::store;
 use crate::token::Token;
@@ -37,7 +38,7 @@ impl Session {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, rate_limits, callbacks, clock))]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, rate_limits, audit, callbacks, clock))]
     #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
     fn new(
         py: Python<'_>,
@@ -54,6 +55,7 @@ impl Session {
         store_key: Option<&Bound<'_, PyAny>>,
         on_store_loss: Option<&Bound<'_, PyAny>>,
         rate_limits: Option<&Bound<'_, PyAny>>,
+        audit: Option<&Bound<'_, PyAny>>,
         callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
@@ -72,6 +74,7 @@ impl Session {
                 store_key: optional(store_key, "store_key", text)?.map(Secret::new),
                 on_store_loss: optional(on_store_loss, "on_store_loss", text)?,
                 rate_limits: optional(rate_limits, "rate_limits", text)?,
+                audit: optional(audit, "audit", text)?,
                 clock: clock.map(|clock| clock.0.clone()),
             };
             Ok(config)
@@ -218,6 +221,27 @@ impl Session {
         };
         let call = lift(py, call())?;
         self.work(py, Operation::Call(Box::new(call)))
+    }
+
+    /// The base URL of this session's calls.
+    #[getter]
+    fn base_url(&self) -> &str {
+        self.session.base_url()
+    }
+
+    /// A call that another HTTP client will send.
+    fn foreign(
+        &self,
+        py: Python<'_>,
+        method: &Bound<'_, PyAny>,
+        url: &Bound<'_, PyAny>,
+    ) -> PyResult<ForeignCall> {
+        lift(py, ForeignCall::of(&self.session, method, url))
+    }
+
+    /// Signs a foreign call of this session.
+    fn sign(&self, py: Python<'_>, call: &ForeignCall) -> PyResult<Work> {
+        self.work(py, foreign::sign(call))
     }
 
     /// The session sealed with a key, as text.

@@ -20,8 +20,8 @@ const TYPEDOC: &str = "tools/typedoc";
 pub(crate) fn run() -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut report = Report::default();
-    let mut provision = Provision::new(&workspace);
-    let Some(site) = Site::provide(&mut provision, &mut report) else {
+    let provision = Provision::new(&workspace);
+    let Some(site) = Site::provide(&provision, &mut report) else {
         return Ok(ExitCode::FAILURE);
     };
     site.build()?;
@@ -39,7 +39,7 @@ pub(crate) struct Site<'a> {
 
 impl<'a> Site<'a> {
     /// Installs what is needed; what failed is in the report.
-    pub(crate) fn provide(provision: &mut Provision<'a>, report: &mut Report) -> Option<Self> {
+    pub(crate) fn provide(provision: &Provision<'a>, report: &mut Report) -> Option<Self> {
         let workspace = provision.workspace;
         let python = provision.newest_python(report)?;
         let node = provision.packages(report)?;

@@ -5,7 +5,7 @@ use crate::counts::Counts;
 use crate::docs::Site;
 use crate::report::Report;
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     let Some(site) = Site::provide(provision, report) else {
         return report.missing("docs", "mkdocs and typedoc");
     };
