@@ -1,5 +1,5 @@
-"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are well-
-formed, and no page loads anything from another host. Nothing is asked over the network.
+"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are proper addresses,
+and no page loads anything from another host. Nothing is asked over the network.
 
     python tools/site/check.py SITE [--external]      # --external lists the addresses elsewhere
 """
