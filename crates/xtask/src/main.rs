@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod bindings;
 mod capabilities;
 mod check;
 mod children;
@@ -58,6 +59,8 @@ enum Command {
     Errors(errors_page::Args),
     /// Build the documentation's site into `target/site`, and check it.
     Docs,
+    /// Build the library for Kotlin, Swift and further languages of UniFFI, and write their bindings into `dist/uniffi`.
+    Bindings,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
     /// Compare every place that repeats the version, or write a new one.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Capabilities(args) => capabilities::run(&args),
         Command::Errors(args) => errors_page::run(&args),
         Command::Docs => docs::run(),
+        Command::Bindings => bindings::run(),
         Command::Package(args) => package::run(&args),
         Command::Version(args) => version::run(&args),
     };

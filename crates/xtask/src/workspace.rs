@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The packages that only build as extension modules and have no Rust tests of their own.
-pub(crate) const BINDINGS: [&str; 2] = ["preopen-python", "preopen-node"];
+/// The packages that only build as modules of other languages and have no Rust tests of their own.
+pub(crate) const BINDINGS: [&str; 3] = ["preopen-python", "preopen-node", "preopen-uniffi"];
 
 /// One member of the workspace.
 pub(crate) struct Package {

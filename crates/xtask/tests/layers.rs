@@ -30,7 +30,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("reqwest", &["preopen-http"]),
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
     ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
@@ -40,6 +40,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ),
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
+    ("uniffi", &["preopen-uniffi"]),
     ("redis", &["preopen-store"]),
     // The command puts terminals back and passes signals on.
     ("rustix", &["preopen-store", "preopen-cli"]),

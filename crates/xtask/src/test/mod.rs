@@ -11,6 +11,7 @@ mod provision;
 mod python;
 mod rust;
 mod schedule;
+mod uniffi;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,8 @@ enum Suite {
     Official,
     /// Release builds of every package for this platform: their contents, their sizes, installed and used.
     Package,
+    /// The Python that UniFFI generates, on the shared vectors and scenarios.
+    Uniffi,
 }
 
 /// What there is to do. Builds go on one after another in this order; tests begin, in this order, as soon as what
@@ -132,6 +135,13 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(
+        Suite::Uniffi,
+        "uniffi",
+        &[Natives, Wheel],
+        Building,
+        uniffi::run,
+    ),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
     Job::new(Suite::Package, "package", &[], Building, package::run),
 ];
