@@ -238,7 +238,15 @@ class SessionEvent(_Value):
     #: ``"signed_out"``: `logout()` was called;
     #: ``"lagged"``: this listener fell behind and missed events.
     name: Literal[
-        "renewed", "expiring", "expired", "login_needed", "blocked", "failing", "ip_mismatch", "signed_out", "lagged"
+        "renewed",
+        "expiring",
+        "expired",
+        "login_needed",
+        "blocked",
+        "failing",
+        "ip_mismatch",
+        "signed_out",
+        "lagged",
     ]
     #: When, by the session's clock: aware, in UTC.
     at: datetime

@@ -1,5 +1,5 @@
-"""The audit file, log records and metrics as Python gets them: what they hold, that waiting for a record keeps
-nothing alive, and what a forked child has."""
+"""The audit file, log records and metrics as Python gets them: what they hold, that waiting for a record
+keeps nothing alive, and what a forked child has."""
 
 import json
 import threading
@@ -159,4 +159,3 @@ except KeyboardInterrupt:
     print("interrupted")
 """
     assert run_script(text)[:2] == (0, "interrupted\n")
-
