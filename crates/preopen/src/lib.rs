@@ -28,6 +28,8 @@ mod flight;
 mod handover;
 mod limits;
 pub mod metrics;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 mod preflight;
 mod session;
 mod shared;

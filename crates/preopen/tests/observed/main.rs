@@ -7,4 +7,5 @@ mod common;
 mod entries;
 mod files;
 mod numbers;
+mod opentelemetry;
 mod records;

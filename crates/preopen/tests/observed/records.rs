@@ -3,9 +3,13 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use preopen_sandbox::Account;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::common::{angel, angel_account, quote, samco, samco_account, sandbox};
 
@@ -29,21 +33,34 @@ impl Seen {
     }
 }
 
-/// Logins run on a thread of their own, so that all tests of this process share what hears them.
-pub(crate) fn listen() -> Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    let seen = SEEN.get_or_init(|| {
-        let seen = Seen::default();
+/// Logins run on a thread of their own, so that all tests of this process share what hears them: a log, and the spans that
+/// `tracing-opentelemetry` hands on.
+fn hear() -> &'static (Seen, InMemorySpanExporter) {
+    static HEARD: OnceLock<(Seen, InMemorySpanExporter)> = OnceLock::new();
+    HEARD.get_or_init(|| {
+        let (seen, spans) = (Seen::default(), InMemorySpanExporter::default());
         let writer = seen.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
+        let log = tracing_subscriber::fmt::layer()
             .with_span_events(FmtSpan::CLOSE)
             .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .init();
-        seen
-    });
-    seen.clone()
+            .with_ansi(false);
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(spans.clone())
+            .build();
+        let handed_on = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("test"))
+            .with_filter(Targets::new().with_target("preopen", LevelFilter::TRACE));
+        tracing_subscriber::registry().with(log).with(handed_on).init();
+        (seen, spans)
+    })
+}
+
+pub(crate) fn listen() -> Seen {
+    hear().0.clone()
+}
+
+pub(crate) fn spans() -> InMemorySpanExporter {
+    hear().1.clone()
 }
 
 #[tokio::test]
