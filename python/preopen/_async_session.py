@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
-from ._events import AsyncEvents
+from ._events import AsyncEvents, listening
 from ._preflight import read_preflight
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
@@ -23,6 +23,9 @@ __all__ = ["AsyncSession"]
 
 class AsyncSession(SessionBase):
     """A broker session that keeps itself valid, for asyncio.
+
+        async with AsyncSession(Samco.from_env(), store="file", keep_warm=True) as session:
+            quote = await session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
 
     Making one does no I/O; the first call that needs a token logs in, once for all tasks that wait. When the
     broker ends the session (08:00 IST at Samco, documented; 00:00 IST at SmartAPI, documented) the next call
@@ -317,9 +320,9 @@ class AsyncSession(SessionBase):
     def samco_legacy(self) -> AsyncSamcoLegacyCalls:
         """Samco's deprecated calls that need no session: one-time codes, the secret API key, and addresses.
         For a session of `SamcoLegacy`; raises `InvalidInputError` (field ``credentials``) for others."""
-        from ._legacy import AsyncSamcoLegacyCalls
+        from ._legacy import awaited
 
-        return AsyncSamcoLegacyCalls(self._native.samco_legacy(), self._run)
+        return awaited(self._native.samco_legacy(), self._run)
 
     async def logout(self) -> Logout:
         """Logs the account out at the broker and forgets the token, whatever the broker answers. This is
@@ -341,7 +344,7 @@ class AsyncSession(SessionBase):
         `AsyncEvents.close`. Cancelling a wait loses no event. A listener that falls more than 64 events
         behind gets one ``"lagged"`` event that tells how many it missed.
         """
-        return AsyncEvents(self._native.events())
+        return listening(AsyncEvents, self._native.events())
 
     async def export(self, key: Optional[str] = None) -> str:
         """The live session as one line of text that only a holder of `key` can read, for `prime` in another

@@ -16,16 +16,20 @@ from typing import (
     final,
 )
 
+from .errors import PreopenError
+
 __all__ = [
     "Completions",
     "Credentials",
     "Events",
+    "ForeignCall",
     "Login",
     "LoginCode",
     "LoginStart",
     "Prompt",
     "SamcoLegacyCalls",
     "Session",
+    "SignedCall",
     "StoreCall",
     "Task",
     "Token",
@@ -35,6 +39,7 @@ __all__ = [
     "check_store",
     "error_catalogue",
     "event_catalogue",
+    "exiting",
     "generate_key",
     "static_ip_check",
     "static_ip_may_change",
@@ -52,6 +57,8 @@ def metrics() -> List[Dict[str, Any]]:
     """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
     ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
     ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
+def exiting() -> bool:
+    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
@@ -301,6 +308,30 @@ class Events:
         """Stops listening; whoever waits is told."""
 
 @final
+class ForeignCall:
+    """A call that another HTTP client of the program sends."""
+
+    def try_sign(self) -> Optional[SignedCall]:
+        """The call with the live session, if there is one."""
+
+@final
+class SignedCall:
+    """A foreign call with the session that it is sent with."""
+
+    def headers(self) -> Dict[str, str]:
+        """Every header of the call, for this one time that it is sent."""
+
+    @staticmethod
+    def is_telling(status: int, content_type: Optional[str]) -> bool:
+        """Whether the body of a reply can tell anything about the session."""
+
+    def answered(
+        self, status: int, headers: Mapping[str, str], body: bytes, sendable: bool
+    ) -> Tuple[bool, Optional[PreopenError]]:
+        """Takes in a reply: whether to sign and send the call once more, and the error that the reply means,
+        if any. `sendable`: whether everything that a repetition would send is still there."""
+
+@final
 class Session:
     """A session that keeps itself valid."""
 
@@ -335,6 +366,16 @@ class Session:
     @property
     def store(self) -> Optional[str]:
         """The store that the session is shared through, in a few words."""
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of this session's calls, without a slash at its end."""
+
+    def foreign(self, method: str, url: str) -> ForeignCall:
+        """A call that another HTTP client will send; `url` must be below `base_url`."""
+
+    def sign(self, call: ForeignCall) -> Work:
+        """Gives a `SignedCall`."""
 
     def try_token(self) -> Optional[Token]:
         """The live token, if there is one."""
