@@ -39,6 +39,38 @@ export interface NativeLogin {
   close(): void;
 }
 
+/** The log records of this process. It keeps no process alive. */
+export interface NativeLogs {
+  readonly closed: boolean;
+  close(): void;
+}
+
+/** A log record. */
+export interface NativeLogRecord {
+  /** Seconds since the Unix epoch. */
+  readonly at: number;
+  readonly level: "error" | "warn" | "info" | "debug" | "trace";
+  /** `preopen` or `preopen.audit`. */
+  readonly target: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A number, or a histogram, with its labels. */
+export interface NativeMetric {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly unit: string;
+  readonly help: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of a counter or a gauge. */
+  readonly value?: number;
+  readonly count?: number;
+  readonly sum?: number;
+  /** Of a histogram: upper bounds, each with how many were at most that. */
+  readonly buckets?: readonly (readonly [number, number])[];
+}
+
 /** Samco's deprecated calls; replies are JSON. */
 export interface NativeLegacy {
   generateOtp(cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
@@ -61,6 +93,7 @@ export interface NativeOptions {
   onStoreLoss?: string;
   /** Limits by group, as JSON text with Rust's names. */
   rateLimits?: string;
+  audit?: string;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -135,15 +168,31 @@ export interface NativeCancel {
   abort(): void;
 }
 
-/** A session. `state` and the texts that promises resolve to are JSON. */
+/** A call that another HTTP client sends. */
+export interface NativeForeignCall {
+  /** The call with the live session; `null` when that takes waiting. */
+  trySign(): Outcome<NativeSignedCall | null>;
+  /** Waits for a login if there must be one. */
+  sign(cancel?: NativeCancel): Promise<Outcome<NativeSignedCall>>;
+}
+
+/** The same with the session that it is sent with. */
+export interface NativeSignedCall {
+  headers(): Outcome<NativeHeaders>;
+  /** Takes in a reply; headers are names and values in turn. Gives JSON text: whether to `repeat`, and the `error`. */
+  answered(status: number, headers: string[], body: Uint8Array, sendable: boolean): string;
+}
+
 /** A reply: all but its text as JSON, and the text as the broker sent it. */
 export interface NativeReply {
   fields: string;
   text: string;
 }
 
+/** A session. `state` and the texts that promises resolve to are JSON. */
 export interface NativeSession {
   readonly broker: string;
+  readonly baseUrl: string;
   readonly environment: string;
   readonly store: string | null;
   /** A function that tells the generation of the live token, or 0. */
@@ -157,6 +206,8 @@ export interface NativeSession {
   preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
   request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  /** Looks at a call that another HTTP client is about to send. */
+  foreign(method: string, url: string): Outcome<NativeForeignCall>;
   events(): NativeEvents;
   export(key: string, cancel?: NativeCancel): Promise<Outcome<string>>;
   exportExposed(cancel?: NativeCancel): Promise<Outcome<string>>;
@@ -180,6 +231,10 @@ export interface Native {
   errorCatalogue(): string[];
   eventCatalogue(): string[];
   generateKey(): Outcome<string>;
+  /** Calls `record` with log records of `level` and above as JSON text, until closed: {@link NativeLogRecord}. */
+  logs(level: string, record: (json: string) => void): Outcome<NativeLogs>;
+  /** A JSON list: {@link NativeMetric}. */
+  metrics(): string;
   /** Asked and answered as JSON text. */
   staticIpMayChange(asked: string): Outcome<string>;
   staticIpCheck(address: string): Outcome<string>;
@@ -213,10 +268,16 @@ export interface Native {
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
   readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;
   readonly NativeEvents: abstract new () => NativeEvents;
+  readonly NativeForeignCall: abstract new () => NativeForeignCall;
   readonly NativeLegacy: abstract new () => NativeLegacy;
   readonly NativeLogin: abstract new () => NativeLogin;
+  readonly NativeLogs: abstract new () => NativeLogs;
   readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
+  readonly NativeSignedCall: {
+    /** Whether the body of a reply can tell anything about the session. */
+    isTelling(status: number, contentType?: string): boolean;
+  };
   readonly NativeStoreCall: abstract new () => NativeStoreCall;
 }
 

@@ -47,6 +47,20 @@ def test_everything_public_is_documented():
                 assert value.__doc__, f"{name}.{member}"
 
 
+def test_what_is_public_tells_the_same_in_editors_and_in_help():
+    told = 0
+    for node in STUB.body:
+        if not hasattr(node, "name") or getattr(preopen, node.name, None) is not getattr(_native, node.name):
+            continue
+        thing = getattr(_native, node.name)
+        for part in [node, *getattr(node, "body", ())]:
+            text = ast.get_docstring(part) if hasattr(part, "name") else None
+            if text is not None:
+                assert inspect.getdoc(thing if part is node else getattr(thing, part.name)) == text, part.name
+                told += 1
+    assert told == 11
+
+
 def test_both_sessions_have_the_same_calls():
     blocking, awaited = (public(dir(kind)) for kind in (preopen.Session, preopen.AsyncSession))
     assert blocking == awaited
