@@ -57,7 +57,6 @@ def metrics() -> List[Dict[str, Any]]:
     """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
     ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
     ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
-
 def exiting() -> bool:
     """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 

@@ -1,5 +1,6 @@
-"""Existing scripts and the same ones on Preopen, through more than a day of the virtual clock: those that log in
-once fall over the daily logout, the others do not notice it. The page about migrating shows these very files."""
+"""Existing scripts and the same ones on Preopen, through more than a day of the virtual clock: those that log
+in once fall over the daily logout, the others do not notice it. The page about migrating shows these very
+files."""
 
 from __future__ import annotations
 
