@@ -2,6 +2,8 @@
 
 import "./floor.js";
 
+export { AddonError } from "./addon.js";
+export type { AddonErrorCode } from "./addon.js";
 export { LoginCode, LoginStart } from "./consent.js";
 export type { SamcoLegacyCalls } from "./consent.js";
 export { Credentials, angelOne, samco } from "./credentials.js";

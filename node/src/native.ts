@@ -1,6 +1,6 @@
-// The addon: its types, written by hand, and how it is found. Nothing here is public.
+// The addon: its types, written by hand. Nothing here is public.
 
-import { createRequire } from "node:module";
+import { loadAddon } from "./addon.js";
 
 /** What every fallible call of the addon gives; `error` is a {@link NativeErrorInfo} as JSON text. */
 export type Outcome<T> = { readonly ok: T; readonly error?: never } | { readonly ok?: never; readonly error: string };
@@ -249,19 +249,6 @@ let loaded: Native | undefined;
 
 /** The addon, loaded on first use. */
 export function native(): Native {
-  loaded ??= load();
+  loaded ??= loadAddon();
   return loaded;
-}
-
-function load(): Native {
-  const require = createRequire(import.meta.url);
-  try {
-    return require("../native/preopen.node") as Native;
-  } catch (error) {
-    throw new Error(
-      `preopen has no native addon that runs on ${process.platform}-${process.arch} with Node ${process.version}: ` +
-        "install the package again on this machine, or build it from source",
-      { cause: error },
-    );
-  }
 }
