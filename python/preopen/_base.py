@@ -62,6 +62,7 @@ class SessionBase:
         store_key: Optional[str] = None,
         on_store_loss: OnStoreLoss = "refuse",
         rate_limits: Optional[RateLimits] = None,
+        audit: Optional[str] = None,
     ) -> None:
         try:
             _build(
@@ -80,6 +81,7 @@ class SessionBase:
                 store_key=store_key,
                 on_store_loss=on_store_loss,
                 rate_limits=rate_limits,
+                audit=audit,
             )
         finally:
             del credentials, base_url, proxy, store, store_key
@@ -93,6 +95,12 @@ class SessionBase:
     def environment(self) -> Literal["live", "sandbox", "custom"]:
         """``"live"``; ``"sandbox"`` for a loopback `base_url`; ``"custom"`` for a host of `allowed_hosts`."""
         return self._native.environment
+
+    @property
+    def base_url(self) -> str:
+        """Where this session's calls go, without a slash at its end: what another HTTP client puts before a
+        path."""
+        return self._native.base_url
 
     @property
     def store(self) -> Optional[str]:
@@ -189,6 +197,7 @@ def with_clock(
         "store_key": None,
         "on_store_loss": "refuse",
         "rate_limits": None,
+        "audit": None,
     }
     try:
         unknown = sorted(set(options) - set(defaults))

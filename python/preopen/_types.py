@@ -233,11 +233,12 @@ class SessionEvent(_Value):
     #: ``"expired"``: its time came, or the broker refused its token;
     #: ``"login_needed"``: only a person can log in again;
     #: ``"blocked"``: the broker refused the login for good, nothing is sent until `reset()`;
+    #: ``"failing"``: logins have failed three times in a row, and trying goes on;
     #: ``"ip_mismatch"``: the broker saw an address that is not registered;
     #: ``"signed_out"``: `logout()` was called;
     #: ``"lagged"``: this listener fell behind and missed events.
     name: Literal[
-        "renewed", "expiring", "expired", "login_needed", "blocked", "ip_mismatch", "signed_out", "lagged"
+        "renewed", "expiring", "expired", "login_needed", "blocked", "failing", "ip_mismatch", "signed_out", "lagged"
     ]
     #: When, by the session's clock: aware, in UTC.
     at: datetime
@@ -245,7 +246,7 @@ class SessionEvent(_Value):
     generation: int
     #: When that login's session ends, while it is known: aware, in UTC.
     expires_at: Optional[datetime]
-    #: Why, for ``"blocked"``, ``"login_needed"`` and ``"ip_mismatch"``.
+    #: Why, for ``"blocked"``, ``"failing"``, ``"login_needed"`` and ``"ip_mismatch"``.
     error: Optional[PreopenError]
     #: How many events were missed, for ``"lagged"``; 0 otherwise.
     missed: int

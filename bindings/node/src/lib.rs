@@ -17,6 +17,7 @@ mod credentials;
 mod events;
 mod foreign;
 mod logins;
+mod logs;
 mod outcome;
 mod reply;
 mod session;

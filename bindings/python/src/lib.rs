@@ -11,6 +11,7 @@ mod events;
 mod foreign;
 mod gate;
 mod logins;
+mod logs;
 mod prompt;
 mod session;
 mod static_ip;
@@ -79,6 +80,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<consent::SamcoLegacyCalls>()?;
     module.add_class::<credentials::Credentials>()?;
     module.add_class::<events::Events>()?;
+    module.add_class::<logs::Logs>()?;
     module.add_class::<foreign::ForeignCall>()?;
     module.add_class::<foreign::SignedCall>()?;
     module.add_class::<prompt::Prompt>()?;
@@ -91,6 +93,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(logs::metrics, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_may_change, module)?)?;
     gate::close_at_exit(module.py())

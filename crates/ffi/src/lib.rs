@@ -6,6 +6,8 @@ mod config;
 mod consent;
 mod foreign;
 mod listener;
+mod logs;
+mod metrics;
 mod preflight;
 mod records;
 mod store;
@@ -17,6 +19,8 @@ pub use config::{Credentials, SessionConfig, StoreChoice, Tell, prime, seal_key,
 pub use consent::{LoginSettings, LoginUnderWay};
 pub use foreign::{Answered, ForeignCall, SignedCall, raw_reply};
 pub use listener::Listener;
+pub use logs::{KEPT, LogRecord, Logs};
+pub use metrics::{MetricInfo, metrics};
 pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo,

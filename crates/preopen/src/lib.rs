@@ -18,6 +18,7 @@
 mod account;
 mod alarm;
 mod ask;
+pub mod audit;
 mod builder;
 mod call;
 mod consent;
@@ -27,6 +28,7 @@ mod flight;
 mod foreign;
 mod handover;
 mod limits;
+pub mod metrics;
 mod preflight;
 mod session;
 mod shared;

@@ -11,8 +11,12 @@
 mod bench;
 mod capabilities;
 mod check;
+mod children;
+mod console;
 mod counts;
 mod demo;
+mod docs;
+mod errors_page;
 mod package;
 mod process;
 mod report;
@@ -49,6 +53,10 @@ enum Command {
     Screenshots,
     /// Write `docs/capabilities.md`: every endpoint and refusal, and what proves it.
     Capabilities(capabilities::Args),
+    /// Write `docs/errors.md`: every kind of error, what to do about it, and which refusals become it.
+    Errors(errors_page::Args),
+    /// Build the documentation's site into `target/site`, and check it.
+    Docs,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
 }
@@ -62,6 +70,8 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
+        Command::Errors(args) => errors_page::run(&args),
+        Command::Docs => docs::run(),
         Command::Package(args) => package::run(&args),
     };
     outcome.unwrap_or_else(|error| {

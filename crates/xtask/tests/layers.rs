@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every member of the workspace with the members it may depend on. Arrows never turn back.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("preopen-core", &[]),
     ("preopen-http", &["preopen-core"]),
     ("preopen-store", &["preopen-core"]),
@@ -24,6 +24,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("preopen-node", &["preopen-ffi", "preopen"]),
     ("preopen-uniffi", &["preopen-ffi", "preopen"]),
     ("preopen-bench", &["preopen"]),
+    ("preopen-pages", &["preopen"]),
     // It writes a page from the core's tables.
     ("xtask", &["preopen-core"]),
 ];

@@ -90,9 +90,12 @@ pub(crate) fn run_all(checks: Vec<Check>, report: &mut Report) {
     }
 }
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn of_rust(provision: &Provision<'_>, report: &mut Report) {
+    run_all(rust(provision.workspace), report);
+}
+
+pub(super) fn of_others(provision: &Provision<'_>, report: &mut Report) {
     let workspace = provision.workspace;
-    run_all(rust(workspace), report);
     match provision.dev(report) {
         Some(dev) => run_all(python(workspace, &dev), report),
         None => report.missing("ruff and mypy", "the Python tools"),
