@@ -56,12 +56,16 @@ export interface NativeLogRecord {
   readonly fields: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** A number, or a histogram, with its labels. */
-export interface NativeMetric {
+/** What is measured. */
+export interface NativeMetricFamily {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
   readonly unit: string;
   readonly help: string;
+}
+
+/** A number, or a histogram, with its labels. */
+export interface NativeMetric extends NativeMetricFamily {
   readonly labels: Readonly<Record<string, string>>;
   /** Of a counter or a gauge. */
   readonly value?: number;
@@ -235,6 +239,8 @@ export interface Native {
   logs(level: string, record: (json: string) => void): Outcome<NativeLogs>;
   /** A JSON list: {@link NativeMetric}. */
   metrics(): string;
+  /** A JSON list: {@link NativeMetricFamily}. */
+  metricFamilies(): string;
   /** Asked and answered as JSON text. */
   staticIpMayChange(asked: string): Outcome<string>;
   staticIpCheck(address: string): Outcome<string>;
