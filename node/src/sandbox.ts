@@ -51,8 +51,8 @@ export interface SandboxSessionOptions extends Omit<SessionOptions, "baseUrl"> {
 
 /**
  * A broker on this machine that behaves as Samco and SmartAPI do, with a clock that you move. It runs the `preopen`
- * binary: the one that `PREOPEN_BIN` names, else the one on the search path. Like a server it keeps the process alive
- * until it is stopped, and it ends with its parent.
+ * binary: the one that `PREOPEN_BIN` names, else the one of the package `preopen-cli` if that is installed too, else the one
+ * on the search path. Like a server it keeps the process alive until it is stopped, and it ends with its parent.
  *
  * ```ts
  * await using broker = await Sandbox.start();

@@ -109,22 +109,35 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # The protocols need `typing`, which is slow to import; only a program that writes a store needs them.
-    if name in ("Claim", "Store"):
-        from . import _store
-
-        return getattr(_store, name)
-    if name == "static_ip":
-        from importlib import import_module
-
-        return import_module(".static_ip", __name__)
-    if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
-        from . import _legacy
-
-        return getattr(_legacy, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def _public(thing: object) -> object:
+    """Has `help`, tracebacks and pickles name what is public by the module that people import it from."""
+    if getattr(thing, "__module__", "").startswith("preopen."):
+        thing.__module__ = __name__
+    return thing
 
 
-def __dir__() -> "list[str]":
-    return sorted({*globals(), *__all__})
+for _name in __all__:
+    if _name in globals():
+        _public(globals()[_name])
+
+# Type checkers know what there is; with these they would take any name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # The protocols need `typing`, which is slow to import; only a program that writes a store needs them.
+        if name in ("Claim", "Store"):
+            from . import _store
+
+            return _public(getattr(_store, name))
+        if name == "static_ip":
+            from importlib import import_module
+
+            return import_module(".static_ip", __name__)
+        if name in ("AsyncSamcoLegacyCalls", "SamcoLegacyCalls"):
+            from . import _legacy
+
+            return _public(getattr(_legacy, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> "list[str]":
+        return sorted({*globals(), *__all__})

@@ -55,7 +55,7 @@ class Asked:
         raise TypeError("callbacks cannot be pickled or copied")
 
 
-def _unseen(ask: Ask) -> Ask:
+def _unseen(ask: Callable[[], Any]) -> Ask:
     """The same callback, whose ``repr`` is nobody's."""
     return lambda: ask()
 
@@ -177,7 +177,8 @@ def _await(
     if loop.is_closed():
         # It was never begun; ending it here says so to nobody.
         awaited.close()
-        if hasattr(answer, "close"):
-            answer.close()
+        close: Any = getattr(answer, "close", None)
+        if close is not None:
+            close()
     else:
         future.cancel()

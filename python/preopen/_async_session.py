@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._base import SessionBase, under_own_name
-from ._events import AsyncEvents
+from ._events import AsyncEvents, listening
 from ._preflight import read_preflight
 from ._types import Profile, WhoAmI, read_logout, read_reply
 
@@ -23,6 +23,9 @@ __all__ = ["AsyncSession"]
 
 class AsyncSession(SessionBase):
     """A broker session that keeps itself valid, for asyncio.
+
+        async with AsyncSession(Samco.from_env(), store="file", keep_warm=True) as session:
+            quote = await session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
 
     Making one does no I/O; the first call that needs a token logs in, once for all tasks that wait. When the
     broker ends the session (08:00 IST at Samco, documented; 00:00 IST at SmartAPI, documented) the next call
@@ -59,8 +62,8 @@ class AsyncSession(SessionBase):
       together. A call waits for its slot for half of its `timeout` at most; `RateLimitedError` says when
       there is one again, and nothing was sent.
     - `audit`: a file that gets one line of JSON for each login, refusal and logout: when, at which broker, of
-      which account (a label that nothing can be read from), on which host, why, and how it ended. Programs may
-      share it. One that cannot be written keeps nobody from logging in.
+      which account (a label that nothing can be read from), on which host, why, and how it ended. Programs
+      may share it. One that cannot be written keeps nobody from logging in.
 
     Raises `InvalidInputError` with the field that is wrong. ``async with`` closes it at the end; closing
     forgets the token in this process and never logs out.
@@ -317,9 +320,9 @@ class AsyncSession(SessionBase):
     def samco_legacy(self) -> AsyncSamcoLegacyCalls:
         """Samco's deprecated calls that need no session: one-time codes, the secret API key, and addresses.
         For a session of `SamcoLegacy`; raises `InvalidInputError` (field ``credentials``) for others."""
-        from ._legacy import AsyncSamcoLegacyCalls
+        from ._legacy import awaited
 
-        return AsyncSamcoLegacyCalls(self._native.samco_legacy(), self._run)
+        return awaited(self._native.samco_legacy(), self._run)
 
     async def logout(self) -> Logout:
         """Logs the account out at the broker and forgets the token, whatever the broker answers. This is
@@ -341,7 +344,7 @@ class AsyncSession(SessionBase):
         `AsyncEvents.close`. Cancelling a wait loses no event. A listener that falls more than 64 events
         behind gets one ``"lagged"`` event that tells how many it missed.
         """
-        return AsyncEvents(self._native.events())
+        return listening(AsyncEvents, self._native.events())
 
     async def export(self, key: Optional[str] = None) -> str:
         """The live session as one line of text that only a holder of `key` can read, for `prime` in another

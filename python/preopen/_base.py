@@ -42,9 +42,10 @@ class SessionBase:
 
     __slots__ = ("__weakref__", "_callbacks", "_native")
 
-    _native: native.Session
-    #: What is asked for; it lives here, where Python can see who refers to whom.
-    _callbacks: Optional[Callbacks]
+    if TYPE_CHECKING:
+        _native: native.Session
+        #: What is asked for; it lives here, where Python can see who refers to whom.
+        _callbacks: Optional[Callbacks]
 
     def __init__(
         self,
@@ -113,8 +114,8 @@ class SessionBase:
         return read_state(self._native.state())
 
     def invalidate(self, generation: int) -> None:
-        """Says that the broker refused the token of this generation (`Token.generation`). The next call logs
-        in again; an old generation changes nothing.
+        """Says that the broker refused the token of this `generation` (`Token.generation`). The next call
+        logs in again; an old generation changes nothing.
 
         Raises `InvalidInputError` when it is not a whole number.
         """
@@ -146,6 +147,19 @@ class SessionBase:
         made = getattr(self, "_native", None)
         return type(self).__name__ + ("(not made)" if made is None else repr(made)[len("Session") :])
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: what the session is and does, and nothing is sent."""
+        from ._display import html
+
+        made = getattr(self, "_native", None)
+        if made is None:
+            return html(repr(self), ())
+        state = self.state()
+        shown = ("generation", "expires_at", "renewable_until", "blocked_by", "reason")
+        fields: list[tuple[str, object]] = [("broker", self.broker), ("environment", self.environment)]
+        fields += [("store", self.store), ("state", state.name)]
+        return html(type(self).__name__, fields + [(name, getattr(state, name)) for name in shown])
+
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} cannot be pickled or copied: it holds secrets")
 
@@ -168,9 +182,14 @@ class SessionBase:
 
 
 def under_own_name(kind: type[SessionBase]) -> None:
-    """Has Python's errors about missing arguments name `kind`, which people know, and not this base."""
-    for name in ("__init__", "invalidate", "prime"):
-        shared = vars(SessionBase)[name]
+    """Has `help` and Python's errors about missing arguments name `kind`, which people know, and not this
+    base."""
+    for name, shared in list(vars(SessionBase).items()):
+        if isinstance(shared, property):
+            setattr(kind, name, shared)
+            continue
+        if (name.startswith("_") and name != "__init__") or not hasattr(shared, "__code__"):
+            continue
         own = type(shared)(shared.__code__, shared.__globals__, name, shared.__defaults__)
         own.__kwdefaults__ = shared.__kwdefaults__
         own.__annotations__ = shared.__annotations__

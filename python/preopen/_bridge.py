@@ -30,6 +30,12 @@ class _Bridge:
         # which is taken as nobody waiting.
         self.loop.call_soon_threadsafe(self._settle)
 
+    def _look(self) -> None:
+        # What runs in an exit handler is woken by nobody: it looks for itself.
+        self._settle()
+        if self._waiting:
+            self.loop.call_later(0.005, self._look)
+
     def _settle(self) -> None:
         for number, result, failed in self._completions.drain():
             future = self._waiting.pop(number, None)
@@ -44,6 +50,8 @@ class _Bridge:
         self._number = number = self._number + 1
         self._waiting[number] = future = self.loop.create_future()
         task = work.start(self._completions, number)
+        if _native.exiting():
+            self._look()
         try:
             return await future
         finally:

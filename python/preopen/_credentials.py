@@ -21,9 +21,10 @@ class Credentials:
 
     __slots__ = ("_asked", "_native")
 
-    _native: native.Credentials
-    #: What a session has to ask for.
-    _asked: Optional[Asked]
+    if TYPE_CHECKING:
+        _native: native.Credentials
+        #: What a session has to ask for.
+        _asked: Optional[Asked]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(**redacted**)"
@@ -36,6 +37,8 @@ class Samco(Credentials):
     """Credentials of Samco's direct login: the API key and API secret of an app, exactly as Samco delivered
     them. Both arrive already encrypted and are sent as they are (documented); white space around them is
     dropped.
+
+        session = Session(Samco(api_key="...", api_secret=lambda: vault.read("samco")))
 
     `api_secret` may be a callable without arguments, plain or ``async def``, that returns it. It is called
     before each login and at no other time, once for all callers who wait, and has five minutes. ``None``
@@ -77,6 +80,9 @@ class AngelOne(Credentials):
 
     `pin` and `totp_secret` may be callables too, as the secret of `Samco`: called before a login that needs
     them, not while the session is valid and not for a renewal with SmartAPI's refresh token.
+
+        angel = AngelOne(api_key="...", client_code="A123", pin=ask_pin, totp_secret="...")
+        session = AsyncSession(angel)
 
     What the headers ``X-ClientLocalIP``, ``X-ClientPublicIP``, ``X-MACAddress``, ``X-UserType`` and
     ``X-SourceID`` say (documented as required) is yours to give: `local_ip`, `public_ip`, `mac_address`,

@@ -7,10 +7,12 @@ from ._types import read_event
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import NoReturn, Optional
+    from typing import NoReturn, Optional, TypeVar
 
     from . import _native
     from ._types import SessionEvent
+
+    Listener = TypeVar("Listener", bound="_Listener")
 
 __all__ = ["AsyncEvents", "Events"]
 
@@ -20,8 +22,11 @@ class _Listener:
 
     __slots__ = ("__weakref__", "_native")
 
-    def __init__(self, native: _native.Events) -> None:
-        self._native = native
+    if TYPE_CHECKING:
+        _native: _native.Events
+
+    def __init__(self) -> None:
+        raise TypeError(f"{type(self).__name__} are made by a session: call its events()")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'ended' if self._native.over else 'listening'})"
@@ -30,9 +35,20 @@ class _Listener:
         raise TypeError(f"{type(self).__name__} cannot be pickled or copied: listen again")
 
 
+def listening(kind: type[Listener], native: _native.Events) -> Listener:
+    """An iterator of this kind."""
+    events = kind.__new__(kind)
+    events._native = native
+    return events
+
+
 class Events(_Listener):
     """The events of a session, from `Session.events` on. Threads may share it: each event goes to one of
     them.
+
+        with session.events() as events:
+            for event in events:
+                print(event.name, event.reason)
 
     ``with`` closes it at the end, and so does dropping it.
     """
@@ -71,6 +87,10 @@ class AsyncEvents(_Listener):
     """The events of a session, from `AsyncSession.events` on. Tasks may share it: each event goes to one of
     them.
 
+        async with session.events() as events:
+            async for event in events:
+                print(event.name, event.reason)
+
     ``async with`` closes it at the end, and so does dropping it.
     """
 
@@ -96,8 +116,8 @@ class AsyncEvents(_Listener):
         """Stops listening: a task that waits for the next event, and every later wait, finds the end."""
         self._native.close()
 
-    #: The name that asynchronous iterators have for it.
     aclose = close
+    """The name that asynchronous iterators have for it."""
 
     async def __aenter__(self) -> AsyncEvents:
         return self

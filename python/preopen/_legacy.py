@@ -23,14 +23,34 @@ _CHANGE = "Samco will remove this call: change them on the dashboard's Static IP
 class _Calls:
     __slots__ = ("_native",)
 
-    def __init__(self, calls: native.SamcoLegacyCalls) -> None:
-        self._native = calls
+    if TYPE_CHECKING:
+        _native: native.SamcoLegacyCalls
+
+    def __init__(self) -> None:
+        raise TypeError(f"{type(self).__name__} is made by a session: call its samco_legacy()")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} cannot be pickled or copied: it holds secrets")
+
+
+def blocking(native: native.SamcoLegacyCalls) -> SamcoLegacyCalls:
+    """Those of a `Session`."""
+    calls = SamcoLegacyCalls.__new__(SamcoLegacyCalls)
+    calls._native = native
+    return calls
+
+
+def awaited(
+    native: native.SamcoLegacyCalls, run: Callable[[native.Work], Awaitable[Any]]
+) -> AsyncSamcoLegacyCalls:
+    """Those of an `AsyncSession`."""
+    calls = AsyncSamcoLegacyCalls.__new__(AsyncSamcoLegacyCalls)
+    calls._native = native
+    calls._run = run
+    return calls
 
 
 class SamcoLegacyCalls(_Calls):
@@ -53,7 +73,7 @@ class SamcoLegacyCalls(_Calls):
 
     @deprecated("Samco will remove this call: create an app on the dashboard's API Keys page")
     def generate_secret_key(self, otp: str) -> Reply:
-        """Has Samco mail the secret API key, with a code of `generate_otp` (``POST
+        """Has Samco mail the secret API key, with `otp`, a code of `generate_otp` (``POST
         /otp/secretKeyGenerator``, documented). Deprecated: create an app on the dashboard's API Keys page.
 
         Raises `InvalidInputError` (field ``otp``), and as `generate_otp`.
@@ -67,8 +87,9 @@ class SamcoLegacyCalls(_Calls):
 
     @deprecated("Samco will remove this call: register on the dashboard's Static IPs page")
     def register_ips(self, primary: str, secondary: Optional[str] = None) -> Reply:
-        """Registers the account's addresses for the first time (``POST /ip/ipRegistration``, documented):
-        public IPv4, two different ones. Deprecated: register on the dashboard's Static IPs page.
+        """Registers the account's addresses `primary` and `secondary` for the first time (``POST
+        /ip/ipRegistration``, documented): public IPv4, two different ones. Deprecated: register on the
+        dashboard's Static IPs page.
 
         Raises `InvalidInputError` (fields ``primary``, ``secondary``, ``password``),
         `CredentialsRejectedError`, and as `generate_otp`.
@@ -78,8 +99,8 @@ class SamcoLegacyCalls(_Calls):
 
     @deprecated("Samco will remove this call: change them on the dashboard's Static IPs page")
     def update_ips(self, primary: str, secondary: Optional[str] = None) -> Reply:
-        """Changes them (``POST /ip/ipUpdate``), once in seven days (documented). Deprecated: change them on
-        the dashboard's Static IPs page.
+        """Changes them to `primary` and `secondary` (``POST /ip/ipUpdate``), once in seven days (documented).
+        Deprecated: change them on the dashboard's Static IPs page.
 
         Raises as `register_ips`.
         """
@@ -92,9 +113,8 @@ class AsyncSamcoLegacyCalls(_Calls):
 
     __slots__ = ("_run",)
 
-    def __init__(self, calls: native.SamcoLegacyCalls, run: Callable[[native.Work], Awaitable[Any]]) -> None:
-        super().__init__(calls)
-        self._run = run
+    if TYPE_CHECKING:
+        _run: Callable[[native.Work], Awaitable[Any]]
 
     # Plain functions that return coroutines: only so does the warning name the line that calls.
 

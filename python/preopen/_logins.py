@@ -23,6 +23,10 @@ class SamcoOAuth(Credentials):
     - `redirect_url`: ``http://127.0.0.1`` with a port, for `Session.login` on this machine, or the https
       address of your own server, for `Session.begin_login` and `Session.complete_login` (documented).
 
+        person = SamcoOAuth(api_key="...", redirect_url="http://127.0.0.1:8765/callback")
+        session = Session(person, store="file")
+        session.login()
+
     A person logs in once; after each daily end (08:00 IST, documented) the session renews itself with its
     refresh token, which lives 7 days (documented; whether it survives 08:00 is not, where it does not callers
     are told that a person is needed). Without a session and a refresh token calls raise
@@ -62,6 +66,8 @@ class SamcoLoginCode(Credentials):
     `Samco`. Another session of the account gives the code: `Session.web_login_code`. It has eight characters,
     lives two minutes and counts once (documented), so that it cannot be given beforehand.
 
+        other = Session(SamcoLoginCode(account="...", code=lambda: session.web_login_code().expose()))
+
     Samco made it for its web terminal: a session from it is documented, its use by programs is not.
 
     Raises `InvalidInputError` when `account` is no str or `code` cannot be called.
@@ -85,6 +91,10 @@ class AngelOnePublisher(Credentials):
     00:00 IST (documented). `Session.events` tells ``"login_needed"`` then. The redirect URL must be https on
     a public host, since the broker refuses localhost and bare addresses (said by its staff): paste the
     address that the browser ended on into `Session.complete_login`, or receive it on your own server.
+
+        session = Session(AngelOnePublisher(api_key="...", client_code="A123"))
+        print(session.begin_login().url)
+        session.complete_login(input("address: "))
 
     - `redirect_url`: sent to the page, as the documents of 2026 want.
     - `trust_missing_state`: accept an address without a state while exactly one login is under way. One
@@ -155,6 +165,8 @@ class SamcoLegacy(Credentials):
     - `password` and `secret_api_key` may be callables, as the secret of `Samco`. Changes of addresses want a
       password that was given.
     - `year_of_birth`: four digits, which the login may want.
+
+        session = Session(SamcoLegacy(user_id="...", password="...", secret_api_key="..."))
 
     The session ends at 08:00 IST as any other (documented; an older page says 24 hours).
 

@@ -39,6 +39,7 @@ __all__ = [
     "check_store",
     "error_catalogue",
     "event_catalogue",
+    "exiting",
     "generate_key",
     "static_ip_check",
     "static_ip_may_change",
@@ -56,6 +57,8 @@ def metrics() -> List[Dict[str, Any]]:
     """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
     ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
     ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
+def exiting() -> bool:
+    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
@@ -239,7 +242,7 @@ class Logs:
     """The log records of this process, from the moment that this was made on. No thread is made for it."""
 
     def __new__(cls, level: str) -> Logs:
-        """Records of ``level`` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
+        """Records of `level` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
         ``"trace"``."""
 
     def next(self, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:

@@ -19,37 +19,58 @@ class Check(_Value):
 
     __slots__ = ("error", "fix", "message", "name", "status")
 
-    #: What was looked at.
     name: Literal["session", "broker", "static_ip", "clock", "session_end", "network", "store"]
-    #: What came of it; ``"unknown"`` when it cannot be told from here.
+    """What was looked at."""
+
     status: Literal["pass", "warn", "fail", "unknown"]
-    #: One line for a person.
+    """What came of it; ``"unknown"`` when it cannot be told from here."""
+
     message: str
-    #: What to do about it.
+    """One line for a person."""
+
     fix: Optional[str]
-    #: The error behind it.
+    """What to do about it."""
+
     error: Optional[PreopenError]
+    """The error behind it."""
+
+    def _line(self) -> str:
+        fix = f" Fix: {self.fix}" if self.fix else ""
+        return f"{self.status} {self.name}: {self.message}{fix}"
 
 
 class Preflight(_Value):
-    """Whether this host can place orders now."""
+    """Whether this host can place orders now.
+
+        found = session.preflight()
+        for check in found.checks:
+            print(check.status, check.message, check.fix or "")
+
+    `Session.preflight` gives it.
+    """
 
     __slots__ = ("at", "broker", "checks", "primary_ip", "ready", "secondary_ip", "source_ip")
 
-    #: ``"samco"`` or ``"angelone"``.
     broker: str
-    #: When it was looked at: aware, in UTC.
+    """``"samco"`` or ``"angelone"``."""
+
     at: datetime
-    #: Whether no check failed; with ``strict=True`` whether every check passed.
+    """When it was looked at: aware, in UTC."""
+
     ready: bool
-    #: What was found, in the order in which things are needed.
+    """Whether no check failed; with ``strict=True`` whether every check passed."""
+
     checks: list[Check]
-    #: The address that the broker sees, where it tells.
+    """What was found, in the order in which things are needed."""
+
     source_ip: Optional[str]
-    #: The registered primary address, where the broker tells.
+    """The address that the broker sees, where it tells."""
+
     primary_ip: Optional[str]
-    #: The registered secondary address, where the broker tells.
+    """The registered primary address, where the broker tells."""
+
     secondary_ip: Optional[str]
+    """The registered secondary address, where the broker tells."""
 
 
 def read_preflight(info: dict[str, Any]) -> Preflight:

@@ -13,6 +13,11 @@ class Claim(Protocol):
     It must become free without anybody's help when its program dies: at once, or when its lease is over. A
     claim with a lease has one more method, ``good_for() -> float``: the seconds for which it is certain to
     hold. It renews the lease by itself, and notices by itself that it could not.
+
+        class MyClaim:
+            value = None
+            def write(self, value): ...
+            def release(self): ...
     """
 
     @property
@@ -20,8 +25,9 @@ class Claim(Protocol):
         """What was stored when the claim began, or ``None``. Nobody else can have changed it since."""
 
     def write(self, value: str, /) -> Union[bool, Awaitable[bool]]:
-        """Stores the value durably, while the claim goes on; ``False``, and nothing is stored, when the claim
+        """Stores `value` durably, while the claim goes on; ``False``, and nothing is stored, when the claim
         does not hold any more. Exactly this text must be read afterwards, by everybody."""
+        raise NotImplementedError
 
     def release(self) -> Union[Awaitable[None], None]:
         """Gives the claim back. One that was lost to another program meanwhile is left to it."""
@@ -42,12 +48,18 @@ class Store(Protocol):
     One more method is optional: ``describe() -> str`` tells what the store is in one line without a password,
     for messages; it is called once, when the session is made.
 
+        class MyStore:
+            def read(self, account): ...
+            def claim(self, account): ...
+
+        session = Session(Samco.from_env(), store=MyStore())
+
     `preopen.testing.check_store` checks an implementation. The key comes from ``PREOPEN_KEY`` or `store_key`.
     """
 
     def read(self, account: str, /) -> Union[Optional[str], Awaitable[Optional[str]]]:
-        """What is stored for the account, or ``None``. It does not wait for a claim that somebody holds."""
+        """What is stored for `account`, or ``None``. It does not wait for a claim that somebody holds."""
 
     def claim(self, account: str, /) -> Union[Optional[Claim], Awaitable[Optional[Claim]]]:
-        """Tries to become the only program that may write for the account; ``None``, at once, when another
+        """Tries to become the only program that may write for `account`; ``None``, at once, when another
         one is. Waiting is the session's business."""

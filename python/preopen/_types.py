@@ -8,9 +8,11 @@ from .errors import from_info
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
-    from typing import Any, Literal, Mapping, Optional
+    from typing import Any, ClassVar, Literal, Mapping, Optional
 
+    from ._display import Printer
     from .errors import PreopenError
 
 __all__ = [
@@ -28,10 +30,26 @@ __all__ = [
 ]
 
 
+class _Slots(dict):  # type: ignore[type-arg]  # Python 3.8 has no dict[str, str]
+    """The names of a class's fields. `help` asks it what each of them is, which is read from the source."""
+
+    def __init__(self, kind: type[_Value]) -> None:
+        super().__init__(dict.fromkeys(kind.__slots__, ""))
+        self._of = (kind.__module__, kind.__name__)
+
+    def __getitem__(self, name: str) -> str:
+        from ._display import documented
+
+        return documented(*self._of).get(name, "")
+
+
 class _Value:
     """An immutable object with named fields, compared by value."""
 
-    __slots__: tuple[str, ...] = ()
+    __slots__: Iterable[str] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.__slots__ = _Slots(cls)
 
     def __init__(self, **fields: Any) -> None:
         if fields.keys() != set(self.__slots__):
@@ -50,11 +68,27 @@ class _Value:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]  # some fields are lists and dicts
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # some fields are lists and dicts
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        fields = ", ".join(f"{name}={value!r}" for name, value in self._shown())
         return f"{type(self).__name__}({fields})"
+
+    def _shown(self) -> list[tuple[str, Any]]:
+        """The fields that are shown."""
+        return [(name, getattr(self, name)) for name in self.__slots__]
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        from ._display import html
+
+        return html(type(self).__name__, self._shown())
+
+    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+        """What IPython shows."""
+        from ._display import pretty
+
+        pretty(printer, cycle, type(self).__name__, self._shown())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), {name: getattr(self, name) for name in self.__slots__})
@@ -62,6 +96,19 @@ class _Value:
 
 def _rebuild(kind: type[_Value], fields: Mapping[str, Any]) -> _Value:
     return kind(**fields)
+
+
+class _Unshown:
+    """Data that may be long and private: it is shown when it is asked for."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self, data: object) -> None:
+        of = f" of {len(data)}" if isinstance(data, (dict, list)) else ""
+        self._told = f"<{type(data).__name__}{of}>"
+
+    def __repr__(self) -> str:
+        return self._told
 
 
 class Rejection(_Value):
@@ -74,12 +121,18 @@ class Rejection(_Value):
 
     __slots__ = ("at", "order_id", "reason")
 
-    #: Where it stands in the data, as a JSON pointer: ``"/orders/0"``, or ``""`` for the whole of it.
     at: str
-    #: The order's number, if it was given one.
+    """Where it stands in the data, as a JSON pointer: ``"/orders/0"``, or ``""`` for the whole of it."""
+
     order_id: Optional[str]
-    #: The broker's reason on one line, ``""`` if it gave none.
+    """The order's number, if it was given one."""
+
     reason: str
+    """The broker's reason on one line, ``""`` if it gave none."""
+
+    def _line(self) -> str:
+        order = f"order {self.order_id}" if self.order_id else self.at
+        return f"{order}: {self.reason}" if order else self.reason
 
 
 class Reply(_Value):
@@ -87,6 +140,9 @@ class Reply(_Value):
 
     It says that the broker took the call, not that it did what was asked: look at `rejections`, and later at
     the order book.
+
+        reply = session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
+        price = reply.data["quoteDetails"]["lastTradedPrice"]
 
     The envelopes are as documented by the brokers: Samco puts its data beside ``status``, ``statusMessage``,
     ``serverTime`` and ``msgId``, a few calls under ``data``; SmartAPI puts it under ``data`` beside
@@ -105,53 +161,70 @@ class Reply(_Value):
         "validation_errors",
     )
 
-    #: The data: dicts, lists, str, int, float, bool and None, keys in the broker's order.
     data: Any
-    #: The broker's message, if there is one.
-    message: Optional[str]
-    #: The broker's time, if it tells it: aware, in UTC. Samco prints it in Indian time (documented).
-    server_time: Optional[datetime]
-    #: Samco's ``msgId``, if there is one.
-    message_id: Optional[str]
-    #: What the broker found wrong with the request although it took it.
-    validation_errors: list[str]
-    #: The broker's own word for success, ``"Success"`` or ``"true"``; ``None`` where the reply has none.
-    status: Optional[str]
-    #: The parts of an accepted request that the broker refused.
-    rejections: list[Rejection]
-    #: HTTP status.
-    http_status: int
-    #: The body exactly as the broker sent it; ``json.loads(reply.text, parse_float=Decimal)`` has every
-    #: number as it was written. It may hold what the data holds, so it is not in the ``repr``.
-    text: str
+    """The data: dicts, lists, str, int, float, bool and None, keys in the broker's order."""
 
-    def __repr__(self) -> str:
-        # The data may be long and private: it is shown when it is asked for.
-        data = type(self.data).__name__
-        if isinstance(self.data, (dict, list)):
-            data += f" of {len(self.data)}"
-        refused = f", rejections={self.rejections!r}" if self.rejections else ""
-        return f"Reply(http_status={self.http_status}, message={self.message!r}{refused}, data=<{data}>)"
+    message: Optional[str]
+    """The broker's message, if there is one."""
+
+    server_time: Optional[datetime]
+    """The broker's time, if it tells it: aware, in UTC. Samco prints it in Indian time (documented)."""
+
+    message_id: Optional[str]
+    """Samco's ``msgId``, if there is one."""
+
+    validation_errors: list[str]
+    """What the broker found wrong with the request although it took it."""
+
+    status: Optional[str]
+    """The broker's own word for success, ``"Success"`` or ``"true"``; ``None`` where the reply has none."""
+
+    rejections: list[Rejection]
+    """The parts of an accepted request that the broker refused."""
+
+    http_status: int
+    """HTTP status."""
+
+    text: str
+    """The body exactly as the broker sent it; ``json.loads(reply.text, parse_float=Decimal)`` has every
+    number as it was written. It may hold what the data holds, so it is not in the ``repr``."""
+
+    def _shown(self) -> list[tuple[str, Any]]:
+        refused = [("rejections", self.rejections)] if self.rejections else []
+        status = [("http_status", self.http_status), ("message", self.message)]
+        return [*status, *refused, ("data", _Unshown(self.data))]
 
 
 class WhoAmI(_Value):
-    """Which address the broker sees, which are registered, and whether orders from here will be accepted."""
+    """Which address the broker sees, which are registered, and whether orders from here will be accepted.
+
+        who = session.whoami()
+        if who.verdict == "mismatch":
+            print(who.source_ip, "is not", who.primary_ip)
+
+    `Session.whoami` gives it.
+    """
 
     __slots__ = ("matched_as", "message", "primary_ip", "secondary_ip", "source_ip", "verdict")
 
-    #: The address that the broker sees.
     source_ip: Optional[str]
-    #: The registered primary address, ``None`` if there is none.
+    """The address that the broker sees."""
+
     primary_ip: Optional[str]
-    #: The registered secondary address, ``None`` if there is none.
+    """The registered primary address, ``None`` if there is none."""
+
     secondary_ip: Optional[str]
-    #: ``"primary"`` or ``"secondary"`` when one matched.
+    """The registered secondary address, ``None`` if there is none."""
+
     matched_as: Optional[Literal["primary", "secondary"]]
-    #: ``"match"``, ``"mismatch"``, ``"unregistered"``, or ``"unsupported"`` where the broker has no such call
-    #: (SmartAPI).
+    """``"primary"`` or ``"secondary"`` when one matched."""
+
     verdict: Literal["match", "mismatch", "unregistered", "unsupported"]
-    #: One line for a person.
+    """``"match"``, ``"mismatch"``, ``"unregistered"``, or ``"unsupported"`` where the broker has no such call
+    (SmartAPI)."""
+
     message: str
+    """One line for a person."""
 
 
 class Profile(_Value):
@@ -159,16 +232,20 @@ class Profile(_Value):
 
     __slots__ = ("account_id", "exchanges", "name", "order_types", "products")
 
-    #: Client id at the broker.
     account_id: Optional[str]
-    #: Name of the account's owner.
+    """Client id at the broker."""
+
     name: Optional[str]
-    #: Exchanges that the account may trade on.
+    """Name of the account's owner."""
+
     exchanges: list[str]
-    #: Products that the account may use.
+    """Exchanges that the account may trade on."""
+
     products: list[str]
-    #: Order types that the account may use. Samco tells them, SmartAPI does not.
+    """Products that the account may use."""
+
     order_types: list[str]
+    """Order types that the account may use. Samco tells them, SmartAPI does not."""
 
 
 class ExpiryEvidence(_Value):
@@ -176,14 +253,27 @@ class ExpiryEvidence(_Value):
 
     __slots__ = ("at", "source")
 
-    #: Where it comes from, for example the broker's daily boundary or the token's own claim.
     source: str
-    #: When: aware, in UTC.
+    """Where it comes from, for example the broker's daily boundary or the token's own claim."""
+
     at: datetime
+    """When: aware, in UTC."""
+
+    def _line(self) -> str:
+        from ._display import indian
+
+        return f"{indian(self.at)}: {self.source}"
 
 
 class SessionState(_Value):
-    """What a session is doing."""
+    """What a session is doing.
+
+        state = session.state()
+        if state.name == "blocked":
+            raise state.blocked_by
+
+    `Session.state` gives it.
+    """
 
     __slots__ = (
         "blocked_by",
@@ -198,60 +288,92 @@ class SessionState(_Value):
         "renewable_until",
     )
 
-    #: ``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"``; ``"blocked"`` until `reset()`;
-    #: ``"closed"`` for good, after `close()`.
     name: Literal["signed_out", "opening", "active", "expired", "blocked", "closed"]
-    #: The number of the last login, from 1; 0 before the first.
+    """``"signed_out"``, ``"opening"``, ``"active"``, ``"expired"``; ``"blocked"`` until `reset()`;
+    ``"closed"`` for good, after `close()`."""
+
     generation: int
-    #: When the login was sent: aware, in UTC.
+    """The number of the last login, from 1; 0 before the first."""
+
     issued_at: Optional[datetime]
-    #: When the session ends, at the latest: aware, in UTC.
+    """When the login was sent: aware, in UTC."""
+
     expires_at: Optional[datetime]
-    #: The source of the evidence that decides `expires_at`: the earliest one.
+    """When the session ends, at the latest: aware, in UTC."""
+
     expiry_source: Optional[str]
-    #: All evidence for `expires_at`.
+    """The source of the evidence that decides `expires_at`: the earliest one."""
+
     expiry_evidence: list[ExpiryEvidence]
-    #: Until when a refresh token opens the next session without a person, where that outlives the session
-    #: (`SamcoOAuth`: seven days, documented): aware, in UTC.
+    """All evidence for `expires_at`."""
+
     renewable_until: Optional[datetime]
-    #: Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its
-    #: reply told; the network's delay is taken out, so that 0.0 means no difference that can be seen.
+    """Until when a refresh token opens the next session without a person, where that outlives the session
+    (`SamcoOAuth`: seven days, documented): aware, in UTC."""
+
     clock_skew: Optional[float]
-    #: The error that blocks the session until `reset()`.
+    """Seconds that the broker's clock was ahead of this machine's at the login (negative: behind), where its
+    reply told; the network's delay is taken out, so that 0.0 means no difference that can be seen."""
+
     blocked_by: Optional[PreopenError]
-    #: One line for a person.
+    """The error that blocks the session until `reset()`."""
+
     reason: str
+    """One line for a person."""
 
 
 class SessionEvent(_Value):
-    """What happened to a session. No secret is in it."""
+    """What happened to a session. No secret is in it.
+
+        for event in session.events():
+            if event.name == "renewed":
+                reconnect(session.stream_headers())
+            elif event.name == "blocked":
+                raise event.error
+
+    `Session.events` gives them.
+    """
 
     __slots__ = ("at", "error", "expires_at", "generation", "missed", "name", "reason")
 
-    #: ``"renewed"``: a login, a refresh or `prime` gave a new token;
-    #: ``"expiring"``: the session ends within 15 minutes;
-    #: ``"expired"``: its time came, or the broker refused its token;
-    #: ``"login_needed"``: only a person can log in again;
-    #: ``"blocked"``: the broker refused the login for good, nothing is sent until `reset()`;
-    #: ``"failing"``: logins have failed three times in a row, and trying goes on;
-    #: ``"ip_mismatch"``: the broker saw an address that is not registered;
-    #: ``"signed_out"``: `logout()` was called;
-    #: ``"lagged"``: this listener fell behind and missed events.
     name: Literal[
-        "renewed", "expiring", "expired", "login_needed", "blocked", "failing", "ip_mismatch", "signed_out", "lagged"
+        "renewed",
+        "expiring",
+        "expired",
+        "login_needed",
+        "blocked",
+        "failing",
+        "ip_mismatch",
+        "signed_out",
+        "lagged",
     ]
-    #: When, by the session's clock: aware, in UTC.
+    """``"renewed"``: a login, a refresh or `prime` gave a new token;
+    ``"expiring"``: the session ends within 15 minutes;
+    ``"expired"``: its time came, or the broker refused its token;
+    ``"login_needed"``: only a person can log in again;
+    ``"blocked"``: the broker refused the login for good, nothing is sent until `reset()`;
+    ``"failing"``: logins have failed three times in a row, and trying goes on;
+    ``"ip_mismatch"``: the broker saw an address that is not registered;
+    ``"signed_out"``: `logout()` was called;
+    ``"lagged"``: this listener fell behind and missed events."""
+
     at: datetime
-    #: The number of the login that it is about (`Token.generation`); 0 when there was none yet.
+    """When, by the session's clock: aware, in UTC."""
+
     generation: int
-    #: When that login's session ends, while it is known: aware, in UTC.
+    """The number of the login that it is about (`Token.generation`); 0 when there was none yet."""
+
     expires_at: Optional[datetime]
-    #: Why, for ``"blocked"``, ``"failing"``, ``"login_needed"`` and ``"ip_mismatch"``.
+    """When that login's session ends, while it is known: aware, in UTC."""
+
     error: Optional[PreopenError]
-    #: How many events were missed, for ``"lagged"``; 0 otherwise.
+    """Why, for ``"blocked"``, ``"failing"``, ``"login_needed"`` and ``"ip_mismatch"``."""
+
     missed: int
-    #: One line for a person.
+    """How many events were missed, for ``"lagged"``; 0 otherwise."""
+
     reason: str
+    """One line for a person."""
 
 
 class Logout(_Value):
@@ -259,14 +381,16 @@ class Logout(_Value):
 
     __slots__ = ("acknowledged", "error", "message")
 
-    #: Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls
-    #: with the old token have been seen to work on (observed by users).
     acknowledged: bool
-    #: One line for a person.
+    """Whether the broker said that it logged out. It is no proof that the token is dead: at SmartAPI, calls
+    with the old token have been seen to work on (observed by users)."""
+
     message: str
-    #: Why the broker did not acknowledge, if it was asked; or, when it did, why other programs that share the
-    #: session may not know.
+    """One line for a person."""
+
     error: Optional[PreopenError]
+    """Why the broker did not acknowledge, if it was asked; or, when it did, why other programs that share the
+    session may not know."""
 
 
 def _time(millis: Optional[int]) -> Optional[datetime]:

@@ -36,65 +36,98 @@ __all__ = [
 class PreopenError(Exception):
     """Why a Preopen call failed. ``str()`` is one line, safe to log: no secret is in it or in any attribute.
 
+        try:
+            session.post("/order/placeOrder", json=order)
+        except OutcomeUnknownError:
+            look_at_the_order_book()
+        except PreopenError as error:
+            print(error.code, error.advice, error.advice_seconds, error)
+
+    What to do: the class, `code`, `advice`, `advice_seconds`. What it is about: `broker`, `endpoint`,
+    `http_status`, `broker_code`, `message_id`, `server_time`, `message`, `causes`. What only some kinds know:
+    `which`, `reason`, `phase`, `clock_skew`, `retry_after`, `source_ip`, `primary_ip`, `secondary_ip`,
+    `field`, `validation_errors`, `body`; each class says which.
+
     Every attribute but ``code``, ``message``, ``advice``, ``validation_errors`` and ``causes`` is ``None``
     when it is not known. Errors can be pickled.
     """
 
-    #: The stable code of the kind, the same in every language; one for each class.
     code: ClassVar[str] = ""
-    #: One line for a person, at most 512 characters, without broker, endpoint and status.
+    """The stable code of the kind, the same in every language; one for each class."""
+
     message: str
-    #: Whether to try the same call again: ``"never"``, ``"now"``, ``"after"`` (see `advice_seconds`) or
-    #: ``"after_login"`` (the session logs in by itself on the next call).
+    """One line for a person, at most 512 characters, without broker, endpoint and status."""
+
     advice: str
-    #: Seconds to wait before the next try, for the advice ``"after"``.
+    """Whether to try the same call again: ``"never"``, ``"now"``, ``"after"`` (see `advice_seconds`) or
+    ``"after_login"`` (the session logs in by itself on the next call)."""
+
     advice_seconds: Optional[float]
-    #: ``"samco"`` or ``"angelone"``.
+    """Seconds to wait before the next try, for the advice ``"after"``."""
+
     broker: Optional[str]
-    #: Method and path of the call, without its query.
+    """``"samco"`` or ``"angelone"``."""
+
     endpoint: Optional[str]
-    #: HTTP status of the reply.
+    """Method and path of the call, without its query."""
+
     http_status: Optional[int]
-    #: The broker's own error code, for example ``"AB1050"``.
+    """HTTP status of the reply."""
+
     broker_code: Optional[str]
-    #: The broker's message id (Samco: ``msgId``).
+    """The broker's own error code, for example ``"AB1050"``."""
+
     message_id: Optional[str]
-    #: The broker's time, as told by the reply: aware, in UTC.
+    """The broker's message id (Samco: ``msgId``)."""
+
     server_time: Optional[datetime]
-    #: `CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"``,
-    #: ``"password"`` (Samco's deprecated calls) or ``"unknown"``;
-    #: `AccountActionRequiredError`: ``"app_login"``, ``"not_subscribed"`` or ``"blocked"``.
+    """The broker's time, as told by the reply: aware, in UTC."""
+
     which: Optional[str]
-    #: `LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,
-    #: ``"not_answered"`` (the callback for a secret gave ``None``), ``"store_unreadable"``,
-    #: ``"code_invalid"``, ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens
-    #: that the code gave), ``"consent_needed"`` (the user must log in at the broker's page) or
-    #: ``"consent_denied"`` (the user cancelled there, or the page refused).
+    """`CredentialsRejectedError`: ``"api_key"``, ``"api_secret"``, ``"pin"``, ``"totp"``, ``"password"``
+    (Samco's deprecated calls) or ``"unknown"``; `AccountActionRequiredError`: ``"app_login"``,
+    ``"not_subscribed"`` or ``"blocked"``."""
+
     reason: Optional[str]
-    #: `TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
-    #: ``"read"``.
+    """`LoginRequiredError`: why: ``"signed_out"``, ``"refresh_expired"``, ``"refresh_rejected"``,
+    ``"not_answered"`` (the callback for a secret gave ``None``), ``"store_unreadable"``, ``"code_invalid"``,
+    ``"code_expired"``, ``"code_replayed"`` (the broker has revoked the tokens that the code gave),
+    ``"consent_needed"`` (the user must log in at the broker's page) or ``"consent_denied"`` (the user
+    cancelled there, or the page refused)."""
+
     phase: Optional[str]
-    #: Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely
-    #: cause: correct this machine's clock.
+    """`TimeoutError` and `NetworkError`: ``"lock"``, ``"connect"`` (nothing was sent), ``"login"`` or
+    ``"read"``."""
+
     clock_skew: Optional[float]
-    #: `RateLimitedError`: seconds to wait, when the broker or a limit said so.
+    """Seconds that the broker's clock is ahead of this machine's (negative: behind), when that is a likely
+    cause: correct this machine's clock."""
+
     retry_after: Optional[float]
-    #: `StaticIpMismatchError`: the address that the broker saw.
+    """`RateLimitedError`: seconds to wait, when the broker or a limit said so."""
+
     source_ip: Optional[str]
-    #: `StaticIpMismatchError`: the registered primary address.
+    """`StaticIpMismatchError`: the address that the broker saw."""
+
     primary_ip: Optional[str]
-    #: `StaticIpMismatchError`: the registered secondary address.
+    """`StaticIpMismatchError`: the registered primary address."""
+
     secondary_ip: Optional[str]
-    #: `InvalidInputError`: the argument or setting that was refused.
+    """`StaticIpMismatchError`: the registered secondary address."""
+
     field: Optional[str]
-    #: `BrokerRejectedError`: what the broker found wrong with the request.
+    """`InvalidInputError`: the argument or setting that was refused."""
+
     validation_errors: list[str]
-    #: `MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells
-    #: the whole order that it refuses, documented) the start of that, as JSON. One line of at most 512
-    #: characters, without any known secret, and never that of a login.
+    """`BrokerRejectedError`: what the broker found wrong with the request."""
+
     body: Optional[str]
-    #: Messages of the lower-level causes, nearest first.
+    """`MalformedResponseError`: the start of the reply; for a refusal that came with a payload (Samco tells
+    the whole order that it refuses, documented) the start of that, as JSON. One line of at most 512
+    characters, without any known secret, and never that of a login."""
+
     causes: list[str]
+    """Messages of the lower-level causes, nearest first."""
 
     def __init__(self, message: str = "", **context: Any) -> None:
         super().__init__(message)

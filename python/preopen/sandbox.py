@@ -10,8 +10,9 @@ accounts, a clock of its own, and faults on demand.
         session.token()                           # a new login
         assert broker.requests("samco", "/session/token").count == 2
 
-It needs the ``preopen`` command: ``cargo install --path crates/cli`` in Preopen's repository puts it on the
-PATH; ``PREOPEN_BIN`` names another one.
+It needs the ``preopen`` command: the one that ``PREOPEN_BIN`` names, else the one of the wheel
+``preopen-cli`` in this environment (the extra ``preopen[sandbox]`` brings it), else the one on the PATH,
+where ``cargo install --path crates/cli`` in Preopen's repository puts it.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Clock:
         return self._sandbox._follow(self._sandbox._control("GET", "/clock"))
 
     def set(self, now: Union[datetime, str]) -> datetime:
-        """Sets the time: an aware datetime, or RFC 3339 such as ``"2026-11-23T10:00:00+05:30"``."""
+        """Sets the time to `now`: an aware datetime, or RFC 3339 such as ``"2026-11-23T10:00:00+05:30"``."""
         return self._change("PUT", "/clock", {"now": _rfc3339(now, "now")})
 
     def set_rate(self, rate: float) -> datetime:
@@ -64,11 +65,11 @@ class Clock:
         return self._change("PUT", "/clock", {"rate": rate})
 
     def advance_to(self, time: str) -> datetime:
-        """Moves to the next such time of day in India: ``"08:00 IST"``."""
+        """Moves to the next such `time` of day in India: ``"08:00 IST"``."""
         return self._change("POST", "/clock/advance", {"to": time})
 
     def advance(self, *, seconds: float) -> datetime:
-        """Moves forward."""
+        """Moves forward by `seconds` of its own time."""
         return self._change("POST", "/clock/advance", {"seconds": seconds})
 
     def _change(self, method: str, path: str, body: dict[str, Any]) -> datetime:
@@ -76,16 +77,17 @@ class Clock:
 
 
 class Requests:
-    """What an embedded broker saw."""
+    """What an embedded broker saw: `count` and `requests`."""
 
-    __slots__ = ("count", "requests")
+    __slots__ = {"count": "How many matched.", "requests": "The latest of them."}
 
-    #: How many requests matched.
     count: int
-    #: The latest of them, oldest first: ``seq``, ``at``, ``ist``, ``broker``, ``method``, ``path``,
-    #: ``query``, ``status``, ``source_ip``, ``fault``, ``account``. ``at`` is RFC 3339 in UTC, ``ist`` the
-    #: same in India. Secrets are redacted, and bodies are not kept: what was ordered is in the order book.
+    """How many requests matched."""
+
     requests: list[dict[str, Any]]
+    """The latest of them, oldest first: ``seq``, ``at``, ``ist``, ``broker``, ``method``, ``path``,
+    ``query``, ``status``, ``source_ip``, ``fault``, ``account``. ``at`` is RFC 3339 in UTC, ``ist`` the same
+    in India. Secrets are redacted, and bodies are not kept: what was ordered is in the order book."""
 
     def __init__(self, count: int, requests: list[dict[str, Any]]) -> None:
         self.count = count
@@ -107,26 +109,44 @@ class Sandbox:
     - `script`: scripted days: ``"ordinary-day"``, ``"bad-day"``, ``"month"``, or a TOML file. The script may
       say where the clock starts and how fast it runs; `start_at` and `rate` come before that.
 
+        with Sandbox(start_at="2026-11-23T09:15:00+05:30", rate=0) as broker:
+            session = broker.session("samco")
+            session.token()
+            broker.clock.advance_to("08:00 IST")
+            assert session.state().name == "expired"
+
+    While it runs it has `samco_url` and `angelone_url`, the addresses of the brokers; `dashboard_url`, the
+    page to look at; `control_url` and `control_token` of its control API; `accounts`, the fake accounts with
+    their credentials; `ca_file`, with `tls`; and `clock`.
+
     The child ends with this process, whatever happens to it. Raises `InvalidInputError`: of the argument that
     cannot be used (``script``, ``data``, ``port``); of ``sandbox`` when the ``preopen`` command is missing or
     does not start, and from every other call when it is not running or refuses the call.
     """
 
-    #: Base URL of the fake Samco.
     samco_url: str
-    #: Base URL of the fake SmartAPI.
+    """Base URL of the fake Samco."""
+
     angelone_url: str
-    #: The page to look at in a browser.
+    """Base URL of the fake SmartAPI."""
+
     dashboard_url: str
-    #: Base URL of the control API, and the token for its header ``x-sandbox-token``.
+    """The page to look at in a browser."""
+
     control_url: str
+    """Base URL of the control API."""
+
     control_token: str
-    #: PEM file of the certificate authority, with `tls`.
+    """The token for the control API's header ``x-sandbox-token``."""
+
     ca_file: Optional[str]
-    #: The fake accounts with their credentials.
+    """PEM file of the certificate authority, with `tls`."""
+
     accounts: list[dict[str, Any]]
-    #: The broker's clock.
+    """The fake accounts with their credentials."""
+
     clock: Clock
+    """The broker's clock."""
 
     def __init__(
         self,
@@ -236,15 +256,15 @@ class Sandbox:
             self._errors.close()
 
     def samco_credentials(self, index: int = 0) -> Samco:
-        """Credentials of a fake Samco account."""
+        """Credentials of a fake Samco account, the one at `index` among those in `accounts`."""
         return Samco(**self._secrets("samco", index, "api_key", "api_secret"))
 
     def angelone_credentials(self, index: int = 0) -> AngelOne:
-        """Credentials of a fake SmartAPI account."""
+        """Credentials of a fake SmartAPI account, the one at `index` among those in `accounts`."""
         return AngelOne(**self._secrets("angelone", index, "api_key", "client_code", "pin", "totp_secret"))
 
     def session(self, broker: Broker, **overrides: Any) -> Session:
-        """A session with ``"samco"`` or ``"angelone"`` here, which follows the broker's clock.
+        """A session with `broker`, ``"samco"`` or ``"angelone"``, here, which follows the broker's clock.
 
         `overrides` are arguments of `Session`, with `credentials` among them.
         """
@@ -256,7 +276,7 @@ class Sandbox:
         return session
 
     def async_session(self, broker: Broker, **overrides: Any) -> AsyncSession:
-        """The same for asyncio."""
+        """As `session`, for asyncio."""
         session = AsyncSession.__new__(AsyncSession)
         try:
             self._prepare(session, broker, overrides)
@@ -286,7 +306,7 @@ class Sandbox:
         self._control("DELETE", "/faults")
 
     def requests(self, broker: Optional[Broker] = None, path: Optional[str] = None) -> Requests:
-        """What the broker saw, of one broker and path or of all."""
+        """What the brokers saw, of one `broker` and `path` or of all."""
         from urllib.parse import urlencode
 
         wanted = {name: value for name, value in (("broker", broker), ("path", path)) if value is not None}
@@ -298,7 +318,7 @@ class Sandbox:
         self._control("DELETE", "/requests")
 
     def change_account(self, account: str, **changes: Any) -> dict[str, Any]:
-        """Changes a fake account, by its id or client code, and returns all of it as it is then. What
+        """Changes a fake `account`, by its id or client code, and returns all of it as it is then. What
         belongs to an app is that of the account's first one; ``apps`` lists all apps of a Samco account.
 
         `changes`: ``redirect_url``, ``primary_ip``, ``secondary_ip``, ``api_key``, ``blocked``,
@@ -335,8 +355,8 @@ class Sandbox:
         return messages
 
     def set_source_ip(self, ip: Optional[str]) -> None:
-        """The address that the broker sees: ``"home"`` is each account's registered one, which is so at the
-        start; ``None`` is the real one."""
+        """Sets the address `ip` that the broker sees: ``"home"`` is each account's registered one, which is
+        so at the start; ``None`` is the real one."""
         self._control("PUT", "/source-ip", {"ip": ip})
 
     def script(self) -> Optional[dict[str, Any]]:
@@ -348,7 +368,8 @@ class Sandbox:
         return report if report["script"] is not None else None
 
     def switch(self, **names: Union[bool, int, str]) -> None:
-        """Sets behaviour that the brokers' documents leave open, for example ``totp_reuse_refused=True``."""
+        """Sets behaviour that the brokers' documents leave open by its `names`, for example
+        ``totp_reuse_refused=True``; `switches` tells all of them."""
         self._control("PATCH", "/switches", names)
 
     def switches(self) -> dict[str, Any]:
@@ -477,13 +498,30 @@ def _command() -> str:
     import os
     import shutil
 
-    command = os.environ.get("PREOPEN_BIN") or shutil.which("preopen")
+    command = os.environ.get("PREOPEN_BIN") or _installed() or shutil.which("preopen")
     if command is None:
         raise _refused(
-            "the embedded broker needs the preopen command: put it on the PATH with `cargo install --path "
-            "crates/cli` in Preopen's repository, or name it in PREOPEN_BIN"
+            "the embedded broker needs the preopen command: install the wheel preopen-cli in this "
+            "environment, or put the command on the PATH with `cargo install --path crates/cli` in "
+            "Preopen's repository, or name it in PREOPEN_BIN"
         )
     return command
+
+
+def _installed() -> Optional[str]:
+    """The command of the wheel ``preopen-cli``, also of an environment that is not active."""
+    import os
+    import sysconfig
+
+    name = "preopen" + (sysconfig.get_config_var("EXE") or "")
+    folders = [sysconfig.get_path("scripts")]
+    user = f"{os.name}_user"
+    if user in sysconfig.get_scheme_names():
+        folders.append(sysconfig.get_path("scripts", user))
+    # `pip install --target` puts it beside the packages.
+    folders.append(os.path.join(os.path.dirname(os.path.dirname(__file__)), "bin"))
+    found = (os.path.join(folder, name) for folder in folders)
+    return next((path for path in found if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def _first_line(child: subprocess.Popen[bytes]) -> bytes:

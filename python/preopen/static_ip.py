@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, Literal, Mapping, Optional, Sequence, Union
 
-    #: How a broker counts: one change in any 7 days, or one between Monday 00:00 IST and the next.
     Rule = Literal["rolling_7_days", "calendar_week"]
+    """How a broker counts: one change in any 7 days, or one between Monday 00:00 IST and the next."""
 
 __all__ = ["ChangeAnswer", "check_address", "may_change"]
 
@@ -31,19 +31,24 @@ class ChangeAnswer(_Value):
 
     __slots__ = ("allowed", "at", "free", "last_counted", "reason", "rule")
 
-    #: Whether it may be made now.
     allowed: bool
-    #: Whether it does not count as a change: no address is new to the account and none is deleted.
+    """Whether it may be made now."""
+
     free: bool
-    #: The first moment at which it may be made, when that is not now: aware, in UTC. ``None`` also when
-    #: waiting does not help.
+    """Whether it does not count as a change: no address is new to the account and none is deleted."""
+
     at: Optional[datetime]
-    #: The last change in the history that counts: aware, in UTC.
+    """The first moment at which it may be made, when that is not now: aware, in UTC. ``None`` also when
+    waiting does not help."""
+
     last_counted: Optional[datetime]
-    #: Why, for a person, with the source of the rule.
+    """The last change in the history that counts: aware, in UTC."""
+
     reason: str
-    #: The rule that was counted by.
+    """Why, for a person, with the source of the rule."""
+
     rule: Rule
+    """The rule that was counted by."""
 
 
 def may_change(
@@ -54,7 +59,7 @@ def may_change(
     rule: Optional[Rule] = None,
     now: Union[datetime, str, None] = None,
 ) -> ChangeAnswer:
-    """Whether the registered addresses may be changed now, and if not, when.
+    """Whether the addresses registered at `broker` may be changed now, and if not, when.
 
     Samco takes one change in any 7 days per account, over all apps, also those that are deactivated by now;
     a deletion counts, and registering an address that the account has already is free (its dashboard's page,

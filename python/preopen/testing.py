@@ -31,6 +31,9 @@ def check_store(store: Store) -> None:
     update is lost, that values are kept as they are, and so on. It leaves values of accounts whose names
     begin with ``conformance-`` behind. No broker, network or key is needed beside what the store itself uses.
 
+        def test_my_store():
+            check_store(MyStore())
+
     What several processes or hosts do to each other is not seen from one: try that too.
 
     Raises `StoreViolationError`, an `AssertionError`, with all violations; `InvalidInputError` (field
@@ -43,7 +46,7 @@ def check_store(store: Store) -> None:
 
 
 async def check_async_store(store: Store) -> None:
-    """`check_store` for a store that belongs to an event loop: its coroutines run on this one."""
+    """As `check_store`, for a `store` that belongs to an event loop: its coroutines run on this one."""
     from ._bridge import run
 
     callbacks = Callbacks(None, store)

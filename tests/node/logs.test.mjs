@@ -96,7 +96,7 @@ test("the level holds for log records, an audit entry comes at every level, and 
 });
 
 test("collecting keeps no process alive", async () => {
-  const { code, out, err } = await runChild("logs.mjs", [], { env: childEnvironment(broker) });
+  const { code, out, err } = await runChild("channels.mjs", [], { env: childEnvironment(broker) });
   assert.deepEqual([code, out], [0, "login first_use ok\n"], err);
 });
 

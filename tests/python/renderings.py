@@ -44,6 +44,7 @@ def renderings(thing):
         "members": members(thing),
         "vars": repr(getattr(thing, "__dict__", {})),
         "log": logged(thing),
+        "html": call(thing, "_repr_html_") if not isinstance(thing, type) else "",
     }
     for name in dir(thing):
         if name not in ("__doc__", "__annotations__"):

@@ -133,7 +133,7 @@ def test_a_wrong_marker_is_told(run, marker, told):
     text = result.stdout.str()
     assert told in text
     # One sentence: no error before it, no JSON, no lines of the plugin.
-    for noise in ("another exception", '"error"', "pytest_plugin.py", "sandbox.py"):
+    for noise in ("another exception", '"error"', "preopen_pytest", "sandbox.py"):
         assert noise not in text
 
 
@@ -285,4 +285,47 @@ def test_pytest_is_no_dependency():
     import importlib.metadata
 
     assert not importlib.metadata.requires("preopen")
-    assert "preopen.pytest_plugin" in (ROOT / "pyproject.toml").read_text()
+    found = [one for one in entry_points() if one.value.startswith("preopen")]
+    assert [(one.name, one.value) for one in found] == [("preopen_pytest", "preopen_pytest")]
+
+
+def entry_points():
+    import importlib.metadata
+
+    points = importlib.metadata.entry_points()
+    return points.select(group="pytest11") if hasattr(points, "select") else set(points["pytest11"])
+
+
+# A suite that never asks for a broker, and looks at what pytest has loaded for it.
+ELSEWHERE = """
+import sys
+
+def test_it(): pass
+
+def test_last(pytestconfig):
+    assert pytestconfig.pluginmanager.has_plugin("preopen_pytest")
+    loaded = {name for name in sys.modules if name.split(".")[0] == "preopen"}
+    assert not loaded, loaded
+"""
+
+
+def test_a_suite_without_a_broker_does_not_load_preopen(run):
+    run(ELSEWHERE).assert_outcomes(passed=2)
+    run(ELSEWHERE, "-n", "2").assert_outcomes(passed=2)
+
+
+def test_the_plugin_can_be_named_too(run):
+    text = """
+    def test_it(preopen_sandbox):
+        import preopen.pytest_plugin as named
+        import preopen_pytest
+        assert named.SandboxFactory is preopen_pytest.SandboxFactory
+        assert named.preopen_sandbox is preopen_pytest.preopen_sandbox
+        preopen_sandbox.fault("samco", "/session/token", status=503, body="down")
+        preopen_sandbox.session("samco").token()
+    """
+    for name in ("preopen_pytest", "preopen.pytest_plugin"):
+        result = run(text, "-p", name)
+        result.assert_outcomes(failed=1)
+        # Loaded once: a failure is told once.
+        assert result.stdout.str().count("- embedded broker at http://127.0.0.1:") == 1

@@ -30,7 +30,7 @@ def test_the_module_has_the_names_of_its_stub():
 
 def test_classes_have_the_names_of_their_stubs():
     classes = [node for node in STUB.body if isinstance(node, ast.ClassDef)]
-    assert len(classes) == 16
+    assert len(classes) == 17
     for node in classes:
         kind = getattr(_native, node.name)
         assert public(names_in(node.body)) == public(dir(kind)), node.name
@@ -45,6 +45,20 @@ def test_everything_public_is_documented():
         for member, value in vars(thing).items():
             if not member.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
                 assert value.__doc__, f"{name}.{member}"
+
+
+def test_what_is_public_tells_the_same_in_editors_and_in_help():
+    told = 0
+    for node in STUB.body:
+        if not hasattr(node, "name") or getattr(preopen, node.name, None) is not getattr(_native, node.name):
+            continue
+        thing = getattr(_native, node.name)
+        for part in [node, *getattr(node, "body", ())]:
+            text = ast.get_docstring(part) if hasattr(part, "name") else None
+            if text is not None:
+                assert inspect.getdoc(thing if part is node else getattr(thing, part.name)) == text, part.name
+                told += 1
+    assert told == 11
 
 
 def test_both_sessions_have_the_same_calls():

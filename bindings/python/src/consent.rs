@@ -30,19 +30,21 @@ fn refuse_copy(what: &str) -> PyResult<()> {
     )))
 }
 
-/// A login that was begun. See `preopen.LoginStart`.
+/// A login that was begun at the broker's page. ``repr``, ``str`` and ``format`` show no URL, and it
+/// refuses to be pickled, copied or written as JSON: the URL holds the API key and the login's state.
 #[pyclass(frozen, module = "preopen")]
 pub(crate) struct LoginStart(pub(crate) RustLoginStart);
 
 #[pymethods]
 impl LoginStart {
-    /// The page that a person must open.
+    /// The page that a person must open. Give it to the person who logs in, and to nobody else: whoever
+    /// has it can complete the login.
     #[getter]
     fn url<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         PyString::new(py, self.0.url())
     }
 
-    /// Until when it may be completed: an aware datetime in UTC.
+    /// Until when `Session.complete_login` accepts its answer, 15 minutes: aware, in UTC.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
         utc(py, self.0.expires_at)
@@ -62,18 +64,20 @@ impl LoginStart {
     }
 }
 
-/// A code for another login. See `preopen.LoginCode`.
+/// A code for another login of the same account. Its text is shown by `expose` alone: ``repr``, ``str``
+/// and ``format`` are redacted, and it refuses to be pickled, copied or written as JSON.
 #[pyclass(frozen, module = "preopen")]
 pub(crate) struct LoginCode(pub(crate) RustLoginCode);
 
 #[pymethods]
 impl LoginCode {
-    /// The code itself.
+    /// The code itself: eight characters (documented).
     fn expose<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         PyString::new(py, self.0.code.expose())
     }
 
-    /// Until when it may be used: an aware datetime in UTC.
+    /// Until when it may be used, by the session's clock: aware, in UTC. Samco gives it two minutes
+    /// (documented).
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
         utc(py, self.0.expires_at)

@@ -64,6 +64,12 @@ pub(crate) fn close_at_exit(py: Python<'_>) -> PyResult<()> {
     py.import("atexit")?.call_method1("register", (close,)).map(drop)
 }
 
+/// Whether the interpreter exits, so that no other thread comes back to Python any more.
+#[pyfunction]
+pub(crate) fn exiting() -> bool {
+    CLOSED.load(Ordering::SeqCst)
+}
+
 /// Closes the gate; runs at interpreter exit, while Python still works.
 #[pyfunction]
 fn close_gate(py: Python<'_>) {

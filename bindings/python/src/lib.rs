@@ -36,7 +36,8 @@ fn event_catalogue() -> Vec<&'static str> {
     preopen_ffi::event_catalogue()
 }
 
-/// A new random key to seal sessions with.
+/// A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
+/// it where you keep secrets.
 #[pyfunction]
 fn generate_key(py: Python<'_>) -> PyResult<Bound<'_, PyString>> {
     let key = error::lift(py, SealKey::generate())?;
@@ -68,7 +69,9 @@ fn refuse_subinterpreter(py: Python<'_>) -> PyResult<()> {
     ))
 }
 
-#[pymodule]
+/// It does without the interpreter's global lock: what its objects hold is frozen, or behind a lock that nobody keeps while
+/// it waits for Python.
+#[pymodule(gil_used = false)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     refuse_subinterpreter(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -92,6 +95,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(check_store, module)?)?;
     module.add_function(wrap_pyfunction!(error_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(gate::exiting, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
     module.add_function(wrap_pyfunction!(logs::metrics, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;

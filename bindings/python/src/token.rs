@@ -5,18 +5,19 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyString, PyTzInfo};
 
-/// A live access token. See `preopen.Token`.
+/// A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are
+/// redacted, and it refuses to be pickled, copied or written as JSON.
 #[pyclass(frozen, module = "preopen")]
 pub(crate) struct Token(pub(crate) RustToken);
 
 #[pymethods]
 impl Token {
-    /// The token itself.
+    /// The token itself, for a header that you build on your own.
     fn expose<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         PyString::new(py, self.0.expose())
     }
 
-    /// When the token ends, at the latest: an aware datetime in UTC.
+    /// When the token ends, at the latest: aware, in UTC.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
@@ -24,7 +25,7 @@ impl Token {
         PyDateTime::from_timestamp(py, seconds, Some(&PyTzInfo::utc(py)?.to_owned()))
     }
 
-    /// The number of the login that the token came from.
+    /// The number of the login that the token came from, from 1; give it to `Session.invalidate`.
     #[getter]
     fn generation(&self) -> u64 {
         self.0.generation()

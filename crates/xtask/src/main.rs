@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod bindings;
 mod capabilities;
 mod check;
 mod children;
@@ -23,6 +24,7 @@ mod report;
 mod soak;
 mod test;
 mod tools;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;
@@ -57,8 +59,12 @@ enum Command {
     Errors(errors_page::Args),
     /// Build the documentation's site into `target/site`, and check it.
     Docs,
+    /// Build the library for Kotlin, Swift and further languages of UniFFI, and write their bindings into `dist/uniffi`.
+    Bindings,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
+    /// Compare every place that repeats the version, or write a new one.
+    Version(version::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,7 +78,9 @@ fn main() -> ExitCode {
         Command::Capabilities(args) => capabilities::run(&args),
         Command::Errors(args) => errors_page::run(&args),
         Command::Docs => docs::run(),
+        Command::Bindings => bindings::run(),
         Command::Package(args) => package::run(&args),
+        Command::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

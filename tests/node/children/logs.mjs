@@ -1,18 +1,31 @@
-// Collects log records, logs in, and does nothing more: the process must end by itself.
-import { subscribe } from "node:diagnostics_channel";
+// Reads log records in the main thread and in a worker that ends by itself, and closes neither.
+import { createRequire } from "node:module";
+import { Worker, isMainThread, parentPort } from "node:worker_threads";
 
-import { Session, logs, samco } from "preopen";
+import { Session, samco } from "preopen";
 
+const native = createRequire(import.meta.url)("../../../node/native/preopen.node");
 const { PREOPEN_TEST_URL: baseUrl, PREOPEN_TEST_KEY: apiKey, PREOPEN_TEST_SECRET: apiSecret } = process.env;
-const told = Promise.withResolvers();
-subscribe("preopen:audit", ({ action, why, outcome }) => {
-  console.log(action, why, outcome);
-  told.resolve();
+
+const targets = [];
+const { promise: two, resolve } = Promise.withResolvers();
+// Kept for the length of the program: nothing closes it.
+globalThis.logs = native.logs("info", (json) => {
+  if (targets.push(JSON.parse(json).target) === 2) resolve();
 });
-logs.enable({ level: "trace" });
-globalThis.session = new Session(samco({ apiKey, apiSecret }), { baseUrl, keepWarm: true });
-// Nothing that waits here keeps the process alive but this.
-const alive = setTimeout(() => undefined, 10_000);
-await globalThis.session.token();
-await told.promise;
-clearTimeout(alive);
+await new Session(samco({ apiKey, apiSecret }), { baseUrl }).token();
+// A wait on records alone would not keep the process alive.
+const awake = setInterval(() => undefined, 1000);
+await two;
+clearInterval(awake);
+if (isMainThread) {
+  const worker = new Worker(new URL(import.meta.url));
+  const main = targets.slice(0, 2).sort((one, other) => other.localeCompare(one));
+  worker.on("message", (told) => console.log(JSON.stringify({ main, worker: told })));
+  worker.on("exit", async () => {
+    // Whoever has gone is told nothing, and nothing breaks.
+    await new Session(samco({ apiKey, apiSecret }), { baseUrl }).token();
+  });
+} else {
+  parentPort.postMessage(targets.slice(0, 2).sort((one, other) => other.localeCompare(one)));
+}

@@ -6,10 +6,12 @@ mod docs;
 mod herd;
 mod node;
 mod official;
+mod package;
 mod provision;
 mod python;
 mod rust;
 mod schedule;
+mod uniffi;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,10 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
+    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    Package,
+    /// The Python that UniFFI generates, on the shared vectors and scenarios.
+    Uniffi,
 }
 
 /// What there is to do. Builds go on one after another in this order; tests begin, in this order, as soon as what
@@ -120,6 +126,7 @@ const JOBS: &[Job] = &[
         Testing { places: 4 },
         rust::run,
     ),
+    Job::new(Suite::Rust, "rust: examples", &[], Building, rust::examples),
     Job::new(
         Suite::Python,
         "python: source",
@@ -128,7 +135,15 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(
+        Suite::Uniffi,
+        "uniffi",
+        &[Natives, Wheel],
+        Building,
+        uniffi::run,
+    ),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
+    Job::new(Suite::Package, "package", &[], Building, package::run),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {

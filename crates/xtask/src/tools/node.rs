@@ -107,7 +107,7 @@ fn fetch(workspace: &Workspace, major: u32) -> Result<Node> {
     Node::probe(&program).with_context(|| format!("the Node {major} that npm brought does not run"))
 }
 
-fn npm_command(node: &Node) -> Command {
+pub(crate) fn npm_command(node: &Node) -> Command {
     node.command(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
