@@ -39,6 +39,38 @@ export interface NativeLogin {
   close(): void;
 }
 
+/** The log records of this process. It keeps no process alive. */
+export interface NativeLogs {
+  readonly closed: boolean;
+  close(): void;
+}
+
+/** A log record. */
+export interface NativeLogRecord {
+  /** Seconds since the Unix epoch. */
+  readonly at: number;
+  readonly level: "error" | "warn" | "info" | "debug" | "trace";
+  /** `preopen` or `preopen.audit`. */
+  readonly target: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A number, or a histogram, with its labels. */
+export interface NativeMetric {
+  readonly name: string;
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly unit: string;
+  readonly help: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of a counter or a gauge. */
+  readonly value?: number;
+  readonly count?: number;
+  readonly sum?: number;
+  /** Of a histogram: upper bounds, each with how many were at most that. */
+  readonly buckets?: readonly (readonly [number, number])[];
+}
+
 /** Samco's deprecated calls; replies are JSON. */
 export interface NativeLegacy {
   generateOtp(cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
@@ -61,6 +93,7 @@ export interface NativeOptions {
   onStoreLoss?: string;
   /** Limits by group, as JSON text with Rust's names. */
   rateLimits?: string;
+  audit?: string;
 }
 
 /** One call to the broker; `params` and `headers` are names and values in turn. */
@@ -180,6 +213,10 @@ export interface Native {
   errorCatalogue(): string[];
   eventCatalogue(): string[];
   generateKey(): Outcome<string>;
+  /** Calls `record` with log records of `level` and above as JSON text, until closed: {@link NativeLogRecord}. */
+  logs(level: string, record: (json: string) => void): Outcome<NativeLogs>;
+  /** A JSON list: {@link NativeMetric}. */
+  metrics(): string;
   /** Asked and answered as JSON text. */
   staticIpMayChange(asked: string): Outcome<string>;
   staticIpCheck(address: string): Outcome<string>;
@@ -215,6 +252,7 @@ export interface Native {
   readonly NativeEvents: abstract new () => NativeEvents;
   readonly NativeLegacy: abstract new () => NativeLegacy;
   readonly NativeLogin: abstract new () => NativeLogin;
+  readonly NativeLogs: abstract new () => NativeLogs;
   readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
   readonly NativeStoreCall: abstract new () => NativeStoreCall;

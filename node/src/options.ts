@@ -60,6 +60,12 @@ export interface SessionOptions {
    * for its slot for half of its `timeout` at most; `RateLimitedError` says when there is one again, and nothing was sent.
    */
   readonly rateLimits?: Readonly<Record<string, RateLimit>> | undefined;
+  /**
+   * A file that gets one line of JSON for each login, refusal and logout: when, at which broker, of which account (a label
+   * that nothing can be read from), on which host, why, and how it ended. Programs may share it. One that cannot be written
+   * keeps nobody from logging in.
+   */
+  readonly audit?: string | undefined;
 }
 
 /** The most calls of a group; `null` is no limit. */
@@ -181,6 +187,7 @@ const SESSION: Readonly<Record<keyof SessionOptions, Check>> = {
   storeKey: text,
   onStoreLoss: (value) => (value === "refuse" || value === "login" ? undefined : "must be refuse or login"),
   rateLimits: (value) => (isDictionary(value) && Object.values(value).every(isDictionary) ? undefined : RATE_LIMITS),
+  audit: text,
 };
 
 const RATE_LIMITS = "must name groups of calls, each with perSecond, perMinute or perHour";

@@ -129,6 +129,7 @@ export interface SessionState {
  * - `expired`: the session is over: its time came, or the broker refused its token.
  * - `login_needed`: only a person can log in again (`error`).
  * - `blocked`: the broker refused the login for good (`error`); nothing is sent until `reset()`.
+ * - `failing`: logins have failed three times in a row, and trying goes on (`error`).
  * - `ip_mismatch`: the broker saw an address that is not registered (`error`).
  * - `signed_out`: the user logged out.
  * - `lagged`: this listener fell behind and missed events (`missed`): read the state, then go on.
@@ -139,6 +140,7 @@ export type EventName =
   | "expired"
   | "login_needed"
   | "blocked"
+  | "failing"
   | "ip_mismatch"
   | "signed_out"
   | "lagged";
@@ -153,7 +155,7 @@ export interface SessionEvent {
   readonly generation: number;
   /** When that generation ends, while it is known. */
   readonly expiresAt: Date | null;
-  /** Why, for `blocked`, `login_needed` and `ip_mismatch`. */
+  /** Why, for `blocked`, `failing`, `login_needed` and `ip_mismatch`. */
   readonly error: PreopenError | null;
   /** How many events were missed, for `lagged`; 0 otherwise. */
   readonly missed: number;

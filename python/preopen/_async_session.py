@@ -61,6 +61,9 @@ class AsyncSession(SessionBase):
       groups ``"orders"`` and ``"other"`` have none. The sessions of an account in this process count
       together. A call waits for its slot for half of its `timeout` at most; `RateLimitedError` says when
       there is one again, and nothing was sent.
+    - `audit`: a file that gets one line of JSON for each login, refusal and logout: when, at which broker, of
+      which account (a label that nothing can be read from), on which host, why, and how it ended. Programs
+      may share it. One that cannot be written keeps nobody from logging in.
 
     Raises `InvalidInputError` with the field that is wrong. ``async with`` closes it at the end; closing
     forgets the token in this process and never logs out.

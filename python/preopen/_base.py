@@ -63,6 +63,7 @@ class SessionBase:
         store_key: Optional[str] = None,
         on_store_loss: OnStoreLoss = "refuse",
         rate_limits: Optional[RateLimits] = None,
+        audit: Optional[str] = None,
     ) -> None:
         try:
             _build(
@@ -81,6 +82,7 @@ class SessionBase:
                 store_key=store_key,
                 on_store_loss=on_store_loss,
                 rate_limits=rate_limits,
+                audit=audit,
             )
         finally:
             del credentials, base_url, proxy, store, store_key
@@ -208,6 +210,7 @@ def with_clock(
         "store_key": None,
         "on_store_loss": "refuse",
         "rate_limits": None,
+        "audit": None,
     }
     try:
         unknown = sorted(set(options) - set(defaults))

@@ -37,6 +37,7 @@ __all__ = [
     "event_catalogue",
     "exiting",
     "generate_key",
+    "metric_families",
     "static_ip_check",
     "static_ip_may_change",
 ]
@@ -51,6 +52,15 @@ def event_catalogue() -> List[str]:
 
 def exiting() -> bool:
     """Whether the interpreter exits, so that no other thread comes back to Python any more."""
+
+def metric_families() -> List[Dict[str, str]]:
+    """Every metric that there is, told or not: dicts with the keys ``name``, ``kind``, ``unit`` and
+    ``help``."""
+
+def metrics() -> List[Dict[str, Any]]:
+    """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
+    ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
+    ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
@@ -230,6 +240,27 @@ class Work:
         """Makes the call in the background; its result arrives at `completions` under `number`."""
 
 @final
+class Logs:
+    """The log records of this process, from the moment that this was made on. No thread is made for it."""
+
+    def __new__(cls, level: str) -> Logs:
+        """Records of ``level`` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``,
+        ``"debug"``, ``"trace"``."""
+
+    def next(self, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:
+        """The next record: a dict with the keys ``at`` (seconds since the Unix epoch), ``level``, ``target``
+        (``"preopen"`` or ``"preopen.audit"``), ``message`` and ``fields``. Waits at most `timeout` seconds,
+        without one until there is a record; other threads run meanwhile. ``None`` when the time is over or no
+        more will come."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no record will come any more; always in a forked child of whoever made this."""
+
+    def close(self) -> None:
+        """Collects no more; whoever waits is woken. What is waiting can still be taken."""
+
+@final
 class Prompt:
     """A question under way: it is answered once."""
 
@@ -298,6 +329,7 @@ class Session:
         store_key: Optional[str],
         on_store_loss: Optional[str],
         rate_limits: Optional[str],
+        audit: Optional[str],
         callbacks: Optional[object],
         clock: Optional[VirtualClock],
     ) -> Session: ...

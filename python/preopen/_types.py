@@ -337,13 +337,22 @@ class SessionEvent(_Value):
     __slots__ = ("at", "error", "expires_at", "generation", "missed", "name", "reason")
 
     name: Literal[
-        "renewed", "expiring", "expired", "login_needed", "blocked", "ip_mismatch", "signed_out", "lagged"
+        "renewed",
+        "expiring",
+        "expired",
+        "login_needed",
+        "blocked",
+        "failing",
+        "ip_mismatch",
+        "signed_out",
+        "lagged",
     ]
     """``"renewed"``: a login, a refresh or `prime` gave a new token;
     ``"expiring"``: the session ends within 15 minutes;
     ``"expired"``: its time came, or the broker refused its token;
     ``"login_needed"``: only a person can log in again;
     ``"blocked"``: the broker refused the login for good, nothing is sent until `reset()`;
+    ``"failing"``: logins have failed three times in a row, and trying goes on;
     ``"ip_mismatch"``: the broker saw an address that is not registered;
     ``"signed_out"``: `logout()` was called;
     ``"lagged"``: this listener fell behind and missed events."""
@@ -358,7 +367,7 @@ class SessionEvent(_Value):
     """When that login's session ends, while it is known: aware, in UTC."""
 
     error: Optional[PreopenError]
-    """Why, for ``"blocked"``, ``"login_needed"`` and ``"ip_mismatch"``."""
+    """Why, for ``"blocked"``, ``"failing"``, ``"login_needed"`` and ``"ip_mismatch"``."""
 
     missed: int
     """How many events were missed, for ``"lagged"``; 0 otherwise."""

@@ -21,6 +21,7 @@ pub(crate) struct NativeOptions {
     pub store_key: Option<String>,
     pub on_store_loss: Option<String>,
     pub rate_limits: Option<String>,
+    pub audit: Option<String>,
 }
 
 impl NativeOptions {
@@ -38,6 +39,7 @@ impl NativeOptions {
             store_key: self.store_key.map(Secret::new),
             on_store_loss: self.on_store_loss,
             rate_limits: self.rate_limits,
+            audit: self.audit,
             clock: None,
         }
     }

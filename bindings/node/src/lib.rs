@@ -16,6 +16,7 @@ mod consent;
 mod credentials;
 mod events;
 mod logins;
+mod logs;
 mod outcome;
 mod reply;
 mod session;

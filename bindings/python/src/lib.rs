@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod gate;
 mod logins;
+mod logs;
 mod prompt;
 mod session;
 mod static_ip;
@@ -81,6 +82,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<consent::SamcoLegacyCalls>()?;
     module.add_class::<credentials::Credentials>()?;
     module.add_class::<events::Events>()?;
+    module.add_class::<logs::Logs>()?;
     module.add_class::<prompt::Prompt>()?;
     module.add_class::<session::Session>()?;
     module.add_class::<store::StoreCall>()?;
@@ -92,6 +94,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(gate::exiting, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(logs::metric_families, module)?)?;
+    module.add_function(wrap_pyfunction!(logs::metrics, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_may_change, module)?)?;
     gate::close_at_exit(module.py())

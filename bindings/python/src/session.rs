@@ -37,7 +37,7 @@ impl Session {
 #[pymethods]
 impl Session {
     #[new]
-    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, rate_limits, callbacks, clock))]
+    #[pyo3(signature = (credentials, *, base_url, timeout, ip_version, source_ip, proxy, ca_file, allowed_hosts, keep_warm, store, store_key, on_store_loss, rate_limits, audit, callbacks, clock))]
     #[allow(clippy::too_many_arguments, reason = "one per setting, by name")]
     fn new(
         py: Python<'_>,
@@ -54,6 +54,7 @@ impl Session {
         store_key: Option<&Bound<'_, PyAny>>,
         on_store_loss: Option<&Bound<'_, PyAny>>,
         rate_limits: Option<&Bound<'_, PyAny>>,
+        audit: Option<&Bound<'_, PyAny>>,
         callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
@@ -72,6 +73,7 @@ impl Session {
                 store_key: optional(store_key, "store_key", text)?.map(Secret::new),
                 on_store_loss: optional(on_store_loss, "on_store_loss", text)?,
                 rate_limits: optional(rate_limits, "rate_limits", text)?,
+                audit: optional(audit, "audit", text)?,
                 clock: clock.map(|clock| clock.0.clone()),
             };
             Ok(config)

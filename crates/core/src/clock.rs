@@ -72,6 +72,11 @@ impl Timestamp {
         self.zoned(Offset::UTC, "%Y-%m-%dT%H:%M:%S%.fZ")
     }
 
+    /// `2026-11-22T08:00:00.000+05:30`: ISO 8601 in Indian Standard Time, always with milliseconds.
+    pub fn to_ist_rfc3339(self) -> String {
+        self.zoned(ist(), "%Y-%m-%dT%H:%M:%S%.3f+05:30")
+    }
+
     /// `2026-11-22 08:00:00 IST`.
     pub fn to_ist(self) -> String {
         self.zoned(ist(), "%Y-%m-%d %H:%M:%S IST")

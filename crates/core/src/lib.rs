@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod ask;
+pub mod audit;
 pub mod broker;
 pub mod brokers;
 pub mod catalogue;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod expiry;
 pub mod lifecycle;
 pub mod limits;
+pub mod metrics;
 mod redact;
 mod reply;
 pub mod seal;

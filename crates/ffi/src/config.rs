@@ -128,6 +128,8 @@ pub struct SessionConfig {
     pub on_store_loss: Option<String>,
     /// Limits by group as JSON text; see `RateLimits::from_json`.
     pub rate_limits: Option<String>,
+    /// See `SessionBuilder::audit_file`.
+    pub audit: Option<String>,
     /// The clock of a sandbox, for its sessions.
     pub clock: Option<Arc<VirtualClock>>,
 }
@@ -176,6 +178,9 @@ impl SessionConfig {
         }
         if let Some(limits) = self.rate_limits {
             builder = builder.rate_limits(RateLimits::from_json(&limits)?);
+        }
+        if let Some(path) = self.audit {
+            builder = builder.audit_file(path);
         }
         if let Some(clock) = self.clock {
             builder = builder.clock(clock);

@@ -5,6 +5,8 @@ mod callback;
 mod config;
 mod consent;
 mod listener;
+mod logs;
+mod metrics;
 mod preflight;
 mod records;
 mod store;
@@ -15,6 +17,8 @@ pub use callback::{Prompt, ask, on_own_thread};
 pub use config::{Credentials, SessionConfig, StoreChoice, Tell, prime, seal_key, seconds_to_duration, told};
 pub use consent::{LoginSettings, LoginUnderWay};
 pub use listener::Listener;
+pub use logs::{KEPT, LogRecord, Logs};
+pub use metrics::{MetricInfo, metrics};
 pub use preflight::{CheckInfo, PreflightInfo, check_static_ip, may_change_static_ip};
 pub use records::{
     ErrorInfo, EventInfo, LogoutInfo, ProfileInfo, RejectionInfo, ReplyInfo, StateInfo, WhoAmIInfo,

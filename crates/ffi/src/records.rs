@@ -262,7 +262,7 @@ impl From<SessionState> for StateInfo {
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "the fields are those of preopen::SessionEvent")]
 pub struct EventInfo {
-    /// `renewed`, `expiring`, `expired`, `login_needed`, `blocked`, `ip_mismatch`, `signed_out` or `lagged`.
+    /// `renewed`, `expiring`, `expired`, `login_needed`, `blocked`, `failing`, `ip_mismatch`, `signed_out` or `lagged`.
     pub name: &'static str,
     /// Milliseconds since the Unix epoch.
     pub at_ms: i64,

@@ -14,6 +14,7 @@ use preopen_core::{Error, Result, Secret};
 use preopen_http::{HttpOptions, HttpTransport, IpVersion};
 use preopen_store::Store;
 
+use crate::audit;
 use crate::runtime::{Background, Spawn};
 use crate::session::{Session, Settings};
 use crate::shared::StoreLoss;
@@ -35,6 +36,7 @@ pub struct SessionBuilder {
     store: Option<Arc<dyn Store>>,
     on_store_loss: StoreLoss,
     rate_limits: RateLimits,
+    audit: Option<PathBuf>,
 }
 
 impl SessionBuilder {
@@ -53,6 +55,7 @@ impl SessionBuilder {
             store: None,
             on_store_loss: StoreLoss::default(),
             rate_limits: RateLimits::default(),
+            audit: None,
         }
     }
 
@@ -151,6 +154,23 @@ impl SessionBuilder {
         self
     }
 
+    /// Appends a line of JSON to this file for each login, refusal and logout: when, at which broker, of which account (a
+    /// label that nothing can be read from), on which host, why, how it ended and how long it took. The file is made with
+    /// mode 0600; programs may share one, and it may be moved away at any time. One that cannot be written keeps
+    /// nobody from logging in: that is told once, as a log record.
+    ///
+    /// The same entries are log records of the target `preopen.audit`, with or without a file.
+    ///
+    /// ```
+    /// # use preopen::{Samco, Session};
+    /// let session = Session::builder(Samco::new("key", "secret")).audit_file("audit.jsonl").build();
+    /// # assert!(session.is_ok());
+    /// ```
+    pub fn audit_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audit = Some(path.into());
+        self
+    }
+
     /// Another transport, for tests.
     #[doc(hidden)]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -202,6 +222,7 @@ impl SessionBuilder {
             }
         }
         let rates = self.rate_limits.on(policy).map_err(name)?;
+        audit::check(self.audit.as_ref()).map_err(name)?;
         if let Some(store) = &self.store {
             store.validate().map_err(name)?;
         }
@@ -219,6 +240,7 @@ impl SessionBuilder {
             spawn: self.spawn,
             store: self.store.map(|store| (store, self.on_store_loss)),
             rates: (self.rate_limits != RateLimits::default()).then_some(rates),
+            audit: self.audit,
         }))
     }
 }

@@ -4,12 +4,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use preopen_core::audit::Outcome;
 use preopen_core::envelope::Reply;
 use preopen_core::error::Redactor;
 use preopen_core::lifecycle::{Event, Record};
 use preopen_core::limits::repeats_after;
 use preopen_core::wire::{CallClass, FailureCause, Request};
 use preopen_core::{Advice, Error, ErrorKind, Result};
+use tracing::Instrument as _;
 
 use crate::flight;
 use crate::runtime::anywhere;
@@ -43,12 +45,18 @@ impl Session {
     /// repeated once after a renewal when the broker refused the token, once when a kept connection had died, and a few
     /// times after answers that the broker's table lists as transient. A write is sent at most once.
     pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let session = self.clone();
-        anywhere(async move { session.execute_here(request, deadline).await }).await
+        let (session, began) = (self.clone(), Instant::now());
+        let span = self.inner.auditor.call_span(request.endpoint.class);
+        let call = async move { session.execute_here(request, deadline).await };
+        let result = anywhere(call.instrument(span.clone())).await;
+        self.inner
+            .auditor
+            .call(&span, Outcome::of(&result), began.elapsed());
+        result
     }
 
     async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let inner = &self.inner;
+        let (inner, began) = (&self.inner, Instant::now());
         let repeatable = request.endpoint.class == CallClass::Read;
         let mut rest = Rest(deadline);
         let (mut renewed, mut reconnected, mut repeats) = (false, false, 0);
@@ -107,6 +115,7 @@ impl Session {
                 ErrorKind::StaticIpMismatch => {
                     let error = inner.with_addresses(error, &record, rest.0.max(LEAST)).await;
                     inner.address_refused(&error);
+                    inner.auditor.answered(&error, began.elapsed());
                     return Err(error);
                 }
                 ErrorKind::Network if again && stale && !reconnected => {
@@ -126,6 +135,7 @@ impl Session {
                 }
                 _ => {}
             }
+            inner.auditor.answered(&error, began.elapsed());
             return Err(error);
         }
     }

@@ -2,12 +2,14 @@
 //! gives everybody who waits the same result.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
 use preopen_core::ask::Question;
+use preopen_core::audit::{Outcome, Why};
 use preopen_core::broker::{Adapter, Login};
 use preopen_core::clock::{Now, Timestamp};
 use preopen_core::consent::{Redirect, consent_needed};
@@ -19,14 +21,76 @@ use preopen_core::totp::{OneTimeCode, step_at, step_start};
 use preopen_core::wire::{BoxFuture, Request};
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::ask::{ask, is_asked_by};
+use crate::audit::Auditor;
 use crate::consent;
 use crate::session::Inner;
 use crate::shared::{Turn, find_or_log_in};
 
 /// The longest wait for a TOTP step whose code was not sent yet, in real time: two steps and a little.
 const STEP_PATIENCE: Duration = Duration::from_secs(65);
+
+/// One login under way: whose it is, and what a person consented to, if one did.
+pub(crate) struct Flight {
+    /// It is not held: a session that is dropped ends its flight.
+    pub(crate) session: Weak<Inner>,
+    pub(crate) id: FlightId,
+    pub(crate) grant: Option<Redirect>,
+    /// A request to the broker was about to be sent.
+    sent: AtomicBool,
+}
+
+impl Flight {
+    /// The session. Errors: `Internal` once it is dropped.
+    pub(crate) fn session(&self) -> Result<Arc<Inner>> {
+        self.session.upgrade().ok_or_else(lost)
+    }
+
+    /// The session, as long as it waits for this flight. Errors: `Internal`.
+    pub(crate) fn wanted(&self) -> Result<Arc<Inner>> {
+        let inner = self.session()?;
+        if inner.is_current(self.id) {
+            Ok(inner)
+        } else {
+            Err(lost())
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted().is_ok()
+    }
+
+    /// A login or a refresh is about to be sent: see [`Inner::begins`].
+    pub(crate) async fn begins(&self, inner: &Inner, turn: Option<&mut Turn<'_>>) -> Result<Duration> {
+        let timeout = inner.begins(turn).await?;
+        self.sent.store(true, Ordering::Relaxed);
+        Ok(timeout)
+    }
+
+    /// What is said of it when it has ended.
+    fn outcome(&self, result: &Result<Landed>) -> Option<Outcome> {
+        let sent = self.sent.load(Ordering::Relaxed);
+        match result {
+            Ok(Landed::Opened { .. }) => Some(Outcome::Ok),
+            Ok(Landed::Adopted { .. }) => {
+                // Its own login was overtaken by another program's.
+                sent.then_some(Outcome::Failed(ErrorKind::StoreUnavailable))
+            }
+            Err(error) => match error.kind() {
+                // It was given up because of a logout, or because the session was dropped.
+                ErrorKind::Internal if !self.is_wanted() => {
+                    sent.then_some(Outcome::Failed(ErrorKind::Cancelled))
+                }
+                // The store kept it from being sent.
+                kind @ (ErrorKind::StoreUnavailable | ErrorKind::Timeout) => Some(Outcome::Failed(kind)),
+                // What was refused before anything was sent is another login's news.
+                kind => sent.then_some(Outcome::Failed(kind)),
+            },
+        }
+    }
+}
 
 /// Starts the flight, and gives what ends with it. When there is no place for it to run, it fails at once and its slot is
 /// free.
@@ -49,12 +113,21 @@ pub(crate) fn start_granted(
 /// The answer of the broker's page, and who waits for what becomes of it.
 type Grant = (Redirect, oneshot::Sender<Result<()>>);
 
-fn launch(inner: &Arc<Inner>, flight: FlightId, grant: Option<Grant>) -> Option<BoxFuture<'static, ()>> {
-    let flying = fly(Arc::downgrade(inner), flight, grant);
+fn launch(inner: &Arc<Inner>, id: FlightId, grant: Option<Grant>) -> Option<BoxFuture<'static, ()>> {
+    let (grant, told) = grant.unzip();
+    let flight = Flight {
+        session: Arc::downgrade(inner),
+        id,
+        grant,
+        sent: AtomicBool::new(false),
+    };
+    let auditor = Arc::clone(&inner.auditor);
+    let span = auditor.login_span(id.why());
+    let flying = fly(flight, auditor, told).instrument(span);
     match inner.spawn.spawn(Box::pin(flying)) {
         Ok(running) => Some(running),
         Err(error) => {
-            drop(inner.apply(Event::Failed { flight, error }));
+            drop(inner.apply(Event::Failed { flight: id, error }));
             None
         }
     }
@@ -82,13 +155,20 @@ pub(crate) enum Landed {
     Adopted { login: Box<Login>, issued_at: Timestamp },
 }
 
-async fn fly(session: Weak<Inner>, flight: FlightId, grant: Option<Grant>) {
-    let (redirect, told) = grant.unzip();
-    let landing = AssertUnwindSafe(land(&session, flight, redirect.as_ref()));
-    let result = landing.catch_unwind().await.unwrap_or_else(|_| Err(lost()));
-    let Some(inner) = session.upgrade() else { return };
+/// Every flight ends here, and nowhere else: this is where it is said, once, what came of it, before anybody who waits for
+/// it goes on.
+async fn fly(flight: Flight, auditor: Arc<Auditor>, told: Option<oneshot::Sender<Result<()>>>) {
+    let began = Instant::now();
+    let landing = AssertUnwindSafe(land(&flight)).catch_unwind();
+    let result = landing.await.unwrap_or_else(|_| Err(lost()));
+    if let Some(outcome) = flight.outcome(&result) {
+        auditor.login(flight.id.why(), outcome, began.elapsed());
+    }
+    let Some(inner) = flight.session.upgrade() else {
+        return;
+    };
     let outcome = result.as_ref().map(|_| ()).map_err(Error::clone);
-    settle(&inner, flight, result).await;
+    settle(&inner, flight.id, result).await;
     if let Some(told) = told {
         let _ = told.send(outcome);
     }
@@ -116,17 +196,17 @@ async fn settle(inner: &Arc<Inner>, flight: FlightId, result: Result<Landed>) {
         }
         let now = inner.clock.now();
         let record = Record::new(0, *late, now.wall, now, &inner.adapter.policy().expiry);
-        drop(sign_out(inner, &record).await);
+        drop(sign_out(inner, &record, Why::Abandoned).await);
     }
     drained(inner, flight);
 }
 
-async fn land(session: &Weak<Inner>, flight: FlightId, grant: Option<&Redirect>) -> Result<Landed> {
-    let shared = session.upgrade().ok_or_else(lost)?.shared.clone();
+async fn land(flight: &Flight) -> Result<Landed> {
+    let shared = flight.session()?.shared.clone();
     if let Some(shared) = shared {
-        return find_or_log_in(session, flight, &shared, grant).await;
+        return find_or_log_in(flight, &shared).await;
     }
-    let (login, sent) = attempts(session, flight, None, grant).await?;
+    let (login, sent) = attempts(flight, None).await?;
     let login = Box::new(login);
     Ok(Landed::Opened { login, sent })
 }
@@ -153,7 +233,7 @@ pub(crate) async fn log_out(
             Some(shared) => shared.sign_out(session.timeout).await,
             None => (None, None),
         };
-        let ended = sign_out(&session, &record).await;
+        let ended = sign_out(&session, &record, logout.why()).await;
         if let Some(claim) = claim {
             claim.release().await;
         }
@@ -168,9 +248,12 @@ pub(crate) async fn log_out(
 }
 
 /// Ends a session at the broker. Even an adapter that panics must not keep the next login waiting.
-async fn sign_out(inner: &Inner, record: &Record) -> Result<Reply> {
+async fn sign_out(inner: &Inner, record: &Record, why: Why) -> Result<Reply> {
+    let began = Instant::now();
     let ended = AssertUnwindSafe(inner.send_logout(record)).catch_unwind().await;
-    ended.unwrap_or_else(|_| Err(no_result()))
+    let ended = ended.unwrap_or_else(|_| Err(no_result()));
+    inner.auditor.logout(why, Outcome::of(&ended), began.elapsed());
+    ended
 }
 
 fn no_result() -> Error {
@@ -180,34 +263,32 @@ fn no_result() -> Error {
 /// Completes what a person consented to, or renews, or logs in; with a turn, as the only program that does, with
 /// credentials that are complete.
 pub(crate) async fn attempts(
-    session: &Weak<Inner>,
-    flight: FlightId,
+    flight: &Flight,
     turn: Option<(&mut Turn<'_>, Arc<dyn Adapter>)>,
-    grant: Option<&Redirect>,
 ) -> Result<(Login, Now)> {
     let (mut turn, adapter) = turn.map_or((None, None), |(turn, adapter)| (Some(turn), Some(adapter)));
-    if let Some(redirect) = grant {
-        return consent::granted(session, flight, turn, redirect).await;
+    if let Some(redirect) = &flight.grant {
+        return consent::granted(flight, turn, redirect).await;
     }
-    if let Some(renewed) = refreshed(session, turn.as_deref_mut()).await? {
+    if let Some(renewed) = refreshed(flight, turn.as_deref_mut()).await? {
         return Ok(renewed);
     }
     let adapter = match adapter {
         Some(adapter) => adapter,
-        None => complete(session, flight).await?,
+        None => complete(flight).await?,
     };
     if adapter.consent().is_some() {
         let broker = adapter.policy().broker;
         return Err(consent_needed().with(|context| context.broker = Some(broker)));
     }
-    let adapter = first_step(session, adapter, turn.as_deref_mut()).await?;
+    let adapter = first_step(flight, adapter, turn.as_deref_mut()).await?;
     let (mut codes_refused, mut dead) = (0, false);
     // A code that was refused while the clocks differ is made once more, for the broker's time.
     let mut skew = Skew::default();
     loop {
-        let code = one_time_code(session, flight, adapter.as_ref(), skew).await?;
-        let inner = session.upgrade().ok_or_else(lost)?;
-        let timeout = inner.begins(turn.as_deref_mut()).await?;
+        let code = one_time_code(flight, adapter.as_ref(), skew).await?;
+        let inner = flight.session()?;
+        let timeout = flight.begins(&inner, turn.as_deref_mut()).await?;
         match login(&inner, adapter.as_ref(), code, timeout).await {
             Err(error) if retries_in_next_totp_step(codes_refused, &error) => {
                 codes_refused += 1;
@@ -229,15 +310,15 @@ pub(crate) async fn attempts(
 }
 
 /// The session's credentials with every secret that has to be asked for. They are forgotten with the flight.
-pub(crate) async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<dyn Adapter>> {
-    let adapter = Arc::clone(&session.upgrade().ok_or_else(lost)?.adapter);
+pub(crate) async fn complete(flight: &Flight) -> Result<Arc<dyn Adapter>> {
+    let adapter = Arc::clone(&flight.session()?.adapter);
     let questions = adapter.questions();
     if questions.is_empty() {
         return Ok(adapter);
     }
     let mut answers = Vec::new();
     for question in &questions {
-        answers.push(asked(session, flight, question).await?);
+        answers.push(asked(flight, question).await?);
     }
     let broker = adapter.policy().broker;
     let complete = adapter.answered(answers);
@@ -246,15 +327,15 @@ pub(crate) async fn complete(session: &Weak<Inner>, flight: FlightId) -> Result<
 
 /// The credentials with what the first step of a login gives, where it takes two.
 async fn first_step(
-    session: &Weak<Inner>,
+    flight: &Flight,
     adapter: Arc<dyn Adapter>,
     turn: Option<&mut Turn<'_>>,
 ) -> Result<Arc<dyn Adapter>> {
     let Some(request) = adapter.first_step() else {
         return Ok(adapter);
     };
-    let inner = session.upgrade().ok_or_else(lost)?;
-    let timeout = inner.begins(turn).await?;
+    let inner = flight.session()?;
+    let timeout = flight.begins(&inner, turn).await?;
     let endpoint = request.endpoint.clone();
     let raw = inner.send(&request, timeout).await;
     let done = raw.and_then(|raw| adapter.after_first_step(&endpoint, &raw));
@@ -262,12 +343,11 @@ async fn first_step(
 }
 
 /// What the user's callback answers, as long as this flight is wanted. The session is not held meanwhile.
-async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> Result<Secret> {
-    let inner = session.upgrade().ok_or_else(lost)?;
+async fn asked(flight: &Flight, question: &Question) -> Result<Secret> {
+    let inner = flight.session()?;
     let (me, broker) = (address(&inner), inner.adapter.policy().broker);
     drop(inner);
-    let wanted = || session.upgrade().is_some_and(|inner| inner.is_current(flight));
-    let answer = ask(question, me, wanted).await;
+    let answer = ask(question, me, || flight.is_wanted()).await;
     answer
         .map_err(|error| error.with(|context| context.broker = Some(broker)))?
         .ok_or_else(lost)
@@ -280,8 +360,8 @@ async fn asked(session: &Weak<Inner>, flight: FlightId, question: &Question) -> 
 ///
 /// Where only a person logs in, there is no other way than this one: every failure is an error then. A refresh token that
 /// the broker refuses is not tried again; any other failure says nothing of it.
-async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
-    let inner = session.upgrade().ok_or_else(lost)?;
+async fn refreshed(flight: &Flight, mut turn: Option<&mut Turn<'_>>) -> Result<Option<(Login, Now)>> {
+    let inner = flight.session()?;
     let own = inner.renewable();
     let old = match &turn {
         Some(turn) => turn.to_renew(own.as_deref(), inner.clock.as_ref()),
@@ -297,8 +377,13 @@ async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Re
         let Some(request) = inner.adapter.refresh(&old) else {
             return Ok(None);
         };
-        let timeout = inner.begins(turn.as_deref_mut()).await?;
-        match exchange(&inner, inner.adapter.as_ref(), request, &old.all(), timeout).await {
+        let timeout = flight.begins(&inner, turn.as_deref_mut()).await?;
+        let span = inner.auditor.refresh_span();
+        let secrets = old.all();
+        let sent = exchange(&inner, inner.adapter.as_ref(), request, &secrets, timeout);
+        let sent = sent.instrument(span.clone()).await;
+        inner.auditor.renewal(&span, Outcome::of(&sent));
+        match sent {
             Ok((mut login, sent)) => {
                 login.tokens.keep_from(&old);
                 let policy = &inner.adapter.policy().expiry;
@@ -323,30 +408,22 @@ async fn refreshed(session: &Weak<Inner>, mut turn: Option<&mut Turn<'_>>) -> Re
 
 /// The code for a login, if one is needed; waits for the next step when this one's code was sent already. `skew` brings
 /// this machine's time to the broker's.
-async fn one_time_code(
-    session: &Weak<Inner>,
-    flight: FlightId,
-    adapter: &dyn Adapter,
-    skew: Skew,
-) -> Result<Option<OneTimeCode>> {
+async fn one_time_code(flight: &Flight, adapter: &dyn Adapter, skew: Skew) -> Result<Option<OneTimeCode>> {
     let policy = adapter.policy();
     let named = |error: Error| error.with(|context| context.broker = Some(policy.broker));
     let typed = adapter.code_question();
     let began = Instant::now();
     loop {
-        let inner = session.upgrade().ok_or_else(lost)?;
-        if !inner.is_current(flight) {
-            return Err(lost());
-        }
+        let inner = flight.wanted()?;
         let clock = Arc::clone(&inner.clock);
         let step = if let Some(question) = &typed {
             // A code that is typed belongs to the step in which it was read; that step must be a new one.
             let step = step_at(clock.now().wall);
             if !policy.totp_single_use || !inner.has_spent(step) {
                 drop(inner);
-                let answer = asked(session, flight, question).await?;
+                let answer = asked(flight, question).await?;
                 let code = OneTimeCode::typed(&answer, clock.now().wall).map_err(named)?;
-                let inner = session.upgrade().ok_or_else(lost)?;
+                let inner = flight.session()?;
                 inner.spend(code.step());
                 return Ok(Some(code));
             }

@@ -18,6 +18,7 @@
 mod account;
 mod alarm;
 mod ask;
+pub mod audit;
 mod builder;
 mod call;
 mod consent;
@@ -26,6 +27,7 @@ mod execute;
 mod flight;
 mod handover;
 mod limits;
+pub mod metrics;
 mod preflight;
 mod session;
 mod shared;

@@ -2,8 +2,10 @@
 //! through the core's machine in `state.rs`, one event at a time, and never across an await.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -22,11 +24,13 @@ use preopen_core::wire::{BoxFuture, Endpoint, Method, RawReply, Request, Transpo
 use preopen_core::{Error, ErrorKind, Result, Secret};
 use preopen_store::Store;
 
+use crate::audit::Auditor;
 use crate::builder::SessionBuilder;
 use crate::call::Call;
 use crate::events::Events;
 use crate::flight;
 use crate::limits::Pace;
+use crate::metrics;
 use crate::preflight::ClockSeen;
 use crate::runtime::{self, Spawn};
 use crate::shared::{
@@ -56,6 +60,7 @@ pub(crate) struct Settings {
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) store: Option<(Arc<dyn Store>, StoreLoss)>,
     pub(crate) rates: Option<Vec<Rates>>,
+    pub(crate) audit: Option<PathBuf>,
 }
 
 pub(crate) struct Inner {
@@ -73,6 +78,10 @@ pub(crate) struct Inner {
     pub(crate) state: State,
     /// How many calls may be sent, and when.
     pub(crate) pace: Pace,
+    /// Says what happens, where people look for it.
+    pub(crate) auditor: Arc<Auditor>,
+    /// The process whose metrics know this session.
+    watched_in: AtomicU32,
     spent_steps: ArcSwap<SpentSteps>,
     /// Logins that persons began here, while they are not kept in a store.
     pub(crate) pending: ArcSwap<Pending>,
@@ -119,6 +128,8 @@ impl Session {
         let needs_consent = settings.adapter.consent().is_some();
         let state = State::new(seed, settings.keep_warm, needs_consent);
         let pace = Pace::new(settings.rates);
+        let clock = Arc::clone(&settings.clock);
+        let auditor = Auditor::new(policy.broker, fingerprint, clock, settings.audit);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -132,6 +143,8 @@ impl Session {
                 transport: settings.transport,
                 state,
                 pace,
+                auditor: Arc::new(auditor),
+                watched_in: AtomicU32::new(0),
                 spent_steps: ArcSwap::default(),
                 pending: ArcSwap::default(),
                 clock_seen: ClockSeen::default(),
@@ -415,6 +428,7 @@ impl Session {
                 "is called by the callback that its own login waits for: answer without it",
             ));
         }
+        let began = Instant::now();
         // A session can be over by the time that a slow caller looks at it; the second look starts a new login.
         for _ in 0..2 {
             let mut result = match self.inner.need() {
@@ -434,6 +448,7 @@ impl Session {
                 Ok(settled) => settled.clone().unwrap_or_else(|| Err(flight::lost())),
                 Err(_) => Err(flight::lost()),
             };
+            self.inner.auditor.waited(began.elapsed());
             let generation = settled?.generation;
             if let Some(record) = self.inner.live() {
                 return Ok(record);
@@ -459,6 +474,7 @@ impl Inner {
 
     pub(crate) fn need(&self) -> Next {
         let next = self.state.need(self.clock.now(), &self.adapter.policy().expiry);
+        self.say();
         self.set_alarm();
         next
     }
@@ -468,8 +484,24 @@ impl Inner {
         let todo = self
             .state
             .apply(event, self.clock.now(), &self.adapter.policy().expiry);
+        self.say();
         self.set_alarm();
         todo
+    }
+
+    /// Logs what was announced, and sees to it that the metrics know a session with a token. Outside the state's lock: a
+    /// logger is other people's code.
+    fn say(&self) {
+        for event in self.state.unsaid(self.clock.now(), &self.adapter.policy().expiry) {
+            self.auditor.tell(&event);
+        }
+        let process = std::process::id();
+        if self.watched_in.load(Ordering::Relaxed) != process
+            && self.state.published().is_some()
+            && self.watched_in.swap(process, Ordering::Relaxed) != process
+        {
+            metrics::watch(Weak::clone(&self.me));
+        }
     }
 
     /// Sees to it that the session is woken when time alone changes something.

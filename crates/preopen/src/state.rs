@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use preopen_core::broker::Login;
 use preopen_core::clock::{Clock, Now, Timestamp};
 use preopen_core::expiry::ExpiryPolicy;
-use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, StateName};
+use preopen_core::lifecycle::{Effect, Event, FlightId, Machine, Record, SessionEvent, StateName};
 use preopen_core::{Error, Result};
 
 use crate::events::{Events, Listeners};
@@ -71,6 +71,8 @@ impl Gate {
 struct Inside {
     waiting: Option<Waiting>,
     listeners: Listeners,
+    /// What was announced and not logged yet.
+    unsaid: Vec<SessionEvent>,
     /// When the alarm is set to.
     alarm: Option<Timestamp>,
 }
@@ -176,6 +178,11 @@ impl State {
         todo
     }
 
+    /// What was announced since this was asked last, to be logged outside the lock.
+    pub(crate) fn unsaid(&self, now: Now, policy: &ExpiryPolicy) -> Vec<SessionEvent> {
+        std::mem::take(&mut self.gate(now, policy).lock().unsaid)
+    }
+
     /// This process's gate. The first one of a forked child begins without its parent's logins.
     fn gate(&self, now: Now, policy: &ExpiryPolicy) -> Arc<Gate> {
         let process = process();
@@ -217,7 +224,10 @@ impl State {
                         waiting.result.send_replace(Some(outcome));
                     }
                 }
-                Effect::Announce(event) => inside.listeners.tell(*event),
+                Effect::Announce(event) => {
+                    inside.unsaid.push(SessionEvent::clone(&event));
+                    inside.listeners.tell(*event);
+                }
                 other => rest.push(other),
             }
         }

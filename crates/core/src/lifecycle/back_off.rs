@@ -56,12 +56,14 @@ impl BackOff {
         (!rest.is_zero()).then(|| error.clone().with_advice(Advice::After(rest)))
     }
 
-    /// A login failed.
-    pub(super) fn failed(&mut self, error: &Error, now: Now) {
-        if let Some((failures, wait)) = wait_after(self.failures, error, self.seed) {
-            self.failures = failures;
-            self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
-        }
+    /// A login failed. Says whether that is one more in a row.
+    pub(super) fn failed(&mut self, error: &Error, now: Now) -> bool {
+        let Some((failures, wait)) = wait_after(self.failures, error, self.seed) else {
+            return false;
+        };
+        self.failures = failures;
+        self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
+        true
     }
 }
 
@@ -167,7 +169,7 @@ mod tests {
             ErrorKind::CredentialsRejected,
             ErrorKind::AccountActionRequired,
         ] {
-            (0..5).for_each(|_| back_off.failed(&Error::new(kind, "x"), at(0)));
+            assert!((0..5).all(|_| !back_off.failed(&Error::new(kind, "x"), at(0))));
         }
         assert!(back_off.holds(at(0)).is_none());
     }

@@ -11,6 +11,9 @@ use crate::static_ip::Addresses;
 /// How long before the end of a session `expiring` is told.
 pub(super) const EXPIRING_BEFORE: Duration = Duration::from_mins(15);
 
+/// After so many failed logins in a row `failing` is told.
+pub const FAILING_AFTER: u32 = 3;
+
 /// What happened to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -25,6 +28,8 @@ pub enum EventName {
     LoginNeeded,
     /// The broker refused the login for good; no login is sent until `reset()`.
     Blocked,
+    /// Logins have failed [`FAILING_AFTER`] times in a row; trying goes on. Told once, until a login succeeds.
+    Failing,
     /// The broker saw an address that is not registered.
     IpMismatch,
     /// The user logged out.
@@ -41,6 +46,7 @@ impl EventName {
         Self::Expired,
         Self::LoginNeeded,
         Self::Blocked,
+        Self::Failing,
         Self::IpMismatch,
         Self::SignedOut,
         Self::Lagged,
@@ -54,6 +60,7 @@ impl EventName {
             Self::Expired => "expired",
             Self::LoginNeeded => "login_needed",
             Self::Blocked => "blocked",
+            Self::Failing => "failing",
             Self::IpMismatch => "ip_mismatch",
             Self::SignedOut => "signed_out",
             Self::Lagged => "lagged",
@@ -73,7 +80,7 @@ pub struct SessionEvent {
     pub generation: u64,
     /// When that generation ends, while it is known.
     pub expires_at: Option<Timestamp>,
-    /// Why, for `blocked`, `login_needed` and `ip_mismatch`.
+    /// Why, for `blocked`, `failing`, `login_needed` and `ip_mismatch`.
     pub error: Option<Error>,
     /// How many events were missed, for `lagged`; 0 otherwise.
     pub missed: u64,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back_off::BackOff;
-use super::events::{EXPIRING_BEFORE, EventName, SessionEvent};
+use super::events::{EXPIRING_BEFORE, EventName, FAILING_AFTER, SessionEvent};
 use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
 use super::shared::Origin;
 use super::step::{Effect, Event, FlightId};
+use crate::audit::Why;
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::consent::consent_needed;
@@ -50,6 +51,41 @@ enum Told {
     Expired,
 }
 
+/// Who said that a session is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ended {
+    /// Its time came.
+    #[default]
+    ByTime,
+    /// The broker refused its token.
+    ByBroker,
+    /// The broker revoked all tokens of the app, since a login code was used twice.
+    Revoked,
+    /// Another program logged out, or was refused its token.
+    Elsewhere,
+}
+
+impl Ended {
+    /// What those who watch the session are told.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::ByTime => "its time came",
+            Self::ByBroker => "the broker refused its token",
+            Self::Revoked => "the broker revoked it: a login code was used twice",
+            Self::Elsewhere => "another program logged out, or was refused its token",
+        }
+    }
+
+    /// Why the next login begins.
+    fn why(self) -> Why {
+        match self {
+            Self::ByTime => Why::Expired,
+            Self::ByBroker | Self::Revoked => Why::RefusedToken,
+            Self::Elsewhere => Why::EndedElsewhere,
+        }
+    }
+}
+
 /// What never changes about a session.
 #[derive(Clone, Copy, Debug, Default)]
 struct Habits {
@@ -78,6 +114,10 @@ pub struct Machine {
     /// The session whose refresh token the running flight may use.
     renewing: Option<u64>,
     generation: u64,
+    /// Why the session that is over does not live any more.
+    ended_by: Ended,
+    /// `reset()` was called, and no login began since.
+    was_reset: bool,
     /// The last session that is known to be dead, of those that are kept in a store.
     dead: Option<Origin>,
     /// The last generation that was there when the user logged out.
@@ -141,20 +181,20 @@ impl Machine {
             Event::AddressRefused(error) => {
                 vec![because(EventName::IpMismatch, now, self.generation, &error)]
             }
-            Event::Invalidated { generation } => self.ended(now, "the broker refused its token", |record| {
-                record.generation == generation
-            }),
-            Event::EndedElsewhere { origin } => self.ended(
-                now,
-                "another program logged out, or was refused its token",
-                |record| record.origin == Some(origin),
-            ),
+            Event::Invalidated { generation } => {
+                self.ended(now, Ended::ByBroker, |record| record.generation == generation)
+            }
+            Event::EndedElsewhere { origin } => {
+                self.ended(now, Ended::Elsewhere, |record| record.origin == Some(origin))
+            }
             Event::SignedOut => self.signed_out(now),
             Event::Reset => {
                 self.blocked = None;
                 self.called = false;
                 self.resting = false;
                 self.back_off.clear();
+                // A login that is under way began before.
+                self.was_reset = self.flight.is_none();
                 Vec::new()
             }
             Event::Closed => self.closed(),
@@ -204,14 +244,31 @@ impl Machine {
         if let Some(error) = self.back_off.holds(now) {
             return Effect::Refuse(error);
         }
-        self.begin(now)
+        self.begin(self.why_needed(), now)
+    }
+
+    /// Why a caller who needs a session makes a login begin.
+    fn why_needed(&self) -> Why {
+        if self.was_reset {
+            return Why::Reset;
+        }
+        if self.back_off.failures() > 0 {
+            return Why::Retry;
+        }
+        match &self.phase {
+            Phase::Active(_) => Why::Expired,
+            Phase::Expired(_) => self.ended_by.why(),
+            Phase::SignedOut if self.generation > 0 => Why::LoggedOut,
+            Phase::SignedOut | Phase::Closed => Why::FirstUse,
+        }
     }
 
     /// A new login, now or behind the one that drains.
-    fn begin(&mut self, now: Now) -> Effect {
+    fn begin(&mut self, why: Why, now: Now) -> Effect {
         self.resting = false;
         self.for_person = false;
-        let flight = self.next_flight();
+        self.was_reset = false;
+        let flight = self.next_flight(why);
         self.flight = Some(flight);
         if self.draining.is_empty() {
             self.started(flight, now)
@@ -225,9 +282,10 @@ impl Machine {
         Effect::Start(flight)
     }
 
-    fn next_flight(&mut self) -> FlightId {
+    fn next_flight(&mut self, why: Why) -> FlightId {
         self.flights += 1;
-        FlightId(self.flights)
+        let number = self.flights;
+        FlightId { number, why }
     }
 
     /// When the machine wants an [`Event::Tick`], as things are at `now`; `None` when time alone changes nothing.
@@ -271,7 +329,7 @@ impl Machine {
 
     fn ticked(&mut self, now: Now) -> Vec<Effect> {
         if self.renews_by_itself(now) {
-            vec![self.begin(now)]
+            vec![self.begin(Why::KeepWarm, now)]
         } else {
             Vec::new()
         }
@@ -331,6 +389,7 @@ impl Machine {
         self.called = false;
         self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
+        self.ended_by = Ended::ByTime;
         self.told = Told::Nothing;
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
@@ -435,7 +494,9 @@ impl Machine {
         if error.kind() == ErrorKind::StaticIpMismatch && self.back_off.failures() == 0 {
             effects.push(because(EventName::IpMismatch, now, self.generation, error));
         }
-        self.back_off.failed(error, now);
+        if self.back_off.failed(error, now) && self.back_off.failures() == FAILING_AFTER {
+            effects.push(because(EventName::Failing, now, self.generation, error));
+        }
         if !wanted {
             return effects;
         }
@@ -484,7 +545,7 @@ impl Machine {
     }
 
     /// The session is dead at the broker, if it is the one that is meant.
-    fn ended(&mut self, now: Now, why: &str, is_meant: impl Fn(&Record) -> bool) -> Vec<Effect> {
+    fn ended(&mut self, now: Now, by: Ended, is_meant: impl Fn(&Record) -> bool) -> Vec<Effect> {
         let Phase::Active(record) = &self.phase else {
             return Vec::new();
         };
@@ -495,9 +556,10 @@ impl Machine {
         self.dead = record.origin.or(self.dead);
         let mut effects = vec![Effect::Withdraw];
         if self.told < Told::Expired {
-            let expired = SessionEvent::of(EventName::Expired, now.wall, &record, why);
+            let expired = SessionEvent::of(EventName::Expired, now.wall, &record, by.reason());
             effects.push(announce(expired));
         }
+        self.ended_by = by;
         self.phase = Phase::Expired(record);
         effects
     }
@@ -516,7 +578,7 @@ impl Machine {
                 if is_ended_by_logout(&self.phase, record, now) =>
             {
                 let record = Arc::clone(record);
-                let logout = self.next_flight();
+                let logout = self.next_flight(Why::Asked);
                 self.draining.push(logout);
                 effects.push(Effect::SignOut(logout, record));
                 false

@@ -10,7 +10,7 @@ mod record;
 pub mod shared;
 mod step;
 
-pub use events::{EventName, SessionEvent, mismatch};
+pub use events::{EventName, FAILING_AFTER, SessionEvent, mismatch};
 pub(crate) use jitter::share_of;
 pub use machine::Machine;
 pub use portable::{Identity, export, import};

@@ -5,13 +5,25 @@ use std::sync::Arc;
 use super::events::SessionEvent;
 use super::record::Record;
 use super::shared::Origin;
+use crate::audit::Why;
 use crate::broker::Login;
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 
-/// Names one login attempt, or one logout. A result that names another flight than the running one is too late.
+/// Names one login attempt, or one logout, and says why it began. A result that names another flight than the running one
+/// is too late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlightId(pub(super) u64);
+pub struct FlightId {
+    pub(super) number: u64,
+    pub(super) why: Why,
+}
+
+impl FlightId {
+    /// Why it began.
+    pub fn why(self) -> Why {
+        self.why
+    }
+}
 
 /// What can happen to a session.
 #[derive(Debug)]

@@ -459,6 +459,9 @@ impl Reference {
                 }
                 let wait = self.account.waits[self.failures].max(retry_after.unwrap_or_default());
                 self.failures += 1;
+                if self.failures == 3 {
+                    out.announced.push(("failing", self.generation));
+                }
                 self.hold = Some((at.mono + wait, kind));
             }
         }

@@ -4,19 +4,19 @@
 mod receiver;
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use preopen_core::broker::{Login, ProfileSource};
 use preopen_core::clock::{Now, Timestamp};
 use preopen_core::consent::{Consent, Granted, Pending, Redirect};
 use preopen_core::error::Redactor;
-use preopen_core::lifecycle::{Event, FlightId, Record};
+use preopen_core::lifecycle::{Event, Record};
 use preopen_core::wire::Request;
 use preopen_core::{Advice, Error, ErrorKind, Result, Secret};
 use tokio::time::Instant;
 
-use crate::flight::{self, exchange, lost};
+use crate::flight::{self, Flight, exchange, lost};
 use crate::runtime::anywhere;
 use crate::session::{Inner, Session};
 use crate::shared::{StoreLoss, Turn};
@@ -203,12 +203,11 @@ async fn is_begun(inner: &Inner, state: Option<&Secret>) -> Result<bool> {
 
 /// The login that a person consented to. Its state is used up before anything is sent, in the store if there is one.
 pub(crate) async fn granted(
-    session: &Weak<Inner>,
-    flight: FlightId,
+    flight: &Flight,
     mut turn: Option<&mut Turn<'_>>,
     redirect: &Redirect,
 ) -> Result<(Login, Now)> {
-    let inner = session.upgrade().ok_or_else(lost)?;
+    let inner = flight.session()?;
     let consent = consent_of(&inner)?;
     let (state, trusts) = (redirect.get("state"), consent.trusts_missing_state());
     let now = inner.clock.now();
@@ -238,14 +237,14 @@ pub(crate) async fn granted(
                 wall: issued_at,
                 monotonic: now.monotonic.saturating_sub(passed),
             };
-            let timeout = inner.begins(turn).await?;
+            let timeout = flight.begins(&inner, turn).await?;
             belongs(&inner, &login, timeout).await?;
             Ok((*login, sent))
         }
         Granted::Code { code, request } => {
             let mut again = true;
             loop {
-                let timeout = inner.begins(turn.as_deref_mut()).await?;
+                let timeout = flight.begins(&inner, turn.as_deref_mut()).await?;
                 let secrets = [code.clone(), state.cloned().unwrap_or_else(|| Secret::new(""))];
                 let adapter = inner.adapter.as_ref();
                 let error = match exchange(&inner, adapter, Request::clone(&request), &secrets, timeout).await
@@ -254,7 +253,7 @@ pub(crate) async fn granted(
                     Err(error) => error,
                 };
                 let wait = consent.sends_again_after(&error).filter(|_| again);
-                let Some(wait) = wait.filter(|_| inner.is_current(flight)) else {
+                let Some(wait) = wait.filter(|_| inner.is_current(flight.id)) else {
                     return Err(about_the_code(error));
                 };
                 again = false;

@@ -1,23 +1,20 @@
 //! The way of a flight whose session is shared: look whether another program has logged in, wait for the one that does,
 //! or be it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use preopen_core::broker::{Adapter, Login, digest};
 use preopen_core::clock::Now;
-use preopen_core::consent::Redirect;
 use preopen_core::error::Phase;
-use preopen_core::lifecycle::FlightId;
 use preopen_core::lifecycle::shared::{Asker, Decision, Origin};
 use preopen_core::{Advice, Error, ErrorKind, Result};
 use tokio::time::Instant;
 
 use super::turn::Turn;
 use super::{LOOK, Shared, StoreLoss};
-use crate::flight::{Landed, attempts, complete, lost};
-use crate::session::Inner;
+use crate::flight::{Flight, Landed, attempts, complete};
 
 /// How long to wait for another program's login beside its requests: it may have to wait for two one-time codes, or for
 /// a person.
@@ -28,19 +25,14 @@ const WRITES: Duration = Duration::from_secs(2);
 const LOSSES: u32 = 3;
 
 /// Finds the session of another program, or logs in as the only one. The session is not held while it waits.
-pub(crate) async fn find_or_log_in(
-    session: &Weak<Inner>,
-    flight: FlightId,
-    shared: &Shared,
-    grant: Option<&Redirect>,
-) -> Result<Landed> {
+pub(crate) async fn find_or_log_in(flight: &Flight, shared: &Shared) -> Result<Landed> {
     let overrule = shared.overrule.swap(false, Ordering::Relaxed);
-    match look_and_log_in(session, flight, shared, overrule, grant).await {
+    match look_and_log_in(flight, shared, overrule).await {
         Ok(landed) => Ok(landed),
         Err(Trouble::Before(error))
             if error.kind() == ErrorKind::StoreUnavailable && shared.on_loss == StoreLoss::LogIn =>
         {
-            let (login, sent) = attempts(session, flight, None, grant).await?;
+            let (login, sent) = attempts(flight, None).await?;
             let login = Box::new(login);
             Ok(Landed::Opened { login, sent })
         }
@@ -60,18 +52,12 @@ impl From<Error> for Trouble {
     }
 }
 
-async fn look_and_log_in(
-    session: &Weak<Inner>,
-    flight: FlightId,
-    shared: &Shared,
-    overrule: bool,
-    grant: Option<&Redirect>,
-) -> Result<Landed, Trouble> {
+async fn look_and_log_in(flight: &Flight, shared: &Shared, overrule: bool) -> Result<Landed, Trouble> {
     let began = Instant::now();
     let mut answered_before = None;
     let mut losses = 0;
     loop {
-        let inner = wanted(session, flight)?;
+        let inner = flight.wanted()?;
         let clock = Arc::clone(&inner.clock);
         let adapter = Arc::clone(&inner.adapter);
         let patience = patience(adapter.as_ref(), inner.timeout);
@@ -81,7 +67,7 @@ async fn look_and_log_in(
         let seen = shared.store.read(&shared.account).await?;
         // What cannot be read may be half written: that is decided under the claim. What a person consented to just now
         // goes before any session that is there.
-        if grant.is_none()
+        if flight.grant.is_none()
             && let Ok((kept, ..)) = shared.open(seen.as_ref()).await
         {
             let answered_before = *answered_before.get_or_insert(kept.guard.answered());
@@ -100,7 +86,7 @@ async fn look_and_log_in(
         }
         if let Some(claimed) = shared.store.claim(&shared.account).await? {
             let turn = shared.turn(claimed, overrule).await?;
-            if let Some(landed) = take_turn(session, flight, turn, answered_before, overrule, grant).await? {
+            if let Some(landed) = take_turn(flight, turn, answered_before, overrule).await? {
                 return Ok(landed);
             }
             losses += 1;
@@ -129,15 +115,6 @@ fn patience(adapter: &dyn Adapter, timeout: Duration) -> Duration {
     timeout * 2 + if waits { CODES } else { WRITES }
 }
 
-fn wanted(session: &Weak<Inner>, flight: FlightId) -> Result<Arc<Inner>> {
-    let inner = session.upgrade().ok_or_else(lost)?;
-    if inner.is_current(flight) {
-        Ok(inner)
-    } else {
-        Err(lost())
-    }
-}
-
 pub(super) fn held_by_another(shared: &Shared, patience: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout,
@@ -153,14 +130,12 @@ pub(super) fn held_by_another(shared: &Shared, patience: Duration) -> Error {
 
 /// Decides again under the claim, and logs in. `None` when the claim was lost on the way.
 async fn take_turn(
-    session: &Weak<Inner>,
-    flight: FlightId,
+    flight: &Flight,
     mut turn: Turn<'_>,
     answered_before: Option<u64>,
     overrule: bool,
-    grant: Option<&Redirect>,
 ) -> Result<Option<Landed>, Trouble> {
-    let inner = match wanted(session, flight) {
+    let inner = match flight.wanted() {
         Ok(inner) => inner,
         Err(error) => {
             turn.claim.release().await;
@@ -171,7 +146,7 @@ async fn take_turn(
     let clock = Arc::clone(&inner.clock);
     let (dead, refused, seed, timeout) = (inner.dead(), inner.refused(), inner.seed, inner.timeout);
     inner.learn_spent(turn.kept.guard.spent_steps());
-    let adapter = complete(session, flight).await;
+    let adapter = complete(flight).await;
     drop(inner);
     let adapter: Arc<dyn Adapter> = match adapter {
         Ok(adapter) => adapter,
@@ -188,7 +163,7 @@ async fn take_turn(
         answered_before,
         overrule,
     };
-    let decision = match grant {
+    let decision = match flight.grant {
         Some(_) => Decision::LogIn,
         None => turn.kept.decide(&asker, clock.now(), &shared.policy.expiry),
     };
@@ -205,7 +180,7 @@ async fn take_turn(
     }
     turn.kept.ended_for(&asker);
     let before = turn.kept.origin();
-    let done = attempts(session, flight, Some((&mut turn, adapter)), grant).await;
+    let done = attempts(flight, Some((&mut turn, adapter))).await;
     match done {
         _ if turn.lost => {
             give_up(turn, before, timeout).await;
@@ -213,20 +188,12 @@ async fn take_turn(
         }
         Ok((login, sent)) => {
             turn.is_over(clock.as_ref());
-            publish(
-                session,
-                flight,
-                turn,
-                (Box::new(login), sent),
-                &credentials,
-                timeout,
-            )
-            .await
+            publish(flight, turn, (Box::new(login), sent), &credentials, timeout).await
         }
         Err(error) => {
             // A login that was given up because of a logout says nothing of the broker.
-            if wanted(session, flight).is_ok() || error.kind() != ErrorKind::Internal {
-                turn.failed(&error, &credentials, seed, clock.as_ref(), grant.is_none())
+            if flight.is_wanted() || error.kind() != ErrorKind::Internal {
+                turn.failed(&error, &credentials, seed, clock.as_ref(), flight.grant.is_none())
                     .await;
             }
             turn.sent &= may_have_logged_in(&error);
@@ -243,8 +210,7 @@ async fn take_turn(
 }
 
 async fn publish(
-    session: &Weak<Inner>,
-    flight: FlightId,
+    flight: &Flight,
     mut turn: Turn<'_>,
     (login, sent): (Box<Login>, Now),
     credentials: &str,
@@ -253,15 +219,14 @@ async fn publish(
     // The user logged out meanwhile: nobody else shall take it over.
     let shared = turn.shared;
     let before = turn.kept.origin();
-    if session.upgrade().is_some_and(|inner| !inner.is_current(flight)) {
+    let session = flight.session.upgrade();
+    if session.as_ref().is_some_and(|inner| !inner.is_current(flight.id)) {
         turn.lost |= matches!(turn.write_guard().await, Ok(false));
         give_up(turn, before, timeout).await;
         return Ok(Some(Landed::Opened { login, sent }));
     }
     // A person consented to it, or the refresh token before it is dead: nobody can open it once more.
-    let only_one = session
-        .upgrade()
-        .is_some_and(|inner| inner.adapter.consent().is_some());
+    let only_one = session.is_some_and(|inner| inner.adapter.consent().is_some());
     let stored = Box::new(
         turn.kept
             .opened(Login::clone(&login), sent.wall, random(), credentials),

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Effect, EventName, Machine, Phase, because, closed_error};
+use super::{Effect, Ended, EventName, Machine, Phase, because, closed_error};
+use crate::audit::Why;
 use crate::clock::{Now, Timestamp};
 use crate::consent::consent_needed;
 use crate::error::{Error, LoginReason};
@@ -21,7 +22,7 @@ impl Machine {
         if let Some(flight) = self.flight {
             return Effect::Join(flight);
         }
-        let effect = self.begin(now);
+        let effect = self.begin(Why::Asked, now);
         // It exchanges a code and uses no refresh token.
         self.renewing = None;
         self.for_person = matches!(effect, Effect::Join(_));
@@ -79,6 +80,7 @@ impl Machine {
         }
         self.generation = record.generation;
         self.called = false;
+        self.ended_by = Ended::ByTime;
         self.phase = Phase::Expired(record);
         // A clock that is set back must not bring back the session before it.
         vec![Effect::Withdraw]
@@ -89,9 +91,7 @@ impl Machine {
     pub(super) fn lost_with(&mut self, error: &Error, now: Now) -> Vec<Effect> {
         let reason = error.context().login_reason;
         if reason == Some(LoginReason::CodeReplayed) {
-            let effects = self.ended(now, "the broker revoked it: a login code was used twice", |_| {
-                true
-            });
+            let effects = self.ended(now, Ended::Revoked, |_| true);
             self.phase = Phase::SignedOut;
             return effects;
         }
