@@ -2,13 +2,13 @@
 //! session.
 
 use std::env::var;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use preopen::store::Store;
-use preopen::{Clock, Error, IpVersion, Result, Session, SessionBuilder, StoreLoss};
+use preopen::{Clock, Error, IpVersion, Result, Session, SessionBuilder, StoreLoss, SystemClock, Timestamp};
 
 use crate::credentials::{Asking, Values, Way, Ways};
 use crate::output::advise;
@@ -16,6 +16,9 @@ use crate::sandbox_clock;
 
 /// The variable that names the store.
 pub(crate) const STORE_VARIABLE: &str = "PREOPEN_STORE";
+
+/// The variable that names the audit file.
+const AUDIT_VARIABLE: &str = "PREOPEN_AUDIT";
 
 /// A broker by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -77,6 +80,10 @@ pub(crate) struct SessionOptions {
     /// What a login does while the store cannot be used: `refuse`, or `login` for this command alone.
     #[arg(long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
     on_store_loss: String,
+    /// The audit file: one line of JSON is appended for each login, refusal and logout of this command; `serve-metrics` counts
+    /// those of all programs. `PREOPEN_AUDIT` by default.
+    #[arg(long, value_name = "FILE", env = AUDIT_VARIABLE, hide_env = true)]
+    audit: Option<PathBuf>,
     #[command(flatten)]
     ways: Ways,
     /// Never ask on the terminal for a secret that is not set. `PREOPEN_NO_INPUT=1` does the same.
@@ -209,10 +216,27 @@ impl Prepared {
         if let Some(path) = &options.ca_file {
             builder = builder.ca_file(path);
         }
+        if let Some(path) = self.audit_file() {
+            builder = builder.audit_file(path);
+        }
         if let Some(clock) = &self.clock {
             builder = builder.clock(Arc::clone(clock));
         }
         Ok(builder)
+    }
+
+    /// The audit file, if there is one.
+    pub(crate) fn audit_file(&self) -> Option<&Path> {
+        let file = self.options.audit.as_deref();
+        file.filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The time of the sessions.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock
+            .as_ref()
+            .map_or_else(|| SystemClock::default().now(), |clock| clock.now())
+            .wall
     }
 
     /// Refuses options that this broker does not have, where it was not known before. Errors: `InvalidInput`.

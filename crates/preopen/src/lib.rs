@@ -80,5 +80,5 @@ pub mod store {
 
 /// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
 pub mod core {
-    pub use preopen_core::{broker, error, lifecycle, limits, target, wire};
+    pub use preopen_core::{broker, error, lifecycle, limits, metrics, target, wire};
 }
