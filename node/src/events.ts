@@ -15,7 +15,7 @@ const END: Step = Object.freeze({ done: true, value: undefined });
  * tells how many. It ends when the session is closed or collected, and does not keep the session alive. Waiting for an
  * event keeps no process alive either: as with an idle session, something else must.
  */
-export class SessionEvents implements AsyncIterableIterator<SessionEvent, undefined>, AsyncDisposable {
+export class SessionEvents implements AsyncIterableIterator<SessionEvent, undefined>, AsyncDisposable, Disposable {
   /** The listeners of the session that wait now. Not the session: it may be collected while somebody listens. */
   readonly #waiters: Set<SessionEvents>;
   #native: NativeEvents | undefined;
@@ -67,6 +67,11 @@ export class SessionEvents implements AsyncIterableIterator<SessionEvent, undefi
   /** Ends the listening. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
+  }
+
+  /** Ends the listening. */
+  [Symbol.dispose](): void {
+    void this.return();
   }
 
   /** This iterator. */

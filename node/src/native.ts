@@ -168,15 +168,31 @@ export interface NativeCancel {
   abort(): void;
 }
 
-/** A session. `state` and the texts that promises resolve to are JSON. */
+/** A call that another HTTP client sends. */
+export interface NativeForeignCall {
+  /** The call with the live session; `null` when that takes waiting. */
+  trySign(): Outcome<NativeSignedCall | null>;
+  /** Waits for a login if there must be one. */
+  sign(cancel?: NativeCancel): Promise<Outcome<NativeSignedCall>>;
+}
+
+/** The same with the session that it is sent with. */
+export interface NativeSignedCall {
+  headers(): Outcome<NativeHeaders>;
+  /** Takes in a reply; headers are names and values in turn. Gives JSON text: whether to `repeat`, and the `error`. */
+  answered(status: number, headers: string[], body: Uint8Array, sendable: boolean): string;
+}
+
 /** A reply: all but its text as JSON, and the text as the broker sent it. */
 export interface NativeReply {
   fields: string;
   text: string;
 }
 
+/** A session. `state` and the texts that promises resolve to are JSON. */
 export interface NativeSession {
   readonly broker: string;
+  readonly baseUrl: string;
   readonly environment: string;
   readonly store: string | null;
   /** A function that tells the generation of the live token, or 0. */
@@ -190,6 +206,8 @@ export interface NativeSession {
   preflight(strict: boolean, cancel?: NativeCancel): Promise<Outcome<string>>;
   profile(cancel?: NativeCancel): Promise<Outcome<string>>;
   request(call: NativeCall, cancel?: NativeCancel): Promise<Outcome<NativeReply>>;
+  /** Looks at a call that another HTTP client is about to send. */
+  foreign(method: string, url: string): Outcome<NativeForeignCall>;
   events(): NativeEvents;
   export(key: string, cancel?: NativeCancel): Promise<Outcome<string>>;
   exportExposed(cancel?: NativeCancel): Promise<Outcome<string>>;
@@ -250,11 +268,16 @@ export interface Native {
   readonly NativeClock: new (millis: number, rate: number) => NativeClock;
   readonly NativeCancel: new (question?: NativeQuestion) => NativeCancel;
   readonly NativeEvents: abstract new () => NativeEvents;
+  readonly NativeForeignCall: abstract new () => NativeForeignCall;
   readonly NativeLegacy: abstract new () => NativeLegacy;
   readonly NativeLogin: abstract new () => NativeLogin;
   readonly NativeLogs: abstract new () => NativeLogs;
   readonly NativeQuestion: abstract new () => NativeQuestion;
   readonly NativeSession: abstract new () => NativeSession;
+  readonly NativeSignedCall: {
+    /** Whether the body of a reply can tell anything about the session. */
+    isTelling(status: number, contentType?: string): boolean;
+  };
   readonly NativeStoreCall: abstract new () => NativeStoreCall;
 }
 

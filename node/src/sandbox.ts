@@ -51,8 +51,8 @@ export interface SandboxSessionOptions extends Omit<SessionOptions, "baseUrl"> {
 
 /**
  * A broker on this machine that behaves as Samco and SmartAPI do, with a clock that you move. It runs the `preopen`
- * binary: the one that `PREOPEN_BIN` names, else the one on the search path. Like a server it keeps the process alive
- * until it is stopped, and it ends with its parent.
+ * binary: the one that `PREOPEN_BIN` names, else the one of the package `preopen-cli` if that is installed too, else the one
+ * on the search path. Like a server it keeps the process alive until it is stopped, and it ends with its parent.
  *
  * ```ts
  * await using broker = await Sandbox.start();
@@ -63,7 +63,7 @@ export interface SandboxSessionOptions extends Omit<SessionOptions, "baseUrl"> {
  *
  * Its methods reject with `SandboxError` when the sandbox refuses a call or is gone.
  */
-export class Sandbox {
+export class Sandbox implements AsyncDisposable, Disposable {
   /** Its clock, which its sessions follow. */
   readonly clock: SandboxClock;
   /** Its accounts, with their made-up credentials. */
@@ -229,6 +229,11 @@ export class Sandbox {
   /** Ends it, within a second. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Begins to end it; it is gone within a second. */
+  [Symbol.dispose](): void {
+    void this.stop();
   }
 
   #account<B extends BrokerName>(broker: B, index: number): Extract<SamcoAccount | AngelOneAccount, { broker: B }> {

@@ -7,8 +7,9 @@ import { invalidInput, unwrap } from "./convert.js";
 import { nativeCredentials } from "./credentials.js";
 import type { BrokerName, Credentials } from "./credentials.js";
 import { SessionEvents } from "./events.js";
+import { natives } from "./foreign.js";
 import { native } from "./native.js";
-import type { NativeCancel, NativeSession, Outcome } from "./native.js";
+import type { NativeSession } from "./native.js";
 import {
   call,
   callControl,
@@ -26,6 +27,7 @@ import { toPreflight } from "./preflight.js";
 import type { Preflight, PreflightOptions } from "./preflight.js";
 import { toLogout, toProfile, toReply, toState, toWhoAmI } from "./records.js";
 import type { Logout, Profile, Reply, SessionState, WhoAmI } from "./records.js";
+import { settle } from "./settle.js";
 import { StoreCalls } from "./store.js";
 import { Token } from "./token.js";
 
@@ -50,7 +52,7 @@ interface Kept<T> {
  * const quote = await session.get("/quote/getQuote", { params: { symbolName: "INFY", exchange: "NSE" } });
  * ```
  */
-export class Session {
+export class Session implements AsyncDisposable, Disposable {
   readonly #native: NativeSession;
   readonly #live: () => number;
   readonly #listeners = new Set<SessionEvents>();
@@ -70,11 +72,17 @@ export class Session {
     if (calls !== undefined) stores.set(this, calls);
     this.#native = unwrap(native().openSession(inner, settings, own, clocks.get(options)));
     this.#live = this.#native.liveCheck();
+    natives.set(this, this.#native);
   }
 
   /** The broker. */
   get broker(): BrokerName {
     return this.#native.broker as BrokerName;
+  }
+
+  /** The address of the API, without a slash at its end: what another HTTP client's calls begin with. */
+  get baseUrl(): string {
+    return this.#native.baseUrl;
   }
 
   /** Whether this session talks to the live broker, the sandbox or a host of your own. */
@@ -426,27 +434,4 @@ export class Session {
 /** A new random key for `export` and `prime`, as text: 43 characters of base64url. Keep it where you keep secrets. */
 export function generateKey(): string {
   return unwrap(native().generateKey());
-}
-
-/** Waits for a call of the addon; an aborted signal rejects at once and stops the call, not its login. */
-async function settle<T>(
-  signal: AbortSignal | undefined,
-  start: (cancel?: NativeCancel) => Promise<Outcome<T>>,
-): Promise<T> {
-  signal?.throwIfAborted();
-  const question = questionHere();
-  if (signal === undefined && question === undefined) return unwrap(await start());
-  const cancel = new (native().NativeCancel)(question);
-  if (signal === undefined) return unwrap(await start(cancel));
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => {
-    reject(signal.reason);
-    cancel.abort();
-  };
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return unwrap(await Promise.race([start(cancel), aborted]));
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

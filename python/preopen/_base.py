@@ -98,6 +98,12 @@ class SessionBase:
         return self._native.environment
 
     @property
+    def base_url(self) -> str:
+        """Where this session's calls go, without a slash at its end: what another HTTP client puts before a
+        path."""
+        return self._native.base_url
+
+    @property
     def store(self) -> Optional[str]:
         """Where the session is shared, in a few words and without a password; ``None`` when it is this
         object's own."""

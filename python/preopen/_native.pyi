@@ -16,16 +16,20 @@ from typing import (
     final,
 )
 
+from .errors import PreopenError
+
 __all__ = [
     "Completions",
     "Credentials",
     "Events",
+    "ForeignCall",
     "Login",
     "LoginCode",
     "LoginStart",
     "Prompt",
     "SamcoLegacyCalls",
     "Session",
+    "SignedCall",
     "StoreCall",
     "Task",
     "Token",
@@ -310,6 +314,30 @@ class Events:
         """Stops listening; whoever waits is told."""
 
 @final
+class ForeignCall:
+    """A call that another HTTP client of the program sends."""
+
+    def try_sign(self) -> Optional[SignedCall]:
+        """The call with the live session, if there is one."""
+
+@final
+class SignedCall:
+    """A foreign call with the session that it is sent with."""
+
+    def headers(self) -> Dict[str, str]:
+        """Every header of the call, for this one time that it is sent."""
+
+    @staticmethod
+    def is_telling(status: int, content_type: Optional[str]) -> bool:
+        """Whether the body of a reply can tell anything about the session."""
+
+    def answered(
+        self, status: int, headers: Mapping[str, str], body: bytes, sendable: bool
+    ) -> Tuple[bool, Optional[PreopenError]]:
+        """Takes in a reply: whether to sign and send the call once more, and the error that the reply means,
+        if any. `sendable`: whether everything that a repetition would send is still there."""
+
+@final
 class Session:
     """A session that keeps itself valid."""
 
@@ -344,6 +372,16 @@ class Session:
     @property
     def store(self) -> Optional[str]:
         """The store that the session is shared through, in a few words."""
+
+    @property
+    def base_url(self) -> str:
+        """The base URL of this session's calls, without a slash at its end."""
+
+    def foreign(self, method: str, url: str) -> ForeignCall:
+        """A call that another HTTP client will send; `url` must be below `base_url`."""
+
+    def sign(self, call: ForeignCall) -> Work:
+        """Gives a `SignedCall`."""
 
     def try_token(self) -> Optional[Token]:
         """The live token, if there is one."""

@@ -10,8 +10,9 @@ accounts, a clock of its own, and faults on demand.
         session.token()                           # a new login
         assert broker.requests("samco", "/session/token").count == 2
 
-It needs the ``preopen`` command: ``cargo install --path crates/cli`` in Preopen's repository puts it on the
-PATH; ``PREOPEN_BIN`` names another one.
+It needs the ``preopen`` command: the one that ``PREOPEN_BIN`` names, else the one of the wheel
+``preopen-cli`` in this environment (the extra ``preopen[sandbox]`` brings it), else the one on the PATH,
+where ``cargo install --path crates/cli`` in Preopen's repository puts it.
 """
 
 from __future__ import annotations
@@ -497,13 +498,30 @@ def _command() -> str:
     import os
     import shutil
 
-    command = os.environ.get("PREOPEN_BIN") or shutil.which("preopen")
+    command = os.environ.get("PREOPEN_BIN") or _installed() or shutil.which("preopen")
     if command is None:
         raise _refused(
-            "the embedded broker needs the preopen command: put it on the PATH with `cargo install --path "
-            "crates/cli` in Preopen's repository, or name it in PREOPEN_BIN"
+            "the embedded broker needs the preopen command: install the wheel preopen-cli in this "
+            "environment, or put the command on the PATH with `cargo install --path crates/cli` in "
+            "Preopen's repository, or name it in PREOPEN_BIN"
         )
     return command
+
+
+def _installed() -> Optional[str]:
+    """The command of the wheel ``preopen-cli``, also of an environment that is not active."""
+    import os
+    import sysconfig
+
+    name = "preopen" + (sysconfig.get_config_var("EXE") or "")
+    folders = [sysconfig.get_path("scripts")]
+    user = f"{os.name}_user"
+    if user in sysconfig.get_scheme_names():
+        folders.append(sysconfig.get_path("scripts", user))
+    # `pip install --target` puts it beside the packages.
+    folders.append(os.path.join(os.path.dirname(os.path.dirname(__file__)), "bin"))
+    found = (os.path.join(folder, name) for folder in folders)
+    return next((path for path in found if os.access(path, os.X_OK) and os.path.isfile(path)), None)
 
 
 def _first_line(child: subprocess.Popen[bytes]) -> bytes:

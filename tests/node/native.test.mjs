@@ -21,7 +21,7 @@ test("the addon exports what native.ts declares", () => {
   assert.deepEqual(Object.keys(native).sort(), members("Native"));
 });
 
-for (const name of ["NativeSession", "NativeClock", "NativeCancel", "NativeEvents", "NativeQuestion", "NativeStoreCall"]) {
+for (const name of ["NativeSession", "NativeClock", "NativeCancel", "NativeEvents", "NativeForeignCall", "NativeQuestion", "NativeSignedCall", "NativeStoreCall"]) {
   test(`${name} has the members that native.ts declares`, () => {
     const own = Object.getOwnPropertyNames(native[name].prototype).filter((member) => member !== "constructor");
     assert.deepEqual(own.sort(), members(name));

@@ -54,7 +54,7 @@ def one_time_code(secret, clock):
     return f"{(int.from_bytes(digest[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=30.0):
     """Asks again and again, at most so long; each question is a call to the broker, so that it takes a
     while."""
     end = time.monotonic() + seconds
@@ -74,7 +74,7 @@ def script(text, *arguments):
             child.kill()
 
 
-def run_script(text, *arguments, seconds=30):
+def run_script(text, *arguments, seconds=60):
     """Runs a program to its end: exit code, output, errors."""
     with script(text, *arguments) as child:
         out, err = child.communicate(timeout=seconds)

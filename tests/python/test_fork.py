@@ -318,7 +318,7 @@ CLIENT = """
 import sys; sys.path.insert(0, ".")
 import json, program
 waiting = [program.ask.delay() for _ in range(6)]
-print(json.dumps([one.get(timeout=50, interval=0.05) for one in waiting]))
+print(json.dumps([one.get(timeout=100, interval=0.05) for one in waiting]))
 """
 
 
@@ -332,7 +332,7 @@ def test_p8_celery_prefork(programs):
         client = subprocess.run(
             [sys.executable, "-c", CLIENT],
             cwd=str(programs.folder),
-            timeout=60,
+            timeout=120,
             capture_output=True,
             text=True,
         )

@@ -265,7 +265,8 @@ def test_the_plugin_is_listed_and_its_fixtures_are_documented(run):
     assert "An embedded broker (`preopen.sandbox.Sandbox`) for this test alone." in result.stdout.str()
 
 
-PAGE = (ROOT / "docs" / "testing-your-strategy.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "docs/testing-your-strategy.md")
+PAGE = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(
     r"^<!-- tests/python/test_pytest_plugin.py runs this block -->\n```python\n(.*?)^```",
     PAGE,

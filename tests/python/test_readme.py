@@ -1,43 +1,90 @@
-"""The Python blocks of the README and of pages of docs/: they run without an account, or compile."""
+"""The Python blocks of the README and of docs/: each runs, a page from top to bottom, on an embedded broker that
+stands in for the real ones. And every block of any language has somebody who runs it, or says why nobody does."""
 
 import ast
+import asyncio
+import inspect
+import json
 import re
+import warnings
 
 import pytest
-from conftest import ROOT
+from conftest import MORNING, ROOT
+from pages import RUNNERS, SHOWN, all_blocks, blocks, pages, stand_in
 
-PAGES = (
-    "README.md",
-    "docs/calls.md",
-    "docs/stores.md",
-    "docs/static-ip.md",
-    "docs/oauth.md",
-    "docs/migrating-from-samco-legacy.md",
-    "docs/testing-your-strategy.md",
-)
-README = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-RUN = re.findall(
-    r"<!-- tests/python/test_readme.py runs this block -->\n```python\n(.*?)^```",
-    README,
-    re.DOTALL | re.MULTILINE,
-)
+from preopen.sandbox import Sandbox
+
+PAGES = all_blocks("python")
+DATA = [one for found in all_blocks("toml", "json").values() for one in found if one.runs]
 
 
-def test_there_are_blocks():
-    assert RUN
-    assert set(RUN) <= set(BLOCKS)
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page, monkeypatch, tmp_path):
+    names = {"__name__": "page"}
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with Sandbox(start_at=MORNING, rate=0) as broker, stand_in(
+        broker, monkeypatch, tmp_path
+    ), warnings.catch_warnings():
+        warnings.simplefilter("default", DeprecationWarning)  # pages on deprecated logins show them
+        names["broker"] = broker
+        for block in PAGES[page]:
+            if block.runs:
+                run(block, names)
+        del names["broker"]
 
 
-@pytest.mark.parametrize("block", RUN)
-def test_block_runs(block):
-    exec(compile(block, "README.md", "exec"), {})
+def run(block, names):
+    """Runs a block as a person would paste it: statements, with ``await`` at the top level if it has that."""
+    # The lines of a traceback are those of the page.
+    source = block.setup + "\n" * max(0, block.line - 1 - block.setup.count("\n")) + block.text
+    code = compile(source, str(ROOT / block.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    before = names.get("main")
+    result = eval(code, names)
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+    main = names.get("main")
+    if main is not before and inspect.iscoroutinefunction(main) and "asyncio.run(" not in block.text:
+        asyncio.run(main())
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_names_that_blocks_import_exist(block):
-    for node in ast.walk(ast.parse(block)):
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "preopen":
-            module = __import__(node.module, fromlist=["x"])
-            for alias in node.names:
-                assert hasattr(module, alias.name), alias.name
+@pytest.mark.parametrize("block", DATA, ids=repr)
+def test_data(block, tmp_path):
+    if block.language == "json":
+        json.loads(block.text)
+    else:  # a script of the embedded broker, which refuses one that is not right
+        file = tmp_path / "script.toml"
+        file.write_text(block.text, encoding="utf-8")
+        with Sandbox(script=file, rate=0) as broker:
+            assert broker.script()["next"]
+
+
+def test_every_block_is_run_or_says_why_not():
+    wrong, counted = [], 0
+    for page in pages():
+        found = blocks(page)
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert 2 * len(found) == len(re.findall(r"^[ \t]*```", text, re.MULTILINE)), (
+            f"{page}: a block is not closed"
+        )
+        for block in found:
+            counted += 1
+            if block.elsewhere is not None:
+                # Whoever says that it runs a block reads its page.
+                test = ROOT / block.elsewhere
+                if not test.is_file() or page.rsplit("/", 1)[-1] not in test.read_text(encoding="utf-8"):
+                    wrong.append(f"{block}: {block.elsewhere} does not run it")
+            elif block.language not in SHOWN and block.language not in RUNNERS:
+                wrong.append(f"{block}: nobody runs {block.language}")
+    assert not wrong, "\n".join(wrong)
+    assert counted > 50
+    for runner in set(RUNNERS.values()):
+        assert (ROOT / runner).is_file(), runner
+
+
+def test_a_block_that_is_not_run_is_rare():
+    excused = [one for page in pages() for one in blocks(page) if one.excuse is not None]
+    for block in excused:
+        assert len(block.excuse) > 15, f"{block}: why is it not run?"
+    run = [one for page in pages() for one in blocks(page) if one.runs and one.language in RUNNERS]
+    assert len(excused) * 4 < len(run), excused

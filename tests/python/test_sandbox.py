@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import sys
+import sysconfig
 import urllib.request
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -267,6 +268,16 @@ def test_without_a_command_it_tells_what_to_install(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(preopen.InvalidInputError, match=r"cargo install --path crates/cli"):
         Sandbox().start()
+
+
+def test_the_command_of_this_environment_is_found_when_it_is_not_on_the_path(monkeypatch, tmp_path):
+    name = "preopen" + (sysconfig.get_config_var("EXE") or "")
+    os.symlink(os.environ["PREOPEN_BIN"], tmp_path / name)
+    monkeypatch.delenv("PREOPEN_BIN")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_: str(tmp_path))
+    with Sandbox() as broker:
+        assert broker.requests().count == 0
 
 
 def test_a_proxy_in_the_environment_is_not_asked(sandbox, monkeypatch):

@@ -22,6 +22,11 @@ KINDS = ["session", "async_session"]
 KEY = preopen.generate_key()
 
 
+def type_and_length(value):
+    """A name for a test that is the same in every process: keys are random."""
+    return f"{type(value).__name__}{len(value) if hasattr(value, '__len__') else ''}"
+
+
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch):
     monkeypatch.delenv("PREOPEN_KEY", raising=False)
@@ -77,7 +82,7 @@ class TestOptions:
         assert "memory" in refused("store", kind, store=value)
 
     @pytest.mark.parametrize("store", ["memory", MemoryStore()])
-    @pytest.mark.parametrize("value", ["short", "", 5, b"k", KEY[:-2], KEY + KEY])
+    @pytest.mark.parametrize("value", ["short", "", 5, b"k", KEY[:-2], KEY + KEY], ids=type_and_length)
     def test_what_is_no_key(self, kind, store, value):
         text = refused("store_key", kind, store=store, store_key=value)
         assert not isinstance(value, str) or not value or value not in text

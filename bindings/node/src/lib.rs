@@ -15,6 +15,7 @@ mod clock;
 mod consent;
 mod credentials;
 mod events;
+mod foreign;
 mod logins;
 mod logs;
 mod outcome;

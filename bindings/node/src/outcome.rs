@@ -60,7 +60,7 @@ impl ToNapiValue for SecretText {
 }
 
 /// Headers on their way out, likewise, with the generation that they belong to.
-pub(crate) struct HeadersRecord {
+pub struct HeadersRecord {
     generation: u64,
     headers: Headers,
 }

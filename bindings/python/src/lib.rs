@@ -8,6 +8,7 @@ mod convert;
 mod credentials;
 mod error;
 mod events;
+mod foreign;
 mod gate;
 mod logins;
 mod logs;
@@ -83,6 +84,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<credentials::Credentials>()?;
     module.add_class::<events::Events>()?;
     module.add_class::<logs::Logs>()?;
+    module.add_class::<foreign::ForeignCall>()?;
+    module.add_class::<foreign::SignedCall>()?;
     module.add_class::<prompt::Prompt>()?;
     module.add_class::<session::Session>()?;
     module.add_class::<store::StoreCall>()?;

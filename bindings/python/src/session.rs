@@ -14,6 +14,7 @@ use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, te
 use crate::credentials::Credentials;
 use crate::error::lift;
 use crate::events::Events;
+use crate::foreign::{self, ForeignCall};
 use crate::prompt;
 use crate::store;
 use crate::token::Token;
@@ -220,6 +221,27 @@ impl Session {
         };
         let call = lift(py, call())?;
         self.work(py, Operation::Call(Box::new(call)))
+    }
+
+    /// The base URL of this session's calls.
+    #[getter]
+    fn base_url(&self) -> &str {
+        self.session.base_url()
+    }
+
+    /// A call that another HTTP client will send.
+    fn foreign(
+        &self,
+        py: Python<'_>,
+        method: &Bound<'_, PyAny>,
+        url: &Bound<'_, PyAny>,
+    ) -> PyResult<ForeignCall> {
+        lift(py, ForeignCall::of(&self.session, method, url))
+    }
+
+    /// Signs a foreign call of this session.
+    fn sign(&self, py: Python<'_>, call: &ForeignCall) -> PyResult<Work> {
+        self.work(py, foreign::sign(call))
     }
 
     /// The session sealed with a key, as text.

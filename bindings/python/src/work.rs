@@ -9,8 +9,8 @@ use preopen_ffi::preopen::{
     Session, Token as RustToken,
 };
 use preopen_ffi::{
-    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, WhoAmIInfo, check_store,
-    runtime,
+    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, SignedCall as RustSigned,
+    WhoAmIInfo, check_store, runtime,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -20,6 +20,7 @@ use crate::completions::Completions;
 use crate::consent::{LoginCode, LoginStart};
 use crate::convert::{flat, json};
 use crate::error::lift;
+use crate::foreign::SignedCall;
 use crate::gate::{Pass, detached};
 use crate::token::Token;
 
@@ -54,6 +55,7 @@ pub(crate) enum Outcome {
     Reply(Reply),
     LoginStart(RustLoginStart),
     LoginCode(RustLoginCode),
+    Signed(RustSigned),
     Text(Secret),
     Texts(Vec<String>),
     Nothing,
@@ -128,6 +130,7 @@ impl Outcome {
             }
             Self::LoginStart(start) => Bound::new(py, LoginStart(start.clone())).map(Bound::into_any),
             Self::LoginCode(code) => Bound::new(py, LoginCode(code.clone())).map(Bound::into_any),
+            Self::Signed(call) => Bound::new(py, SignedCall(call.clone())).map(Bound::into_any),
             Self::Text(text) => Ok(PyString::new(py, text.expose()).into_any()),
             Self::Texts(texts) => PyList::new(py, texts).map(Bound::into_any),
             Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),

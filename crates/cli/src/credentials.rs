@@ -12,7 +12,7 @@ use preopen::{
     SecretSource, Session, SessionBuilder, TotpSource,
 };
 
-use crate::session::Broker;
+use crate::session::{Broker, SHARED};
 use crate::terminal;
 
 pub(crate) const SAMCO_API_KEY: &str = "SAMCO_API_KEY";
@@ -32,14 +32,14 @@ pub(crate) const ANGELONE_TOTP_SECRET: &str = "ANGELONE_TOTP_SECRET";
 pub(crate) struct Ways {
     /// Samco: a person consents at the broker's page, once in up to seven days. So it is without this option too when
     /// `SAMCO_REDIRECT_URL` is set and `SAMCO_API_SECRET` is not.
-    #[arg(long)]
+    #[arg(help_heading = SHARED, long)]
     oauth: bool,
     /// SmartAPI: a person logs in at the broker's page each day. So it is without this option too when
     /// `ANGELONE_REDIRECT_URL` is set and `ANGELONE_PIN` is not.
-    #[arg(long)]
+    #[arg(help_heading = SHARED, long)]
     publisher: bool,
     /// Samco: the deprecated login with user id and password, which Samco will remove.
-    #[arg(long, conflicts_with = "oauth")]
+    #[arg(help_heading = SHARED, long, conflicts_with = "oauth")]
     legacy: bool,
 }
 

@@ -5,41 +5,33 @@ mod credentials;
 mod http_server;
 mod open_files;
 mod output;
+mod progress;
+mod reference;
 mod sandbox_clock;
 mod session;
 mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 use tokio::runtime::Builder;
 
-use crate::output::{Failure, Output};
+use crate::output::{Colours, Failure, Output};
 use crate::session::SessionArguments;
 
 /// Keeps a broker session valid. Try it without an account: `preopen demo`.
 #[derive(Debug, Parser)]
-#[command(name = "preopen", version, max_term_width = 100, after_help = NOTES)]
+#[command(name = "preopen", version, max_term_width = 100, after_help = reference::after_help())]
 struct Arguments {
     /// Print JSON for a script instead of text for a person.
     #[arg(long, global = true)]
     json: bool,
+    /// When to colour what is printed for a person.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Colours::Auto, hide_possible_values = true)]
+    color: Colours,
     #[command(subcommand)]
     command: Command,
 }
-
-const NOTES: &str = "\
-Exit codes: 0 ok, 2 usage, 3 credentials or account, 4 static IP, 5 network, broker or store, 6 login needed;
-`run` ends with its command's.
-Credentials come from the environment or --env-file, never from an argument. What names the account is needed always,
-the rest only for a login; it is asked for on the terminal when it is not there.
-  Samco     SAMCO_API_KEY                           SAMCO_API_SECRET
-  SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_PIN  ANGELONE_TOTP_SECRET
-Where a person logs in at the broker's page (--oauth, --publisher), and for the deprecated login (--legacy):
-  Samco     SAMCO_API_KEY     SAMCO_REDIRECT_URL
-  SmartAPI  ANGELONE_API_KEY  ANGELONE_CLIENT_CODE  ANGELONE_REDIRECT_URL
-  legacy    SAMCO_USER_ID     SAMCO_PASSWORD        SAMCO_SECRET_API_KEY
-The session is kept in a store for all programs: --store, PREOPEN_STORE, or files of this user. PREOPEN_KEY may seal it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -79,10 +71,60 @@ enum Command {
     Totp(commands::totp::Arguments),
     /// Make a key that sealed sessions are exported or stored with.
     Key,
+    /// Print a script that completes this command in a shell.
+    Completions(commands::completions::Arguments),
+    /// Print this command's manual page, or write all of them into a folder.
+    Man(commands::man::Arguments),
+}
+
+impl Command {
+    /// What a person is told who waits for it, where waiting is not what the command is for.
+    fn wait(&self) -> Option<&'static str> {
+        match self {
+            Self::Demo => Some("the demo goes on"),
+            Self::Login(_) | Self::Token(_) | Self::Headers(_) => Some("waiting for a session"),
+            Self::Status(arguments) if !arguments.watches() => Some("waiting for the store"),
+            Self::Logout(_) => Some("waiting for the broker to end the session"),
+            Self::Whoami(_) | Self::LoginCode(_) | Self::Legacy(_) | Self::Request(_) => {
+                Some("waiting for the broker")
+            }
+            Self::Preflight(_) | Self::Doctor(_) => Some("looking at what orders need"),
+            _ => None,
+        }
+    }
+}
+
+/// The arguments, with the commands of the help in groups.
+fn command() -> clap::Command {
+    let command = Arguments::command();
+    let commands = reference::commands(&command);
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{commands}Options:\n{{options}}{{after-help}}"
+    ))
+}
+
+/// `--color` holds for what is said about the arguments too, so that it is looked for before they are read.
+fn colours() -> Colours {
+    let given = std::env::args_os()
+        .skip(1)
+        .map(|one| one.to_string_lossy().into_owned());
+    let mut given = given.take_while(|one| one != "--");
+    let mut value = None;
+    while let Some(argument) = given.next() {
+        if argument == "--color" {
+            value = given.next();
+        } else if let Some(one) = argument.strip_prefix("--color=") {
+            value = Some(one.to_owned());
+        }
+    }
+    let known = value.and_then(|value| Colours::from_str(&value, false).ok());
+    known.unwrap_or(Colours::Auto)
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    colours().set();
+    let arguments =
+        Arguments::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let output = Output::new(arguments.json);
     // Only the broker has work for several threads.
     let mut builder = match arguments.command {
@@ -93,7 +135,14 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Failure::Other(format!("the runtime cannot be started: {error}"))),
     };
-    let result = runtime.block_on(run(arguments.command, output));
+    let wait = arguments.command.wait();
+    let work = Box::pin(run(arguments.command, output));
+    let result = runtime.block_on(async {
+        match wait {
+            Some(what) => progress::during(what, output.is_json(), work).await,
+            None => work.await,
+        }
+    });
     // Nothing that still runs is worth waiting for.
     runtime.shutdown_background();
     terminal::restore();
@@ -123,5 +172,7 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::ServeMetrics(arguments) => commands::serve_metrics::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
         Command::Key => commands::key::run(output),
+        Command::Completions(arguments) => commands::completions::run(&arguments),
+        Command::Man(arguments) => commands::man::run(&arguments, output),
     }
 }

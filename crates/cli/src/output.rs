@@ -9,6 +9,8 @@ use anstyle::{AnsiColor, Style};
 use preopen::{Advice, Error, ErrorKind, Json, LoginReason};
 use serde_json::json;
 
+use crate::progress;
+
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -37,6 +39,29 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Broker(error)
+    }
+}
+
+/// When text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colours {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is dumb
+    Auto,
+    /// Also in a pipe or a file
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Colours {
+    /// From here on, for standard output and standard error.
+    pub(crate) fn set(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
     }
 }
 
@@ -88,6 +113,15 @@ pub(crate) fn json_line(value: &Json) {
     line(&value.to_string());
 }
 
+/// Text of some length on standard output, for another program: whoever reads it must know when it did not get all.
+pub(crate) fn text(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| unwritten(&error))
+}
+
 /// A secret on standard output: these bytes and nothing else. Whoever reads them must know when he did not get all.
 pub(crate) fn secret_line(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
@@ -95,13 +129,19 @@ pub(crate) fn secret_line(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(b"\n"))
         .and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::Other(format!("standard output cannot be written to: {error}")))
+    written.map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::Other(format!("standard output cannot be written to: {error}"))
 }
 
 /// One line on standard error, for a person.
 pub(crate) fn note(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "{DIM}{text}{DIM:#}");
+    progress::aside(|| {
+        let mut stderr = anstream::stderr().lock();
+        let _ = writeln!(stderr, "{DIM}{text}{DIM:#}");
+    });
 }
 
 /// One line of JSON on standard error.
@@ -119,9 +159,11 @@ pub(crate) fn advise(text: &str) {
 
 /// One line on standard output; a closed pipe is not a reason to fail.
 pub(crate) fn line(text: &str) {
-    let mut stdout = anstream::stdout().lock();
-    let _ = writeln!(stdout, "{text}");
-    let _ = stdout.flush();
+    progress::aside(|| {
+        let mut stdout = anstream::stdout().lock();
+        let _ = writeln!(stdout, "{text}");
+        let _ = stdout.flush();
+    });
 }
 
 /// The exit code for this kind of trouble.

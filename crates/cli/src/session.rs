@@ -20,6 +20,9 @@ pub(crate) const STORE_VARIABLE: &str = "PREOPEN_STORE";
 /// The variable that names the audit file.
 const AUDIT_VARIABLE: &str = "PREOPEN_AUDIT";
 
+/// The heading of the options that every command with a session has.
+pub(crate) const SHARED: &str = "Session options";
+
 /// A broker by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Broker {
@@ -67,48 +70,48 @@ impl SessionArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SessionOptions {
     /// A file of NAME=VALUE lines with the credentials, `-` for standard input; the environment by default.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = SHARED, long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Where the session is kept, so that every program uses one: `file`, `file:/a/folder`, `redis://...`, or `memory`
     /// for this command alone. `PREOPEN_STORE`, or `file`, by default.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(help_heading = SHARED, long, value_name = "ADDRESS")]
     store: Option<String>,
     /// Seal new entries of the store with a key in the system's keyring, not in a file. A key of your own goes into
     /// `PREOPEN_KEY`.
-    #[arg(long, value_name = "keyring", value_parser = ["keyring"])]
+    #[arg(help_heading = SHARED, long, value_name = "keyring", value_parser = ["keyring"])]
     store_key: Option<String>,
     /// What a login does while the store cannot be used: `refuse`, or `login` for this command alone.
-    #[arg(long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
+    #[arg(help_heading = SHARED, long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
     on_store_loss: String,
     /// The audit file: one line of JSON is appended for each login, refusal and logout of this command; `serve-metrics` counts
     /// those of all programs. `PREOPEN_AUDIT` by default.
-    #[arg(long, value_name = "FILE", env = AUDIT_VARIABLE, hide_env = true)]
+    #[arg(help_heading = SHARED, long, value_name = "FILE", env = AUDIT_VARIABLE, hide_env = true)]
     audit: Option<PathBuf>,
     #[command(flatten)]
     ways: Ways,
     /// Never ask on the terminal for a secret that is not set. `PREOPEN_NO_INPUT=1` does the same.
-    #[arg(long)]
+    #[arg(help_heading = SHARED, long)]
     no_input: bool,
     /// Another address of the API, for example the sandbox's.
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = SHARED, long, value_name = "URL")]
     base_url: Option<String>,
     /// A host beside the broker's own that credentials may be sent to; may be repeated.
-    #[arg(long = "allow-host", value_name = "HOST")]
+    #[arg(help_heading = SHARED, long = "allow-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
     /// The longest that one request may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    #[arg(help_heading = SHARED, long, value_name = "SECONDS", default_value_t = 10.0)]
     timeout: f64,
     /// The address family to leave by: 4, 6, or any.
-    #[arg(long, value_name = "4|6|any", default_value = "4", value_parser = ["4", "6", "any"])]
+    #[arg(help_heading = SHARED, long, value_name = "4|6|any", default_value = "4", value_parser = ["4", "6", "any"])]
     ip_version: String,
     /// The local address to send from.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(help_heading = SHARED, long, value_name = "ADDRESS")]
     source_ip: Option<String>,
     /// A proxy for all requests.
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = SHARED, long, value_name = "URL")]
     proxy: Option<String>,
     /// A PEM file with further certificate authorities.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = SHARED, long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
 
@@ -249,6 +252,14 @@ impl Prepared {
         self.options.reads_stdin()
     }
 
+    /// The file that the credentials were read from.
+    pub(crate) fn env_file(&self) -> Option<&Path> {
+        self.options
+            .env_file
+            .as_deref()
+            .filter(|file| file.as_os_str() != "-")
+    }
+
     /// The brokers whose account the credentials name.
     pub(crate) fn accounts(&self) -> Vec<Broker> {
         let named = |broker: &Broker| self.missing_name(*broker).is_none();
@@ -270,6 +281,12 @@ impl Prepared {
         let mut missing = self.values.missing_secrets(broker, self.way(broker));
         missing.retain(|variable| !self.asking.was_told(variable));
         missing
+    }
+
+    /// The time by the sessions' clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let clock = self.clock.as_ref().map(|clock| clock.now());
+        clock.unwrap_or_else(|| SystemClock.now()).wall
     }
 
     /// The store in a few words.

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, Error, ErrorKind, Read as _};
 
 use preopen::Secret;
 
+use crate::progress;
+
 /// The longest line of standard input that is read: an address of 16 KiB and its end. What is longer is cut, and so still
 /// too long for whoever reads it.
 const LONGEST_LINE: usize = 16 * 1024 + 1;
@@ -18,7 +20,7 @@ pub(crate) fn is_there() -> bool {
 /// What the person typed; `None` for an empty line or the end of input. Ends the command on Ctrl-C.
 pub(crate) fn ask(prompt: &str) -> Result<Option<Secret>, Error> {
     let kept = saved::Terminal::keep()?;
-    let answer = rpassword::prompt_password(prompt);
+    let answer = progress::aside(|| rpassword::prompt_password(prompt));
     drop(kept);
     match answer {
         Ok(answer) => {

@@ -19,11 +19,11 @@ use crate::static_ip::Addresses;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $about:literal])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+        pub enum $name { $($(#[doc = $about])+ $variant,)+ }
 
         impl $name {
             /// Every value, in the order of the documentation.
@@ -32,6 +32,11 @@ macro_rules! text_enum {
             /// The stable text of this value, the same in every language.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// What this value means, in a sentence: the words of its documentation, which `docs/errors.md` is made of.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($about),+).trim_ascii(),)+ }
             }
         }
 

@@ -131,6 +131,41 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Path and query of a full URL, relative to the base. It must name the same scheme, host and port, and a path below the
+    /// base's: whatever is sent there gets a token along. Errors: `InvalidInput` (`url`).
+    pub fn relative(&self, url: &str) -> Result<(String, Vec<(String, String)>)> {
+        let bad = |problem: &str| Err(Error::invalid_input("url", problem));
+        // Parsers differ over these, and the one that sends it must mean the same host.
+        if url.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace()) {
+            return bad("must not hold spaces, backslashes or control characters");
+        }
+        let Ok(url) = Url::parse(url) else {
+            return bad(&format!(
+                "is not a full URL: it must begin with {}",
+                self.base_url()
+            ));
+        };
+        if url.origin() != self.base.origin() || !url.username().is_empty() || url.password().is_some() {
+            let host = url.host_str().unwrap_or_default();
+            return bad(&format!(
+                "goes to {}://{host}, but this session is for {}: the token is sent nowhere else; use another client for \
+                 other hosts, or give the session this one as base_url",
+                url.scheme(),
+                self.base_url()
+            ));
+        }
+        let base = self.base.path().trim_end_matches('/');
+        match url.path().strip_prefix(base) {
+            Some(path) if path.starts_with('/') => {
+                let query = url.query_pairs().into_owned().collect();
+                Ok((path.to_owned(), query))
+            }
+            _ => bad(&format!("is not below {}", self.base_url())),
+        }
+    }
+}
+
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({}, {})", self.environment.as_str(), self.base_url())
@@ -225,6 +260,40 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn x3_a_foreign_url_must_be_below_the_base() {
+        let target = resolve(Some("http://127.0.0.1:8800/base/"), &[]).unwrap();
+        let query = vec![("a b".to_owned(), "c&d".to_owned())];
+        assert_eq!(
+            target
+                .relative("http://127.0.0.1:8800/base/quote/getQuote?a+b=c%26d#x")
+                .unwrap(),
+            ("/quote/getQuote".to_owned(), query)
+        );
+        for bad in [
+            "http://127.0.0.1:8800/other",
+            "http://127.0.0.1:8800/base",
+            "http://127.0.0.1:8800/basement/x",
+            "http://127.0.0.1:8800/base/../x",
+            "https://127.0.0.1:8800/base/x",
+            "http://127.0.0.1:8801/base/x",
+            "http://127.0.0.1/base/x",
+            "http://localhost:8800/base/x",
+            "http://127.0.0.1:8800@evil.example/base/x",
+            "http://evil@127.0.0.1:8800/base/x",
+            "http://127.0.0.1:8800\\@evil.example/base/x",
+            "http://127.0.0.1:8800/base/x\n",
+            "/quote/getQuote",
+            "",
+        ] {
+            assert_eq!(target.relative(bad).unwrap_err().field(), Some("url"), "{bad:?}");
+        }
+        let live = resolve(None, &[]).unwrap();
+        assert!(live.relative("https://TRADEAPI.samco.in:443/x").is_ok());
+        assert!(live.relative("http://tradeapi.samco.in/x").is_err());
+        assert!(live.relative("https://tradeapi.samco.in.evil.example/x").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod callback;
 mod config;
 mod consent;
+mod foreign;
 mod listener;
 mod logs;
 mod metrics;
@@ -16,6 +17,7 @@ pub mod runtime;
 pub use callback::{Prompt, ask, on_own_thread};
 pub use config::{Credentials, SessionConfig, StoreChoice, Tell, prime, seal_key, seconds_to_duration, told};
 pub use consent::{LoginSettings, LoginUnderWay};
+pub use foreign::{Answered, ForeignCall, SignedCall, raw_reply};
 pub use listener::Listener;
 pub use logs::{KEPT, LogRecord, Logs};
 pub use metrics::{MetricInfo, metrics};

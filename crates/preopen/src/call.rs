@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use preopen_core::broker::Adapter;
 use preopen_core::envelope::Reply;
-use preopen_core::wire::{CallClass, Method, Request, check_path, check_query};
+use preopen_core::wire::{CallClass, Endpoint, Method, Request, check_path, check_query};
 use preopen_core::{Error, Result, Secret};
 
 use crate::session::Session;
@@ -134,17 +135,7 @@ impl Call {
             ));
         }
         let mut endpoint = self.session.adapter().endpoint(self.method, &self.path);
-        let own = match endpoint.class {
-            _ if !self.session.adapter().is_own(&endpoint) => None,
-            CallClass::Login => Some("is the login of this broker: the session calls it itself"),
-            CallClass::Logout => {
-                Some("is the logout of this broker: call logout(), so that the session knows of it")
-            }
-            _ => None,
-        };
-        if let Some(problem) = own {
-            return Err(Error::invalid_input("path", problem));
-        }
+        refuse_own(self.session.adapter(), &endpoint)?;
         match self.replay_safe {
             Some(true) => endpoint.class = CallClass::Read,
             Some(false) => endpoint.class = CallClass::Write,
@@ -155,6 +146,17 @@ impl Call {
         request.body = self.body.clone().transpose()?;
         Ok(request)
     }
+}
+
+/// Refuses what the session calls itself. Errors: `InvalidInput` (`path`).
+pub(crate) fn refuse_own(adapter: &dyn Adapter, endpoint: &Endpoint) -> Result<()> {
+    let problem = match endpoint.class {
+        _ if !adapter.is_own(endpoint) => return Ok(()),
+        CallClass::Login => "is the login of this broker: the session calls it itself",
+        CallClass::Logout => "is the logout of this broker: call logout(), so that the session knows of it",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid_input("path", problem))
 }
 
 impl fmt::Debug for Call {

@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// Starts a login without waiting for it, so that the caller's next try finds a session.
-    fn renew_behind(&self) {
+    pub(crate) fn renew_behind(&self) {
         if let Next::Start(flight, _) = self.inner.need() {
             drop(flight::start(&self.inner, flight));
         }
@@ -152,7 +152,7 @@ impl Session {
 const SHORTEST_IN_A_URL: usize = 8;
 
 impl Inner {
-    fn signed_out_of(&self, record: &Record) -> Result<()> {
+    pub(crate) fn signed_out_of(&self, record: &Record) -> Result<()> {
         self.state
             .machine()
             .signed_out_of(record.generation)
@@ -160,7 +160,7 @@ impl Inner {
     }
 
     /// Refuses a call whose URL would hold a secret of the session: URLs end in the logs of every server on the way.
-    fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
+    pub(crate) fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
         let known = self.adapter.secrets().into_iter().chain(record.tokens.all());
         let known: Vec<_> = known
             .filter(|secret| secret.expose().len() >= SHORTEST_IN_A_URL)

@@ -25,6 +25,7 @@ mod consent;
 mod events;
 mod execute;
 mod flight;
+mod foreign;
 mod handover;
 mod limits;
 pub mod metrics;
@@ -39,6 +40,12 @@ mod token;
 
 #[doc(hidden)]
 pub mod runtime;
+
+/// For the bindings: other HTTP clients with a session's token; not covered by the promise of stable versions yet.
+#[doc(hidden)]
+pub mod foreign_calls {
+    pub use crate::foreign::{Answered, ForeignCall, SignedCall};
+}
 
 pub use account::{LoginCode, SamcoLegacyCalls};
 pub use builder::SessionBuilder;

@@ -192,29 +192,32 @@ impl Session {
     /// The same for callers that can wait: nothing when the store should be looked at first.
     #[doc(hidden)]
     pub fn try_fresh_token(&self) -> Option<Token> {
-        is_fresh(&self.inner)
-            .then(|| self.inner.live().map(Token::new))
-            .flatten()
+        self.fresh_record().map(Token::new)
+    }
+
+    /// The live record, unless the store should be looked at first.
+    pub(crate) fn fresh_record(&self) -> Option<Arc<Record>> {
+        is_fresh(&self.inner).then(|| self.inner.live()).flatten()
     }
 
     /// The headers, likewise.
     #[doc(hidden)]
     pub fn try_fresh_headers(&self) -> Option<Headers> {
-        let record = self.inner.live().filter(|_| is_fresh(&self.inner))?;
-        Some(self.inner.derived(&record).headers.clone())
+        let record = self.fresh_record()?;
+        Some(self.inner.headers_of(&record))
     }
 
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
     pub async fn headers(&self) -> Result<Headers> {
         let record = self.record().await?;
-        Ok(self.inner.derived(&record).headers.clone())
+        Ok(self.inner.headers_of(&record))
     }
 
     /// The headers if there is a live token, without waiting.
     pub fn try_headers(&self) -> Option<Headers> {
         let record = self.inner.live()?;
         look_behind(&self.inner);
-        Some(self.inner.derived(&record).headers.clone())
+        Some(self.inner.headers_of(&record))
     }
 
     /// Which address the broker sees, which are registered, and whether orders from here will be accepted.
@@ -658,6 +661,11 @@ impl Inner {
             self.derived.store(Some(Arc::clone(&made)));
         }
         made
+    }
+
+    /// The headers of calls with this record.
+    pub(crate) fn headers_of(&self, record: &Record) -> Headers {
+        self.derived(record).headers.clone()
     }
 
     /// Knows the credentials and `more`.

@@ -134,6 +134,8 @@ mod tests {
             folder: folder.into(),
             library: true,
             dependencies: dependencies.iter().map(|&name| name.to_owned()).collect(),
+            dependents: false,
+            published: false,
         };
         vec![
             package("preopen", "crates/preopen", &["preopen-core", "preopen-http"]),

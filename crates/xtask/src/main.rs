@@ -9,16 +9,22 @@
 )]
 
 mod bench;
+mod bindings;
 mod capabilities;
 mod check;
+mod children;
+mod console;
 mod counts;
 mod demo;
+mod docs;
+mod errors_page;
 mod package;
 mod process;
 mod report;
 mod soak;
 mod test;
 mod tools;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;
@@ -49,8 +55,16 @@ enum Command {
     Screenshots,
     /// Write `docs/capabilities.md`: every endpoint and refusal, and what proves it.
     Capabilities(capabilities::Args),
+    /// Write `docs/errors.md`: every kind of error, what to do about it, and which refusals become it.
+    Errors(errors_page::Args),
+    /// Build the documentation's site into `target/site`, and check it.
+    Docs,
+    /// Build the library for Kotlin, Swift and further languages of UniFFI, and write their bindings into `dist/uniffi`.
+    Bindings,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
     Package(package::Args),
+    /// Compare every place that repeats the version, or write a new one.
+    Version(version::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,7 +76,11 @@ fn main() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
+        Command::Errors(args) => errors_page::run(&args),
+        Command::Docs => docs::run(),
+        Command::Bindings => bindings::run(),
         Command::Package(args) => package::run(&args),
+        Command::Version(args) => version::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

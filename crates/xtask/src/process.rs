@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::{children, console};
+
 /// No single program may hold up the tests for longer than this; a soak gives its own limit.
 const LIMIT: Duration = Duration::from_mins(20);
 
@@ -23,9 +25,11 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn forget_this_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
-        if name
-            .to_str()
-            .is_some_and(|text| ours.iter().any(|prefix| text.starts_with(prefix)))
+        let set_for_it = command.get_envs().any(|(given, _)| given == name);
+        if !set_for_it
+            && name
+                .to_str()
+                .is_some_and(|text| ours.iter().any(|prefix| text.starts_with(prefix)))
         {
             command.env_remove(&name);
         }
@@ -41,8 +45,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Runs a program with our own output and returns how it ended.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
-    let child = spawn(command.stdin(Stdio::null()))?;
-    wait(child, command, LIMIT, Instant::now() + LIMIT)
+    console::connect(command)?;
+    let child = spawn(command.stdin(Stdio::null()));
+    // The command keeps its ends of the file.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    wait(child?, command, LIMIT, Instant::now() + LIMIT)
+}
+
+/// Runs a program that writes to a file of its own, and returns how it ended.
+pub(crate) fn status_into(path: &Path, command: &mut Command) -> Result<(ExitStatus, String)> {
+    let (status, text) = console::keep(path, || status(command))?;
+    Ok((status?, text))
 }
 
 /// Runs a program and returns its standard output; anything but success is an error with its complaint.
@@ -69,22 +82,34 @@ pub(crate) fn tee(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitS
     tee_within(LIMIT, command, read)
 }
 
+/// Runs a program and hands each line of its standard output to `read`, which alone decides what is printed.
+pub(crate) fn lines(command: &mut Command, read: impl FnMut(&str)) -> Result<ExitStatus> {
+    console::connect(command)?;
+    let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let output = child.stdout.take().context("no standard output")?;
+    follow(child, output, LIMIT, command, read)
+}
+
 /// The same, for a program that may take as long as `limit`.
 pub(crate) fn tee_within(
     limit: Duration,
     command: &mut Command,
-    read: impl FnMut(&str),
+    mut read: impl FnMut(&str),
 ) -> Result<ExitStatus> {
+    console::connect(command)?;
     let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = child.stdout.take().context("no standard output")?;
-    follow(child, output, limit, command, read)
+    follow(child, output, limit, command, |line| {
+        console::say(line);
+        read(line);
+    })
 }
 
 /// The same, for a program that tells its results on standard error.
 pub(crate) fn tee_both_within(
     limit: Duration,
     command: &mut Command,
-    read: impl FnMut(&str),
+    mut read: impl FnMut(&str),
 ) -> Result<ExitStatus> {
     let (output, input) = std::io::pipe()?;
     command
@@ -94,7 +119,10 @@ pub(crate) fn tee_both_within(
     let child = spawn(command)?;
     // The command keeps its ends of the pipe, and the output would never end.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    follow(child, output, limit, command, read)
+    follow(child, output, limit, command, |line| {
+        console::say(line);
+        read(line);
+    })
 }
 
 fn follow(
@@ -104,6 +132,7 @@ fn follow(
     command: &Command,
     mut read: impl FnMut(&str),
 ) -> Result<ExitStatus> {
+    let registered = children::register(&child);
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -116,11 +145,11 @@ fn follow(
     let deadline = Instant::now() + limit;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                println!("{line}");
-                read(&line);
+            Ok(line) => read(&line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                drop(registered);
+                return wait(child, command, limit, deadline);
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return wait(child, command, limit, deadline),
             Err(mpsc::RecvTimeoutError::Timeout) => return Err(give_up(&mut child, command, limit)),
         }
     }
@@ -137,12 +166,14 @@ pub(crate) fn prefix_path(command: &mut Command, folder: &Path) {
 
 fn spawn(command: &mut Command) -> Result<Child> {
     forget_this_package(command);
+    children::may_start()?;
     command
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))
 }
 
 fn wait(mut child: Child, command: &Command, limit: Duration, deadline: Instant) -> Result<ExitStatus> {
+    let _registered = children::register(&child);
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -164,6 +195,16 @@ fn give_up(child: &mut Child, command: &Command, limit: Duration) -> anyhow::Err
         shown(command),
         limit.as_secs() / 60
     )
+}
+
+/// Copies a program or module to a new file: writing into one that runs or is loaded would crash whoever uses it.
+pub(crate) fn copy_anew(from: &Path, to: &Path) -> Result<()> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let _ = std::fs::remove_file(to);
+    std::fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
 }
 
 /// The command as a person would type it, with the program's name instead of its path.

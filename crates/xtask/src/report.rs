@@ -1,9 +1,13 @@
 //! What ran, how long it took and how it ended: the table and the last line of `cargo xtask test`.
 
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use crate::console;
 use crate::counts::Counts;
 
 enum Outcome {
@@ -21,36 +25,134 @@ struct Row {
     elapsed: Duration,
 }
 
+/// What the parts of one run that go on side by side share: each shows what it printed when it ends.
+pub(crate) struct Screen {
+    /// Where a part's output is while it goes on.
+    folder: PathBuf,
+    running: Mutex<Vec<(String, Instant)>>,
+}
+
+impl Screen {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            running: Mutex::default(),
+        }
+    }
+
+    /// What goes on now, and for how long.
+    pub(crate) fn running(&self) -> String {
+        let running = self.parts();
+        let parts = running
+            .iter()
+            .map(|(name, since)| format!("{name} ({} s)", since.elapsed().as_secs()));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<(String, Instant)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stage<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<T> {
+        let letters = name.chars().map(|letter| {
+            if letter.is_alphanumeric() || letter == '.' {
+                letter
+            } else {
+                '-'
+            }
+        });
+        let path = self.folder.join(format!("{}.log", letters.collect::<String>()));
+        self.parts().push((name.to_owned(), Instant::now()));
+        let kept = console::keep(&path, work);
+        self.parts().retain(|(other, _)| other != name);
+        let (value, text) = kept?;
+        // One write: another part may end at the same time.
+        let block = format!("\n== {name}\n{text}");
+        _ = std::io::stdout().lock().write_all(block.as_bytes());
+        Ok(value)
+    }
+}
+
 /// Collects the rows of one run.
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
+    /// Without one everything is shown as it is printed.
+    screen: Option<Arc<Screen>>,
 }
 
 impl Report {
+    /// The rows of something that goes on beside others.
+    pub(crate) fn beside_others(screen: &Arc<Screen>) -> Self {
+        Self {
+            rows: Vec::new(),
+            screen: Some(Arc::clone(screen)),
+        }
+    }
+
+    /// Takes over the rows of another report.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+
     /// Runs a stage that provides something; later stages go on without it when it fails.
     pub(crate) fn setup<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
-        let started = begin(name);
-        let (outcome, value) = match work() {
-            Ok(value) => (Outcome::Ready, Some(value)),
-            Err(error) => (broken(&error), None),
-        };
-        self.push(name, outcome, started.elapsed());
-        value
+        match self.stage(name, work) {
+            Ok((value, elapsed)) => {
+                self.push(name, Outcome::Ready, elapsed);
+                Some(value)
+            }
+            Err((why, elapsed)) => {
+                self.push(name, Outcome::Broken(why), elapsed);
+                None
+            }
+        }
     }
 
     /// Runs a stage that counts tests. No test at all is a failure: a suite that vanished must not look green.
     pub(crate) fn suite(&mut self, name: &str, work: impl FnOnce() -> Result<Counts>) {
-        let started = begin(name);
-        let counted = work().and_then(|counts| {
+        let counted = self.stage(name, || {
+            let counts = work()?;
             ensure!(counts.total() > 0, "ran no tests");
             Ok(counts)
         });
-        let outcome = match counted {
-            Ok(counts) => Outcome::Counted(counts),
-            Err(error) => broken(&error),
+        match counted {
+            Ok((counts, elapsed)) => self.push(name, Outcome::Counted(counts), elapsed),
+            Err((why, elapsed)) => self.push(name, Outcome::Broken(why), elapsed),
+        }
+    }
+
+    /// Runs the work of a stage with its output where it belongs.
+    fn stage<T>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Duration), (String, Duration)> {
+        let started = Instant::now();
+        let told = || {
+            work().map_err(|error| {
+                let why = format!("{error:#}");
+                console::say(format_args!("FAILED: {why}"));
+                why
+            })
         };
-        self.push(name, outcome, started.elapsed());
+        let outcome = if let Some(screen) = &self.screen {
+            let kept = screen.stage(name, told);
+            kept.unwrap_or_else(|error| Err(format!("{error:#}")))
+        } else {
+            println!("\n== {name}");
+            told()
+        };
+        match outcome {
+            Ok(value) => Ok((value, started.elapsed())),
+            Err(why) => Err((why, started.elapsed())),
+        }
+    }
+
+    /// Notes something that fell over in a way that no stage could tell.
+    pub(crate) fn crashed(&mut self, name: &str, why: &str) {
+        println!("\n== {name}: crashed: {why}");
+        self.push(name, Outcome::Broken(format!("crashed: {why}")), Duration::ZERO);
     }
 
     /// Notes a stage that could not start because an earlier one failed.
@@ -105,17 +207,6 @@ impl Outcome {
             Self::Broken(why) => format!("FAILED: {}", why.lines().next().unwrap_or_default()),
         }
     }
-}
-
-fn begin(name: &str) -> Instant {
-    println!("\n== {name}");
-    Instant::now()
-}
-
-fn broken(error: &anyhow::Error) -> Outcome {
-    let why = format!("{error:#}");
-    println!("FAILED: {why}");
-    Outcome::Broken(why)
 }
 
 #[cfg(test)]

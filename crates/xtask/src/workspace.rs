@@ -1,5 +1,6 @@
 //! Where things are: the repository, cargo's target folder, and the workspace's packages with their edges.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,8 +9,8 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The packages that only build as extension modules and have no Rust tests of their own.
-pub(crate) const BINDINGS: [&str; 2] = ["preopen-python", "preopen-node"];
+/// The packages that only build as modules of other languages and have no Rust tests of their own.
+pub(crate) const BINDINGS: [&str; 3] = ["preopen-python", "preopen-node", "preopen-uniffi"];
 
 /// One member of the workspace.
 pub(crate) struct Package {
@@ -20,6 +21,10 @@ pub(crate) struct Package {
     pub(crate) library: bool,
     /// Names of every dependency, of any kind.
     pub(crate) dependencies: Vec<String>,
+    /// Whether another member needs it.
+    pub(crate) dependents: bool,
+    /// Whether it may go to a registry.
+    pub(crate) published: bool,
 }
 
 /// The repository as cargo sees it.
@@ -64,12 +69,21 @@ impl Workspace {
             packages.push(Package {
                 library: kinds.flatten().any(|kind| kind == "lib"),
                 name: text_at(member, "name")?.to_owned(),
+                dependents: false,
+                published: member["publish"].is_null(),
                 folder: folder.strip_prefix(&root).unwrap_or(folder).to_owned(),
                 dependencies: dependencies
                     .iter()
                     .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
                     .collect(),
             });
+        }
+        let needed: BTreeSet<String> = packages
+            .iter()
+            .flat_map(|package| package.dependencies.clone())
+            .collect();
+        for package in &mut packages {
+            package.dependents = needed.contains(&package.name);
         }
         Ok(Self {
             root,

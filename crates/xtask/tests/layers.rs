@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Every member of the workspace with the members it may depend on. Arrows never turn back.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("preopen-core", &[]),
     ("preopen-http", &["preopen-core"]),
     ("preopen-store", &["preopen-core"]),
@@ -24,12 +24,13 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("preopen-node", &["preopen-ffi", "preopen"]),
     ("preopen-uniffi", &["preopen-ffi", "preopen"]),
     ("preopen-bench", &["preopen"]),
+    ("preopen-pages", &["preopen"]),
     // It writes a page from the core's tables.
     ("xtask", &["preopen-core"]),
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("reqwest", &["preopen-http"]),
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
     ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
@@ -39,6 +40,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ),
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
+    ("uniffi", &["preopen-uniffi"]),
     ("redis", &["preopen-store"]),
     // The command puts terminals back and passes signals on.
     ("rustix", &["preopen-store", "preopen-cli"]),

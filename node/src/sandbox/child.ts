@@ -1,9 +1,11 @@
-// The `preopen sandbox` process: finding the binary, starting it, and ending it. Nothing here is public but the error.
+// The `preopen sandbox` process: starting it, and ending it. Nothing here is public but the error.
 
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
+
+import { command } from "./command.js";
 
 /** How long the binary may take until it is ready. */
 const READY_MILLIS = 20_000;
@@ -31,9 +33,9 @@ export class Child {
     this.ready = ready;
   }
 
-  /** Starts the binary that `PREOPEN_BIN` names, else `preopen` on the search path, and waits until it is ready. */
+  /** Starts the command, and waits until it is ready. */
   static async start(extra: readonly string[]): Promise<Child> {
-    const program = process.env["PREOPEN_BIN"] || "preopen";
+    const program = command();
     const child = spawn(program, ["sandbox", "--json", "--exit-with-stdin", ...extra], { stdio: ["pipe", "pipe", "pipe"] });
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -89,7 +91,7 @@ async function firstLine(child: Process, program: string): Promise<string> {
   const deadline = setTimeout(() => fail(`${program} was not ready within ${READY_MILLIS / 1000} seconds`), READY_MILLIS);
   child.once("error", (error: NodeJS.ErrnoException) => {
     const install =
-      "put the preopen command on the PATH with `cargo install --path crates/cli` in Preopen's repository, or name it in PREOPEN_BIN";
+      "install the package preopen-cli beside preopen, or put the command on the PATH with `cargo install --path crates/cli` in Preopen's repository, or name it in PREOPEN_BIN";
     fail(error.code === "ENOENT" ? `${program} was not found: ${install}` : `${program} cannot be run: ${error.message}`, error);
   });
   // Once its outputs are closed too, so that what it wrote is known.

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use preopen::{
@@ -23,6 +23,8 @@ const ORDER: &str = "/order/placeOrder";
 /// An address of a documentation range: nobody's.
 const STRANGER: &str = "198.51.100.7";
 const CALLERS: usize = 1000;
+/// A busy machine needs its time for so many callers, with the broker on it too.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(crate) async fn run(output: Output) -> Result<ExitCode, Failure> {
     let story = Story {
@@ -100,6 +102,7 @@ fn samco_session(sandbox: &Sandbox, start: Timestamp) -> Result<Session> {
     Session::builder(credentials)
         .base_url(sandbox.samco_url())
         .clock(own_clock)
+        .timeout(PATIENCE)
         .build()
 }
 
@@ -122,6 +125,7 @@ fn angel_session(sandbox: &Sandbox) -> Result<Session> {
     Session::builder(credentials)
         .base_url(sandbox.angelone_url())
         .clock(sandbox.clock())
+        .timeout(PATIENCE)
         .build()
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::commands::preflight::{check_json, exit_of, for_a_terminal, tell, tell_check, to_json};
 use crate::commands::status;
 use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
+use crate::progress;
 use crate::session::{Broker, Prepared, SessionOptions};
 
 /// The variables that a proxy is taken from, as most programs know them.
@@ -44,14 +45,17 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let mut accounts = Vec::new();
     for broker in brokers {
         let session = prepared.session(broker)?;
+        progress::now(&format!("looking at what orders at {} need", broker.as_str()));
         let mut found = for_a_terminal(session.preflight().await, broker);
         found.checks.push(stored(&session, broker).await);
         found.checks.extend(session.lock_check().await);
         found.checks.push(own.nat(&found));
         found.checks.push(proxy(&session));
+        found.checks.iter_mut().for_each(complete);
         accounts.push((session, found));
     }
-    let machine = machine(&prepared, &own, accounts.is_empty()).await;
+    let mut machine = machine(&prepared, &own, accounts.is_empty()).await;
+    machine.iter_mut().for_each(complete);
     if output.is_json() {
         json_line(&json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -84,6 +88,30 @@ fn account_json((session, found): &(Session, Preflight)) -> Json {
     told
 }
 
+/// Sees to it that whoever reads a finding is told what to do about it.
+fn complete(check: &mut Check) {
+    if check.status == CheckStatus::Pass || check.fix.is_some() {
+        return;
+    }
+    check.fix = Some(
+        match check.name {
+            "static_ip" => {
+                "see at the broker's dashboard that the registered address is the one this host leaves by; the first \
+                 order tells for certain"
+            }
+            "broker" | "session_end" if check.error.is_none() => "see to the findings above first, then look again",
+            "clock" => "see that `timedatectl` says the clock is synchronized; the next reply of the broker tells more",
+            "network" => "name the address to leave by with --source-ip",
+            "store" | "stored" | "store_place" | "lock" => {
+                "see that the store's address is right and that this user may write there; `--store memory` does without"
+            }
+            "nat" => "see to this machine's IPv4 route (`ip route`) first",
+            _ => "look again in a minute; if it stays, ask the broker with the message above",
+        }
+        .to_owned(),
+    );
+}
+
 /// What is true of this machine, whatever the account.
 async fn machine(prepared: &Prepared, own: &Egress, nobody: bool) -> Vec<Check> {
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
@@ -99,8 +127,16 @@ async fn machine(prepared: &Prepared, own: &Egress, nobody: bool) -> Vec<Check> 
     let store = Check::new("store_place", CheckStatus::Pass, prepared.store());
     found.push(store);
     for warning in prepared.store_warnings().await {
-        found.push(Check::new("store_place", CheckStatus::Warn, warning));
+        // A warning of the store says what to do behind its last mark.
+        let (what, fix) = warning.rsplit_once([';', ':']).unwrap_or((&warning, ""));
+        let check = Check::new("store_place", CheckStatus::Warn, what);
+        found.push(if fix.is_empty() {
+            check
+        } else {
+            check.with_fix(fix.trim())
+        });
     }
+    found.extend(env_file(prepared));
     if nobody {
         let message = "no account was looked at: no credentials name one";
         found.push(
@@ -110,6 +146,31 @@ async fn machine(prepared: &Prepared, own: &Egress, nobody: bool) -> Vec<Check> 
         );
     }
     found
+}
+
+/// Whether others may read the file with the credentials.
+#[cfg(unix)]
+fn env_file(prepared: &Prepared) -> Option<Check> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = prepared.env_file()?;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let name = path.display();
+    let of_others = mode & 0o077;
+    Some(if of_others == 0 {
+        let message = format!("{name} is for this user alone");
+        Check::new("env_file", CheckStatus::Pass, message)
+    } else {
+        let message = format!(
+            "other users of this machine may read {name} (mode {:03o})",
+            mode & 0o777
+        );
+        Check::new("env_file", CheckStatus::Warn, message).with_fix(format!("chmod 600 {name}"))
+    })
+}
+
+#[cfg(not(unix))]
+fn env_file(_: &Prepared) -> Option<Check> {
+    None
 }
 
 /// What the store holds for the account.

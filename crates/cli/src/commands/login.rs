@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::credentials::Way;
 use crate::output::{BAD, BOLD, Failure, GOOD, Output, json_line, line};
+use crate::progress;
 use crate::sandbox_clock;
 use crate::session::SessionArguments;
 
@@ -39,6 +40,8 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let live = before.is_some_and(|state| state.name == StateName::Active);
     // Whatever blocks this account, a person asks for one attempt.
     session.reset();
+    let name = broker.as_str();
+    progress::now(&format!("logging in at {name}"));
     let mut token = if way == Way::Page {
         page::log_in(&session, &arguments.page, arguments.force, &prepared, broker).await?
     } else {
@@ -49,7 +52,9 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         token = session.token().await?;
     }
     let fresh = arguments.force || !live;
+    progress::now(&format!("asking {name} whose account it is"));
     let profile = session.profile().await.unwrap_or_default();
+    progress::now(&format!("asking {name} which address it sees"));
     let seen = if fresh { static_ip(&session).await } else { None };
     let until = token.expires_at();
     if output.is_json() {

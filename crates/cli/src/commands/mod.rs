@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod headers;
@@ -8,6 +9,7 @@ pub(crate) mod legacy;
 pub(crate) mod login;
 pub(crate) mod login_code;
 pub(crate) mod logout;
+pub(crate) mod man;
 pub(crate) mod preflight;
 pub(crate) mod request;
 pub(crate) mod run;

@@ -6,6 +6,9 @@
     reason = "each test file uses a part of these helpers"
 )]
 
+#[cfg(unix)]
+pub(crate) mod terminal;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;

@@ -15,8 +15,8 @@ const QUICK: u32 = 5;
 pub(super) fn run(soak: &Soak<'_>) -> Result<Outcome> {
     let rounds = if soak.args.quick { QUICK } else { ROUNDS };
     let mut report = Report::default();
-    let mut provision = Provision::new(soak.workspace);
-    let herd = Herd::provide(&mut provision, &mut report).context("not everything could be built")?;
+    let provision = Provision::new(soak.workspace);
+    let herd = Herd::provide(&provision, &mut report).context("not everything could be built")?;
     let folder = soak.folder("herd");
     fs::create_dir_all(&folder)?;
     let file = folder.join("numbers.json");

@@ -25,7 +25,7 @@ struct Browser {
 
 impl Browser {
     /// Builds, installs and finds it; what failed is in the report.
-    fn provide(provision: &mut Provision<'_>, report: &mut Report) -> Option<Self> {
+    fn provide(provision: &Provision<'_>, report: &mut Report) -> Option<Self> {
         let chromium = report.setup("find Chromium", chromium::find)?;
         let command = provision.command(report)?;
         let node = provision.packages(report)?;
@@ -37,7 +37,7 @@ impl Browser {
     }
 }
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     let workspace = provision.workspace;
     match Browser::provide(provision, report) {
         Some(Browser {
@@ -60,8 +60,8 @@ pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
 pub(crate) fn screenshots() -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     let mut report = Report::default();
-    let mut provision = Provision::new(&workspace);
-    let Some(browser) = Browser::provide(&mut provision, &mut report) else {
+    let provision = Provision::new(&workspace);
+    let Some(browser) = Browser::provide(&provision, &mut report) else {
         return Ok(ExitCode::FAILURE);
     };
     let mut script: Command = browser.node.command(&browser.node.program);

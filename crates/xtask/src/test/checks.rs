@@ -7,6 +7,7 @@ use crate::process;
 use crate::report::Report;
 use crate::tools::node::Node;
 use crate::tools::python::Venv;
+use crate::version;
 use crate::workspace::Workspace;
 
 use super::provision::Provision;
@@ -90,9 +91,15 @@ pub(crate) fn run_all(checks: Vec<Check>, report: &mut Report) {
     }
 }
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn of_rust(provision: &Provision<'_>, report: &mut Report) {
+    run_all(rust(provision.workspace), report);
+}
+
+pub(super) fn of_others(provision: &Provision<'_>, report: &mut Report) {
     let workspace = provision.workspace;
-    run_all(rust(workspace), report);
+    report.suite("check: one version", || {
+        version::checked(workspace).map(|_| Counts::one(true))
+    });
     match provision.dev(report) {
         Some(dev) => run_all(python(workspace, &dev), report),
         None => report.missing("ruff and mypy", "the Python tools"),

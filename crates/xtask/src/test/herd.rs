@@ -15,7 +15,7 @@ use super::python::pytest_with;
 
 const SUITE: &str = "herd";
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     match Herd::provide(provision, report) {
         Some(herd) => report.suite(SUITE, || herd.run(2, None)),
         None => report.missing(SUITE, "a package of one of the languages"),
@@ -32,7 +32,7 @@ pub(crate) struct Herd<'a> {
 
 impl<'a> Herd<'a> {
     /// Builds and installs it; what failed is in the report.
-    pub(crate) fn provide(provision: &mut Provision<'a>, report: &mut Report) -> Option<Self> {
+    pub(crate) fn provide(provision: &Provision<'a>, report: &mut Report) -> Option<Self> {
         let workspace = provision.workspace;
         let command = provision.command(report)?;
         provision.addon(report)?;

@@ -2,23 +2,30 @@
 
 mod browser;
 pub(crate) mod checks;
+mod docs;
 mod herd;
 mod node;
 mod official;
+mod package;
 mod provision;
 mod python;
 mod rust;
+mod schedule;
+mod uniffi;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::report::Report;
+use crate::children;
 use crate::workspace::Workspace;
 pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
+use provision::Need::{Natives, RustTests, Wheel};
 pub(crate) use provision::Provision;
+use schedule::Job;
+use schedule::Work::{Building, Testing};
 
 /// Which tests to run.
 #[derive(clap::Args)]
@@ -41,32 +48,109 @@ enum Suite {
     Node,
     /// The pages of the embedded broker in Chromium.
     Browser,
+    /// The documentation's site: built strictly, its links and anchors followed.
+    Docs,
     /// Programs of all languages that share one session.
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
+    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    Package,
+    /// The Python that UniFFI generates, on the shared vectors and scenarios.
+    Uniffi,
 }
+
+/// What there is to do. Builds go on one after another in this order; tests begin, in this order, as soon as what
+/// they need is built and the machine has room for them. See [`schedule`].
+const JOBS: &[Job] = &[
+    Job::new(
+        Suite::Checks,
+        "checks",
+        &[Wheel],
+        Testing { places: 1 },
+        checks::of_others,
+    ),
+    Job::new(
+        Suite::Python,
+        "python: oldest",
+        &[Natives, Wheel],
+        Testing { places: 2 },
+        python::floor,
+    ),
+    Job::new(
+        Suite::Python,
+        "python: newest",
+        &[Natives, Wheel],
+        Testing { places: 2 },
+        python::newest,
+    ),
+    Job::new(
+        Suite::Browser,
+        "browser",
+        &[Natives],
+        Testing { places: 2 },
+        browser::run,
+    ),
+    Job::new(
+        Suite::Node,
+        "node: oldest",
+        &[Natives],
+        Testing { places: 2 },
+        node::floor,
+    ),
+    Job::new(
+        Suite::Node,
+        "node: newest",
+        &[Natives],
+        Testing { places: 2 },
+        node::newest,
+    ),
+    Job::new(
+        Suite::Herd,
+        "herd",
+        &[Natives, Wheel],
+        Testing { places: 1 },
+        herd::run,
+    ),
+    Job::new(
+        Suite::Official,
+        "official",
+        &[Natives],
+        Testing { places: 1 },
+        official::run,
+    ),
+    Job::new(
+        Suite::Rust,
+        "rust",
+        &[RustTests],
+        Testing { places: 4 },
+        rust::run,
+    ),
+    Job::new(
+        Suite::Python,
+        "python: source",
+        &[Wheel],
+        Building,
+        python::source,
+    ),
+    Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(
+        Suite::Uniffi,
+        "uniffi",
+        &[Natives, Wheel],
+        Building,
+        uniffi::run,
+    ),
+    Job::new(Suite::Docs, "docs", &[], Building, docs::run),
+    Job::new(Suite::Package, "package", &[], Building, package::run),
+];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
-    let mut report = Report::default();
-    let mut provision = Provision::new(&workspace);
-    let suites = if args.only.is_empty() {
-        Suite::value_variants()
-    } else {
-        &args.only
-    };
-    for suite in suites {
-        match suite {
-            Suite::Rust => rust::run(&workspace, &mut report),
-            Suite::Checks => checks::run(&mut provision, &mut report),
-            Suite::Python => python::run(&mut provision, &mut report),
-            Suite::Node => node::run(&mut provision, &mut report),
-            Suite::Browser => browser::run(&mut provision, &mut report),
-            Suite::Herd => herd::run(&mut provision, &mut report),
-            Suite::Official => official::run(&mut provision, &mut report),
-        }
-    }
+    children::end_with_us()?;
+    let wanted = |job: &&Job| args.only.is_empty() || args.only.contains(&job.suite);
+    let jobs: Vec<&Job> = JOBS.iter().filter(wanted).collect();
+    let report = schedule::run(&jobs, &Provision::new(&workspace));
     Ok(if report.finish() {
         ExitCode::SUCCESS
     } else {

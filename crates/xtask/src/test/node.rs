@@ -9,30 +9,39 @@ use anyhow::{Context, Result, ensure};
 use crate::counts::{self, Counts};
 use crate::process;
 use crate::report::Report;
-use crate::tools::node::{self, Node};
+use crate::tools::node::{self, Node, Version};
 use crate::workspace::Workspace;
 
 use super::provision::Provision;
 use super::python::report_file;
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn floor(provision: &Provision<'_>, report: &mut Report) {
+    run(provision, report, Version::Floor);
+}
+
+pub(super) fn newest(provision: &Provision<'_>, report: &mut Report) {
+    run(provision, report, Version::Newest);
+}
+
+fn run(provision: &Provision<'_>, report: &mut Report, version: Version) {
     let workspace = provision.workspace;
+    let suite = format!("node {}", version.major());
     if provision.addon(report).is_none() {
-        return report.missing("node", "the Node package");
+        return report.missing(&suite, "the Node package");
     }
     let Some(command) = provision.command(report) else {
-        return report.missing("node", "the command");
+        return report.missing(&suite, "the command");
     };
-    let Some(nodes) = report.setup("Node versions", || node::floor_and_newest(workspace)) else {
-        return report.missing("node", "the versions it runs on");
+    let Some(node) = report.setup(&format!("{suite}: program"), || version.provide(workspace)) else {
+        return report.missing(&suite, "the version it runs on");
     };
-    for node in nodes {
-        let suite = format!("node {}", node.major);
-        let name = format!("node{}", node.major);
-        report.suite(&suite, || {
-            run_tests(workspace, &node, "tests/node", &name, &command)
-        });
-    }
+    let name = format!("node{}", node.major);
+    report.suite(&format!("node {}", node.major), || {
+        run_tests_with(workspace, &node, "tests/node", &name, &command, |runner| {
+            // By itself the runner takes one file at a time on a small machine; tests wait more than they work.
+            runner.arg("--test-concurrency=2");
+        })
+    });
 }
 
 /// Runs the test files of a folder and reads the runner's report.

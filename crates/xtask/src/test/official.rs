@@ -8,7 +8,7 @@ use super::node::run_tests;
 use super::provision::Provision;
 use super::python::pytest;
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
+pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     match provision.command(report) {
         Some(command) => {
             python(provision, report, &command);
@@ -18,7 +18,7 @@ pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
     }
 }
 
-fn python(provision: &mut Provision<'_>, report: &mut Report, command: &std::path::Path) {
+fn python(provision: &Provision<'_>, report: &mut Report, command: &std::path::Path) {
     let workspace = provision.workspace;
     let suite = "official: python";
     let Some(newest) = provision.newest_python(report) else {
@@ -40,7 +40,7 @@ fn python(provision: &mut Provision<'_>, report: &mut Report, command: &std::pat
     }
 }
 
-fn javascript(provision: &mut Provision<'_>, report: &mut Report, command: &std::path::Path) {
+fn javascript(provision: &Provision<'_>, report: &mut Report, command: &std::path::Path) {
     let workspace = provision.workspace;
     let suite = "official: node";
     let folder = "tests/official/node";

@@ -14,32 +14,57 @@ use crate::workspace::Workspace;
 
 use super::provision::Provision;
 
-pub(super) fn run(provision: &mut Provision<'_>, report: &mut Report) {
-    let workspace = provision.workspace;
+/// So many processes share the tests of one version.
+const WORKERS: &str = "3";
+
+pub(super) fn floor(provision: &Provision<'_>, report: &mut Report) {
     let Some(all) = provision.pythons(report) else {
-        return report.missing("python", "an interpreter");
+        return report.missing("python: oldest", "an interpreter");
     };
+    // On a machine with a single Python it is the newest one too, and tested as such.
+    if let [oldest, _] = &python::floor_and_newest(&all)[..] {
+        run(provision, report, oldest);
+    }
+}
+
+pub(super) fn newest(provision: &Provision<'_>, report: &mut Report) {
+    match provision.newest_python(report) {
+        Some(newest) => run(provision, report, &newest),
+        None => report.missing("python: newest", "an interpreter"),
+    }
+}
+
+pub(super) fn source(provision: &Provision<'_>, report: &mut Report) {
+    let suite = "python from source";
+    match (provision.pythons(report), provision.dev(report)) {
+        (Some(all), Some(_)) => report.suite(suite, || from_source(provision.workspace, &all)),
+        _ => report.missing(suite, "an interpreter and the Python tools"),
+    }
+}
+
+fn run(provision: &Provision<'_>, report: &mut Report, python: &Python) {
+    let workspace = provision.workspace;
+    let suite = format!("python {}", python.name());
     let Some(wheel) = provision.wheel(report) else {
-        return report.missing("python", "the wheel");
+        return report.missing(&suite, "the wheel");
     };
     let Some(command) = provision.command(report) else {
-        return report.missing("python", "the command");
+        return report.missing(&suite, "the command");
     };
-    report.suite("python from source", || from_source(workspace, &all));
-    for python in python::floor_and_newest(&all) {
-        let suite = format!("python {}", python.name());
-        let name = format!("py{}", python.tag());
-        let venv = report.setup(&format!("{suite}: environment"), || {
-            let venv = Venv::provide(workspace, &name, &python, "tests/python/requirements.txt")?;
-            venv.install_wheel(&wheel)?;
-            Ok(venv)
-        });
-        match venv {
-            Some(venv) => report.suite(&suite, || {
-                pytest(workspace, &venv, "tests/python", &name, &command)
-            }),
-            None => report.missing(&suite, "its environment"),
-        }
+    let name = format!("py{}", python.tag());
+    let venv = report.setup(&format!("{suite}: environment"), || {
+        let venv = Venv::provide(workspace, &name, python, "tests/python/requirements.txt")?;
+        venv.install_wheel(&wheel)?;
+        Ok(venv)
+    });
+    match venv {
+        Some(venv) => report.suite(&suite, || {
+            pytest_with(workspace, &venv, "tests/python", &name, &command, |pytest| {
+                // Tests wait more than they work: several at once, each with brokers of its own.
+                pytest.args(["-n", WORKERS, "--dist", "worksteal"]);
+            })
+        }),
+        None => report.missing(&suite, "its environment"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process;
+use crate::{console, process};
 
 /// Names another program than the ones that are looked for.
 pub(crate) const VARIABLE: &str = "PREOPEN_CHROMIUM";
@@ -25,7 +25,7 @@ pub(crate) fn find() -> Result<PathBuf> {
     )?;
     let version = process::capture(Command::new(&program).arg("--version"))
         .with_context(|| format!("{} does not run", program.display()))?;
-    println!("{}", version.trim());
+    console::say(version.trim());
     Ok(program)
 }
 

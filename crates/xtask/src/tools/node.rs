@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::once;
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{console, process};
 
 /// The oldest major version that the package supports.
 const FLOOR: u32 = 22;
@@ -53,20 +53,36 @@ pub(crate) fn for_builds(workspace: &Workspace) -> Result<Node> {
     }
 }
 
-/// The Nodes that tests run on: the floor and the newest.
-pub(crate) fn floor_and_newest(workspace: &Workspace) -> Result<Vec<Node>> {
-    let machine = machine()?;
-    let pick = |major: u32, good: bool| {
-        if good {
-            Ok(machine.clone())
-        } else {
-            fetch(workspace, major)
+/// The Nodes that tests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The oldest one that the package supports.
+    Floor,
+    /// The newest one.
+    Newest,
+}
+
+impl Version {
+    pub(crate) fn major(self) -> u32 {
+        match self {
+            Self::Floor => FLOOR,
+            Self::Newest => NEWEST,
         }
-    };
-    Ok(vec![
-        pick(FLOOR, machine.major == FLOOR)?,
-        pick(NEWEST, machine.major >= NEWEST)?,
-    ])
+    }
+
+    /// The machine's, or one that is fetched.
+    pub(crate) fn provide(self, workspace: &Workspace) -> Result<Node> {
+        let machine = machine()?;
+        let good = match self {
+            Self::Floor => machine.major == FLOOR,
+            Self::Newest => machine.major >= NEWEST,
+        };
+        if good {
+            Ok(machine)
+        } else {
+            fetch(workspace, self.major())
+        }
+    }
 }
 
 fn machine() -> Result<Node> {
@@ -82,7 +98,7 @@ fn fetch(workspace: &Workspace, major: u32) -> Result<Node> {
     if let Some(node) = Node::probe(&program).filter(|node| node.major == major) {
         return Ok(node);
     }
-    println!("fetching Node {major}");
+    console::say(format_args!("fetching Node {major}"));
     fs::create_dir_all(&folder)?;
     let mut npm = npm_command(&machine()?);
     npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
@@ -91,7 +107,7 @@ fn fetch(workspace: &Workspace, major: u32) -> Result<Node> {
     Node::probe(&program).with_context(|| format!("the Node {major} that npm brought does not run"))
 }
 
-fn npm_command(node: &Node) -> Command {
+pub(crate) fn npm_command(node: &Node) -> Command {
     node.command(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }
 
@@ -119,10 +135,15 @@ pub(crate) fn script(workspace: &Workspace, node: &Node, name: &str) -> Result<(
 /// Builds the addon and puts it where the package looks for it.
 pub(crate) fn build_addon(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
     workspace.require_package("preopen-node")?;
-    workspace.require("node")?;
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--package", "preopen-node", "--profile", profile]);
     process::run(&mut cargo)?;
+    place_addon(workspace, profile)
+}
+
+/// Puts the addon that cargo built where the package looks for it.
+pub(crate) fn place_addon(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
+    workspace.require("node")?;
     let folder = if profile == "dev" { "debug" } else { profile };
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let built = workspace
@@ -130,10 +151,7 @@ pub(crate) fn build_addon(workspace: &Workspace, profile: &str) -> Result<PathBu
         .join(folder)
         .join(format!("{prefix}preopen_node{suffix}"));
     let place = workspace.root.join("node/native/preopen.node");
-    fs::create_dir_all(workspace.root.join("node/native"))?;
-    // A fresh file: writing into a module that another process has loaded would crash that process.
-    let _ = fs::remove_file(&place);
-    fs::copy(&built, &place).context("the addon was not built where cargo says")?;
+    process::copy_anew(&built, &place).context("the addon was not built where cargo says")?;
     Ok(place)
 }
 

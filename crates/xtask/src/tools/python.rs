@@ -229,11 +229,16 @@ impl Venv {
     }
 
     pub(crate) fn python(&self) -> PathBuf {
-        self.programs()
-            .join(format!("python{}", std::env::consts::EXE_SUFFIX))
+        self.program("python")
     }
 
-    fn programs(&self) -> PathBuf {
+    /// A program that a package brought.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs()
+            .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    pub(crate) fn programs(&self) -> PathBuf {
         self.folder.join(if cfg!(windows) { "Scripts" } else { "bin" })
     }
 }

@@ -8,6 +8,7 @@ use preopen::{Error, ErrorKind, LoginOptions, LoginStart, Result, Secret, Sessio
 
 use crate::credentials::Way;
 use crate::output::note;
+use crate::progress;
 use crate::session::{Broker, Prepared};
 use crate::terminal;
 
@@ -167,12 +168,15 @@ fn comes_back(place: &str) -> String {
 
 /// On standard error: what is on standard output is for scripts.
 fn show(start: &LoginStart, when: &str, then: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(
-        stderr,
-        "Log in at this page {when}. It is for you alone: whoever has it can complete the login.\n{then}\n\n{}\n",
-        start.url()
-    );
+    progress::aside(|| {
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(
+            stderr,
+            "Log in at this page {when}. It is for you alone: whoever has it can complete the login.\n{then}\n\n{}\n",
+            start.url()
+        );
+    });
+    progress::now("waiting for the login in the browser");
 }
 
 fn pasted(may_ask: bool) -> Result<Option<Secret>> {

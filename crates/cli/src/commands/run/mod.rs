@@ -38,6 +38,7 @@ use preopen::{Error, EventName, Secret, Session};
 use tempfile::TempDir;
 
 use crate::output::{Failure, note};
+use crate::progress;
 use crate::session::{Broker, Prepared, SessionOptions};
 use crate::terminal;
 use endpoint::Endpoint;
@@ -62,7 +63,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     prepared.admit(broker)?;
     prepared.asking.keep();
     let session = prepared.builder(broker)?.keep_warm(true).build()?;
-    session.token().await?;
+    let what = format!("waiting for a session at {}", broker.as_str());
+    progress::during(&what, false, session.token()).await?;
     // The terminal is the command's from here on.
     prepared.asking.end();
     warn_of_missing(&prepared, broker);

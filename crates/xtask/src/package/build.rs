@@ -1,0 +1,157 @@
+//! Release builds: wheels with maturin, the addon with cargo; for a named Linux platform with zig as the linker.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::targets::Target;
+use crate::process;
+use crate::tools::python::{self, Venv};
+use crate::workspace::Workspace;
+
+/// Where the wheel of the command has its `pyproject.toml`.
+const COMMAND: &str = "crates/cli";
+
+/// Builds for one platform.
+pub(super) struct Builder<'a> {
+    workspace: &'a Workspace,
+    pub(super) target: Target,
+    /// Whether the platform was named: only then the build is one for other machines too.
+    named: bool,
+    venv: Venv,
+    out: &'a Path,
+    /// Where maturin puts what it makes.
+    scratch: PathBuf,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(workspace: &'a Workspace, target: Option<&str>, out: &'a Path) -> Result<Self> {
+        let newest = python::discover()?.pop().context("no Python")?;
+        let (name, requirements) = match target {
+            Some(_) => ("release", "tools/requirements-release.txt"),
+            None => ("dev", "tools/requirements-dev.txt"),
+        };
+        Ok(Self {
+            workspace,
+            target: target.map_or_else(Target::host, Target::find)?,
+            named: target.is_some(),
+            venv: Venv::provide(workspace, name, &newest, requirements)?,
+            out,
+            scratch: workspace.target.join("packaging"),
+        })
+    }
+
+    /// The wheel of the package: one for every Python, or one for a free-threaded interpreter.
+    pub(super) fn wheel(&self, interpreter: Option<&Path>) -> Result<PathBuf> {
+        let default = self.venv.python();
+        let mut maturin = self.maturin("build", &self.workspace.root);
+        maturin.arg("--interpreter").arg(interpreter.unwrap_or(&default));
+        self.shared_c_library(&mut maturin);
+        self.made(&mut maturin, "whl")
+    }
+
+    /// The wheel of the command.
+    pub(super) fn command_wheel(&self) -> Result<PathBuf> {
+        let mut maturin = self.maturin("build", &self.workspace.root.join(COMMAND));
+        self.made(&mut maturin, "whl")
+    }
+
+    /// The command itself, after its wheel was built.
+    pub(super) fn command(&self) -> PathBuf {
+        self.built(&self.target.program("preopen"))
+    }
+
+    /// The source archive.
+    pub(super) fn sdist(&self) -> Result<PathBuf> {
+        let mut maturin = self.venv.run("maturin");
+        maturin.args(["sdist", "--out"]).arg(&self.scratch);
+        maturin.current_dir(&self.workspace.root);
+        self.made(&mut maturin, "gz")
+    }
+
+    /// The addon, where cargo built it.
+    pub(super) fn addon(&self) -> Result<PathBuf> {
+        let mut cargo = if self.zig() {
+            let mut zig = Command::new(self.venv.program("cargo-zigbuild"));
+            process::prefix_path(&mut zig, &self.venv.programs());
+            zig.args(["zigbuild", "--target", &self.target.zig()]);
+            zig
+        } else {
+            let mut cargo = process::cargo();
+            cargo.arg("build");
+            if self.named {
+                cargo.args(["--target", &self.target.triple]);
+            }
+            cargo
+        };
+        cargo.args(["--release", "--locked", "--package", "preopen-node"]);
+        cargo.arg("--target-dir").arg(&self.workspace.target);
+        self.shared_c_library(&mut cargo);
+        process::run(cargo.current_dir(&self.workspace.root))?;
+        Ok(self.built(&self.target.library("preopen_node")))
+    }
+
+    fn zig(&self) -> bool {
+        self.named && self.target.is_linux()
+    }
+
+    fn maturin(&self, verb: &str, folder: &Path) -> Command {
+        let mut maturin = self.venv.run("maturin");
+        maturin
+            .args([verb, "--release", "--locked", "--out"])
+            .arg(&self.scratch);
+        maturin.arg("--target-dir").arg(&self.workspace.target);
+        if self.named {
+            maturin.args(["--target", &self.target.triple]);
+        }
+        if let Some(policy) = self.target.policy().filter(|_| self.named) {
+            maturin.args(["--zig", "--compatibility", policy]);
+        }
+        maturin.current_dir(folder);
+        maturin
+    }
+
+    /// A module cannot bring a C library of its own into somebody's process; only a program is linked with all of musl.
+    fn shared_c_library(&self, command: &mut Command) {
+        if self.target.libc.as_deref() == Some("musl") {
+            let triple = self.target.triple.to_uppercase().replace('-', "_");
+            command.env(
+                format!("CARGO_TARGET_{triple}_RUSTFLAGS"),
+                "-C target-feature=-crt-static",
+            );
+        }
+    }
+
+    /// A file of the release build.
+    fn built(&self, name: &str) -> PathBuf {
+        let mut folder = self.workspace.target.clone();
+        if self.named {
+            folder.push(&self.target.triple);
+        }
+        folder.join("release").join(name)
+    }
+
+    /// Runs a build that leaves one file in the scratch folder, and tells where it is kept.
+    fn made(&self, command: &mut Command, suffix: &str) -> Result<PathBuf> {
+        // What another build left must not be taken for this one's.
+        let _ = fs::remove_dir_all(&self.scratch);
+        process::run(command)?;
+        let files: Vec<PathBuf> = fs::read_dir(&self.scratch)?
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        let [file] = &files[..] else {
+            bail!("maturin left {} files, not one", files.len());
+        };
+        ensure!(
+            file.extension().is_some_and(|found| found == suffix),
+            "maturin left {}",
+            file.display()
+        );
+        let place = self.out.join(file.file_name().context("no name")?);
+        fs::copy(file, &place)?;
+        Ok(place)
+    }
+}

@@ -1,0 +1,118 @@
+"""A session's live token for `requests`_ (2.20 or newer).
+
+    import requests
+    from preopen import Samco, Session
+    from preopen.requests import Auth
+
+    session = Session(Samco.from_env())
+    client = requests.Session()
+    client.auth = Auth(session)
+    client.get(session.base_url + "/limit/getLimits").json()
+
+.. _requests: https://requests.readthedocs.io
+"""
+
+from __future__ import annotations
+
+from requests.auth import AuthBase
+
+from ._foreign import Told, blocking, fill, sign
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from requests import PreparedRequest, Response
+
+    from ._native import ForeignCall, SignedCall
+    from ._session import Session
+    from .errors import PreopenError
+
+__all__ = ["Auth"]
+
+
+class Auth(AuthBase):
+    """The live token of a session, for each request anew: ``requests.get(url, auth=Auth(session))`` or
+    ``client.auth = Auth(session)``. Threads may share it.
+
+    - A request gets every header that the broker wants; what you set yourself for ``Accept`` and
+      ``Content-Type`` stays.
+    - When the broker says that the token has ended, a read is sent once more with a new one, and its caller
+      sees that reply. However many threads are told so at once, one login follows. A write is never sent
+      again: its caller sees the refusal, and the next request has a new token. A body that is a file or a
+      generator is not sent again either.
+    - The token goes to the session's own host and nowhere else: any other URL is refused before anything is
+      sent, and a redirect is never followed.
+    - Replies stay yours: statuses are not raised. `error` says what one meant.
+
+    Connections, proxies, timeouts and retries are those of `requests`; `source_ip`, `proxy`, `ca_file` and
+    `rate_limits` of the session do not apply to them.
+
+    A request raises what `Session.token` raises; `InvalidInputError` (field ``url``) when it goes to another
+    host, (``path``) for the login and the logout, which are the session's own, (``params``) when its URL
+    holds a secret; and `BrokerUnavailableError` for a redirect.
+
+    - `session`: a `Session`. Raises `InvalidInputError` (field ``session``) for anything else.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = blocking(session, "requests")
+        self._told = Told()
+
+    def __call__(self, r: PreparedRequest) -> PreparedRequest:
+        call = self._session._native.foreign(r.method or "", r.url or "")
+        signed = sign(self._session, call)
+        fill(r.headers, signed)
+        register: Any = r.register_hook
+        register("response", _Watch(self._session, self._told, call, signed))
+        return r
+
+    def error(self, response: Response) -> Optional[PreopenError]:
+        """What `Session.get` or `Session.post` would have raised for this reply; ``None`` for a success, and
+        for a reply to a request without this `Auth`."""
+        return self._told.of(response)
+
+    def __repr__(self) -> str:
+        return f"preopen.requests.Auth({self._session!r})"
+
+
+class _Watch:
+    """Looks at the reply to one request."""
+
+    def __init__(self, session: Session, told: Told, call: ForeignCall, signed: SignedCall) -> None:
+        self._session = session
+        self._told = told
+        self._call = call
+        self._signed = signed
+
+    def __call__(self, response: Response, **options: Any) -> Response:
+        if self._refused(response) and getattr(response, "connection", None) is not None:
+            # The connection goes back to its pool before the next one is taken.
+            response.close()
+            self._signed = sign(self._session, self._call)
+            again = response.request.copy()
+            fill(again.headers, self._signed)
+            second: Response = response.connection.send(again, **options)
+            second.history.append(response)
+            second.request = again
+            self._refused(second)
+            return second
+        return response
+
+    def _refused(self, response: Response) -> bool:
+        """Tells the session of a reply; whether the call should be sent once more."""
+        sent = response.request
+        told = self._signed.is_telling(response.status_code, response.headers.get("content-type"))
+        if not told:
+            return False
+        again, error = self._signed.answered(
+            response.status_code,
+            response.headers,
+            response.content,
+            sent.body is None or isinstance(sent.body, (str, bytes)),
+        )
+        if error is not None and response.is_redirect:
+            response.close()
+            raise error
+        self._told.note(response, error)
+        return again

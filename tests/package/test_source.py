@@ -1,0 +1,78 @@
+"""What is built from source: the archive for Python makes itself anew, and the crates are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+
+from conftest import LICENCES, ROOT, VERSION, dist, in_tar, only
+
+
+def test_the_source_archive_makes_itself_anew(tmp_path):
+    archive = only(f"preopen-{VERSION}.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / f"preopen-{VERSION}"
+    again = tmp_path / "again"
+    sdist = [sys.executable, "-m", "maturin", "sdist", "--out", str(again)]
+    # Only what is in the archive is there; the files of a build elsewhere are not.
+    environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
+    subprocess.run(sdist, cwd=unpacked, env=environment, check=True, stdin=subprocess.DEVNULL)
+    first, second = in_tar(archive), in_tar(again / archive.name)
+    assert sorted(first) == sorted(second)
+    changed = sorted(name for name in first if first[name] != second[name])
+    assert changed == []
+
+
+def test_the_source_archive_has_what_a_build_needs():
+    files = set(in_tar(only(f"preopen-{VERSION}.tar.gz")))
+    assert (
+        LICENCES
+        | {"pyproject.toml", "Cargo.toml", "Cargo.lock", "README.md", "PKG-INFO", "python/preopen/py.typed"}
+        <= files
+    )
+    assert not [file for file in files if re.search(r"(^|/)(tests|target|node_modules|\.github)/", file)]
+
+
+def test_the_crates_are_those_that_others_build_on():
+    names = {path.name[: -len(f"-{VERSION}.crate")] for path in dist().glob("*.crate")}
+    assert names == {
+        "preopen",
+        "preopen-cli",
+        "preopen-core",
+        "preopen-ffi",
+        "preopen-http",
+        "preopen-sandbox",
+        "preopen-store",
+    }
+
+
+def test_each_crate_is_complete_and_says_what_it_is():
+    for path in sorted(dist().glob("*.crate")):
+        files = in_tar(path)
+        assert set(files) >= LICENCES, path.name
+        assert not [name for name in files if name.split("/")[0] in ("tests", "benches", "npm")], path.name
+        manifest = files["Cargo.toml"].decode("utf-8")
+        for field in ("description", "license", "keywords", "categories", "rust-version"):
+            assert re.search(rf"^{field} = ", manifest, re.MULTILINE), (path.name, field)
+        # A path would be one of the machine that packed it.
+        assert not re.search(r'^path = "(?!src/|build\.rs)', manifest, re.MULTILINE), path.name
+        for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', " ".join(sources(files))):
+            assert not name.startswith("../../../.."), (path.name, name)
+
+
+def sources(files):
+    """The sources without their tests, which may read what is elsewhere in the repository."""
+    for name, content in files.items():
+        if name.endswith(".rs"):
+            yield content.decode("utf-8").split("#[cfg(test)]")[0]
+
+
+def test_the_licences_are_the_repository_s():
+    for path in dist().glob("*.crate"):
+        files = in_tar(path)
+        for name in LICENCES:
+            assert files[name] == (ROOT / name).read_bytes(), path.name
