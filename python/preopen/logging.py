@@ -36,12 +36,14 @@ class _Feed:
     """One thread that hands records over."""
 
     def __init__(self, level: str, logger: str, logs: Optional[_native.Logs]) -> None:
-        self.level, self.logger, self.logs = level, logger, logs
+        self.level, self.logger, self.logs, self.over = level, logger, logs, False
         self.thread = threading.Thread(target=self.run, name="preopen logging", daemon=True)
 
     def run(self) -> None:
         # A forked child opens its own here: should that have to wait, the child does not.
         logs = self.logs = self.logs or _native.Logs(self.level)
+        if self.over:
+            logs.close()
         while True:
             record = logs.next()
             if record is not None:
@@ -49,9 +51,13 @@ class _Feed:
             elif logs.closed:
                 return
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        self.over = True
         if self.logs is not None:
             self.logs.close()
+
+    def finish(self) -> None:
+        """Waits for what is waiting to be handed over."""
         if self.thread is not threading.current_thread():
             self.thread.join(_PATIENCE)
 
@@ -85,10 +91,13 @@ def enable(level: Union[int, str] = logging.INFO, logger: str = "preopen") -> No
         raise InvalidInputError("level must be one of logging: a number or a name", field="level")
     global _current
     with _change:
-        disable()
-        feed = _Feed(name, logger, _native.Logs(name))
-        _current = feed
-        feed.thread.start()
+        before = _current
+        if before is not None:
+            before.close()
+        _current = _Feed(name, logger, _native.Logs(name))
+        _current.thread.start()
+    if before is not None:
+        before.finish()
 
 
 def disable() -> None:
@@ -98,7 +107,8 @@ def disable() -> None:
     with _change:
         feed, _current = _current, None
     if feed is not None:
-        feed.stop()
+        feed.close()
+        feed.finish()
 
 
 def _name_of(level: object) -> Optional[str]:

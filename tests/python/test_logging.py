@@ -273,7 +273,7 @@ STUCK = (
 class Stuck(logging.Handler):
     # Without a lock of its own: for that, `logging` itself would wait at the end, for ever.
     def createLock(self):
-        self.lock = None
+        self.lock = threading.Semaphore(99)
     def emit(self, record):
         time.sleep(3600)
 logging.getLogger("preopen").addHandler(Stuck())
