@@ -3,11 +3,14 @@
 mod browser;
 pub(crate) mod checks;
 mod docs;
+mod frameworks;
+mod free_threaded;
 mod herd;
 mod node;
 mod official;
 mod package;
 mod provision;
+mod pyright;
 mod python;
 mod rust;
 mod schedule;
@@ -85,6 +88,20 @@ const JOBS: &[Job] = &[
         python::newest,
     ),
     Job::new(
+        Suite::Python,
+        "python: frameworks",
+        &[Natives, Wheel],
+        Testing { places: 2 },
+        frameworks::run,
+    ),
+    Job::new(
+        Suite::Checks,
+        "pyright",
+        &[Wheel],
+        Testing { places: 1 },
+        pyright::run,
+    ),
+    Job::new(
         Suite::Browser,
         "browser",
         &[Natives],
@@ -135,6 +152,7 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(Suite::Checks, "free-threaded", &[], Building, free_threaded::run),
     Job::new(Suite::Uniffi, "uniffi", &[Natives, Wheel], Building, uniffi::run),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
     Job::new(Suite::Package, "package", &[], Building, package::run),
