@@ -22,6 +22,7 @@ use crate::children;
 use crate::workspace::Workspace;
 pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
+pub(crate) use package::Packages;
 use provision::Need::{Natives, RustTests, Wheel};
 pub(crate) use provision::Provision;
 use schedule::Job;
@@ -54,7 +55,7 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
-    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    /// Every package of a release, from a quick build: their contents, installed and used; and the workflows.
     Package,
     /// The Python that UniFFI generates, on the shared vectors and scenarios.
     Uniffi,
@@ -134,15 +135,15 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(Suite::Uniffi, "uniffi", &[Natives, Wheel], Building, uniffi::run),
+    Job::new(Suite::Docs, "docs", &[], Building, docs::run),
     Job::new(
-        Suite::Uniffi,
-        "uniffi",
+        Suite::Package,
+        "package",
         &[Natives, Wheel],
         Building,
-        uniffi::run,
+        package::run,
     ),
-    Job::new(Suite::Docs, "docs", &[], Building, docs::run),
-    Job::new(Suite::Package, "package", &[], Building, package::run),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
