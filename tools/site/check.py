@@ -24,7 +24,7 @@ LOADED = {
 }
 #: A `link` that names a page and loads nothing.
 NAMING = {"alternate", "canonical", "next", "prev"}
-STYLE = re.compile(r"@import\s+[\"']?([^\"')]+)|url\(\s*[\"']?([^\"')]+)")
+STYLE = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)")
 #: What a script would fetch from elsewhere; addresses that are only named, such as namespaces, are not
 #: fetched.
 FETCHED = re.compile(r"(?:import\(|fetch\(|importScripts\()\s*[\"'](https?://[^\"']+)")
