@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use common::{Broker, Reply, SAMCO_LOGIN, first_line, http};
+use common::{Broker, Reply, SAMCO_LOGIN, authority, first_line, http, raw};
 
 /// A running `serve-metrics`, and where it answers.
 struct Running {
@@ -249,6 +249,16 @@ fn only_reads_of_one_path_are_answered_and_no_web_page_s() {
     assert!(refused.head.to_ascii_lowercase().contains("allow: get, head"));
     let page = metrics.ask("GET", "/metrics", "origin: http://evil.example\r\n");
     assert_eq!(page.status, 403);
+    for (host, status) in [
+        ("rebound.example:9464", 403),
+        ("127.0.0.1.example", 403),
+        ("localhost:9464", 200),
+        ("[::1]:9464", 200),
+        ("127.0.0.1", 200),
+    ] {
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert_eq!(raw(authority(&metrics.url), request.as_bytes()).status, status, "{host}");
+    }
     // Without an audit file nothing is said of logins.
     assert!(metrics.metrics().get("preopen_audit_up").is_none());
 }
