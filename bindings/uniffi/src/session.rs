@@ -83,7 +83,7 @@ pub struct SessionOptions {
     /// Limits by group, as JSON text.
     #[uniffi(default)]
     pub rate_limits: Option<String>,
-    /// A file that gets a line of JSON for each login, refusal and logout.
+    /// A file to which logins, refusals and logouts are appended, a JSON line each.
     #[uniffi(default)]
     pub audit: Option<String>,
     /// A clock to follow, in tests.

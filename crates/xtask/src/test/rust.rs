@@ -93,15 +93,24 @@ pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     }
 }
 
-/// Runs the programs, some at once, and last the examples of the documentation.
+/// The examples of the documentation, which cargo builds and runs in one go.
+pub(super) fn examples(provision: &Provision<'_>, report: &mut Report) {
+    report.suite("rust: examples", || {
+        let mut cargo = cargo_test(provision.workspace);
+        let mut counts = Counts::default();
+        let status = process::tee(cargo.args(["--doc", "--no-fail-fast"]), |line| {
+            counts.add(counts::libtest(line).unwrap_or_default());
+        })?;
+        Ok(judged(status, counts))
+    });
+}
+
+/// Runs the programs, some at once.
 fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<Counts> {
-    let mut examples = cargo_test(workspace);
-    examples.args(["--doc", "--no-fail-fast"]);
-    let mut queue: VecDeque<(String, Command)> = programs
+    let queue: VecDeque<(String, Command)> = programs
         .iter()
         .map(|program| (program.title(), program.command()))
         .collect();
-    queue.push_back(("examples of the documentation".to_owned(), examples));
     let (queue, folder) = (Mutex::new(queue), workspace.target.join("test-reports/rust"));
     let (sender, ends) = mpsc::channel();
     let mut counts = Counts::default();
@@ -130,12 +139,17 @@ fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<Counts> {
     })
 }
 
-/// What a program of tests says. Not every failure is a failed test: code may not compile, or a program may crash.
+/// What a program of tests says.
 fn counted(status: ExitStatus, text: &str) -> Counts {
     let mut counts = Counts::default();
     for line in text.lines() {
         counts.add(counts::libtest(line).unwrap_or_default());
     }
+    judged(status, counts)
+}
+
+/// Not every failure is a failed test: code may not compile, or a program may crash.
+fn judged(status: ExitStatus, mut counts: Counts) -> Counts {
     if !status.success() && counts.failed == 0 {
         console::say(format_args!(
             "it failed ({status}) without a failed test; it counts as one"
@@ -147,8 +161,9 @@ fn counted(status: ExitStatus, text: &str) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Program, counted};
+    use super::{Program, counted, run_all};
     use crate::counts::Counts;
+    use crate::workspace::Workspace;
     use std::process::Command;
 
     #[test]
@@ -171,6 +186,39 @@ mod tests {
             None
         );
         assert_eq!(Program::parse("   Compiling xtask"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_run_in_their_package_and_all_of_them_count() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let workspace = Workspace::for_test("programs");
+        let program = |name: &str, text: &str| {
+            let package = workspace.root.join(name);
+            std::fs::create_dir_all(&package).unwrap();
+            let path = package.join("program");
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            Program {
+                name: name.to_owned(),
+                package,
+                path,
+            }
+        };
+        let good =
+            r#"[ "$PWD" = "$CARGO_MANIFEST_DIR" ] && echo "test result: ok. 2 passed; 0 failed; 0 ignored""#;
+        let bad = r#"echo "test result: FAILED. 1 passed; 1 failed; 0 ignored"; exit 101"#;
+        let programs = [
+            program("good", good),
+            program("bad", bad),
+            program("crashes", "kill -9 $$"),
+            program("silent", "true"),
+            program("again", good),
+        ];
+        let counts = run_all(&workspace, &programs);
+        std::fs::remove_dir_all(&workspace.root).unwrap();
+        assert_eq!(counts.unwrap(), Counts { passed: 5, failed: 2 });
     }
 
     #[test]
