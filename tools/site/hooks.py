@@ -1,6 +1,6 @@
-"""What the site has beyond docs/: the pages at the repository's root, the decisions' list, the examples' text, the
-TypeScript reference. Links between all of them are turned to where they are on the site; comments are left
-out."""
+"""What the site has beyond docs/: the pages at the repository's root, the decisions' list, the
+examples' text, the TypeScript reference. Links between all of them are turned to where they are on
+the site; comments are left out."""
 
 import os
 import posixpath
@@ -134,3 +134,11 @@ def turn(link, source, here, files):
         return link.group(0)
     moved = posixpath.relpath(site, posixpath.dirname(here) or ".")
     return f"{mark}[{text}]({moved}{'#' + anchor if anchor else ''})"
+
+
+def on_post_page(output, page, config):
+    """Names what the theme leaves without a name for those who hear the page."""
+    return output.replace(
+        'data-md-component="search" role="dialog"',
+        'data-md-component="search" role="dialog" aria-label="Search"',
+    )

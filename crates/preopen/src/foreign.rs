@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use preopen_core::audit::Outcome;
 use preopen_core::envelope::Reply;
 use preopen_core::lifecycle::{Event, Record};
 use preopen_core::wire::{CallClass, Method, RawReply, Request, check_path, check_query};
@@ -29,6 +30,7 @@ pub struct ForeignCall {
 pub struct SignedCall {
     call: Arc<ForeignCall>,
     record: Arc<Record>,
+    began: Instant,
 }
 
 /// What a reply to a foreign call means.
@@ -89,7 +91,11 @@ impl ForeignCall {
 
     fn signed(self: Arc<Self>, record: Arc<Record>) -> Result<SignedCall> {
         self.session.inner.check_url(&self.request, &record)?;
-        Ok(SignedCall { call: self, record })
+        Ok(SignedCall {
+            call: self,
+            record,
+            began: Instant::now(),
+        })
     }
 }
 
@@ -116,6 +122,24 @@ impl SignedCall {
     ///
     /// - `sendable`: whether the client still has everything that a repetition would send.
     pub fn answered(&self, raw: RawReply, sendable: bool) -> Answered {
+        let answered = self.read(raw, sendable);
+        if !answered.repeat {
+            let (auditor, took) = (&self.call.session.inner.auditor, self.began.elapsed());
+            let error = answered.error.as_ref();
+            let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed(error.kind()));
+            auditor.call(
+                &auditor.call_span(self.call.request.endpoint.class),
+                outcome,
+                took,
+            );
+            if let Some(error) = error {
+                auditor.answered(error, took);
+            }
+        }
+        answered
+    }
+
+    fn read(&self, raw: RawReply, sendable: bool) -> Answered {
         let session = &self.call.session;
         let inner = &session.inner;
         let endpoint = &self.call.request.endpoint;
