@@ -8,14 +8,14 @@ import subprocess
 import sys
 import tarfile
 
-from conftest import LICENCES, ROOT, VERSION, dist, in_tar, only
+from conftest import LICENCES, PYTHON_VERSION, ROOT, VERSION, dist, in_tar, only
 
 
 def test_the_source_archive_makes_itself_anew(tmp_path):
-    archive = only(f"preopen-{VERSION}.tar.gz")
+    archive = only(f"preopen-{PYTHON_VERSION}.tar.gz")
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")
-    unpacked = tmp_path / f"preopen-{VERSION}"
+    unpacked = tmp_path / f"preopen-{PYTHON_VERSION}"
     again = tmp_path / "again"
     sdist = [sys.executable, "-m", "maturin", "sdist", "--out", str(again)]
     # Only what is in the archive is there; the files of a build elsewhere are not.
@@ -38,7 +38,7 @@ def locks(text: bytes) -> dict[tuple[str, str], str]:
 
 
 def test_the_source_archive_has_what_a_build_needs():
-    files = set(in_tar(only(f"preopen-{VERSION}.tar.gz")))
+    files = set(in_tar(only(f"preopen-{PYTHON_VERSION}.tar.gz")))
     assert (
         LICENCES
         | {"pyproject.toml", "Cargo.toml", "Cargo.lock", "README.md", "PKG-INFO", "python/preopen/py.typed"}
