@@ -110,6 +110,13 @@ if hasattr(aiohttp, "ClientMiddlewareType"):
                     with pytest.raises(aiohttp.ClientError) as caught:
                         await client.get(server.url + "/x")
                 assert wire.TOKEN not in plain_traceback(caught.value)
+            url = session.base_url + READ["samco"]
+            sandbox.fault("samco", READ["samco"], status=400, body={"status": "Failure"})
+            async with aiohttp.ClientSession(middlewares=[own], raise_for_status=True) as client:
+                with pytest.raises(aiohttp.ClientResponseError) as refused:
+                    await client.get(url)
+            # It holds the headers of the request.
+            assert token not in repr(refused.value) + plain_traceback(refused.value)
 
         asyncio.run(story())
 

@@ -155,19 +155,9 @@ impl SignedCall {
                 // As in `execute.rs`: a token that is moments old is not the reason.
                 (false, error.with_advice(Advice::After(Duration::from_secs(1))))
             }
-            ErrorKind::SessionExpired => match inner.signed_out_of(&self.record) {
-                Err(signed_out) => (false, signed_out),
-                Ok(()) => {
-                    let generation = self.record.generation;
-                    drop(inner.apply(Event::Invalidated { generation }));
-                    let repeat = sendable && endpoint.class == CallClass::Read;
-                    if repeat {
-                        self.call.renewed.store(true, Ordering::Release);
-                    } else {
-                        session.renew_behind();
-                    }
-                    (repeat, error)
-                }
+            ErrorKind::SessionExpired => match inner.signed_out_of(&self.record).err() {
+                Some(signed_out) => (false, signed_out),
+                None => (self.ended(sendable), error),
             },
             ErrorKind::StaticIpMismatch => {
                 inner.address_refused(&error);
@@ -179,6 +169,21 @@ impl SignedCall {
             repeat,
             error: Some(error),
         }
+    }
+}
+
+impl SignedCall {
+    /// The broker refused the token. Gives whether the call should be repeated.
+    fn ended(&self, sendable: bool) -> bool {
+        let generation = self.record.generation;
+        drop(self.call.session.inner.apply(Event::Invalidated { generation }));
+        let repeat = sendable && self.call.request.endpoint.class == CallClass::Read;
+        if repeat {
+            self.call.renewed.store(true, Ordering::Release);
+        } else {
+            self.call.session.renew_behind();
+        }
+        repeat
     }
 }
 
