@@ -104,6 +104,13 @@ test("a worker thread is terminated in the middle of a login, and the others go 
   await once(second, "exit");
 });
 
+test("the main job, which other runtimes are tried with by hand, runs to its end", async () => {
+  const { code, out, err } = await runChild("smoke.mjs");
+  const refused = "CredentialsRejectedError credentials_rejected api_secret";
+  const said = ["token true 1", "whoami match", "get 200", "event expired", "again 2", "aborted enough", "fetch 200", "renewed 200 3", "asked 1", `refused ${refused}`, "metrics true", "closed closed"];
+  assert.deepEqual([code, err, out.trimEnd().split("\n")], [0, "", said]);
+});
+
 /** What `using` and `await using` end. Node 22 has neither in its syntax: they are compiled for it. */
 const USING = `
   import { Sandbox } from "preopen/sandbox";

@@ -1,8 +1,8 @@
 """What the tests of the packages share: where they are, which there must be, and how one is opened.
 
-They run on the folder that ``PREOPEN_DIST`` names: in `cargo xtask test` on packages of a quick build for this
-machine, in `cargo xtask soak --only package` on those of a release for this platform, in the workflow of a
-release on all. ``PREOPEN_TARGETS`` are their triples, separated by commas.
+They run on the folder that ``PREOPEN_DIST`` names: in `cargo xtask test` on packages of a quick build for
+this machine, in `cargo xtask soak --only package` on those of a release for this platform, in the workflow of
+a release on all. ``PREOPEN_TARGETS`` are their triples, separated by commas.
 """
 
 from __future__ import annotations

@@ -1,15 +1,20 @@
 // Compiled, never run: the drop-ins fit the types of the clients, without a cast and without importing those.
 
+import { channel, subscribe } from "node:diagnostics_channel";
+
+import { metrics as api } from "@opentelemetry/api";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import axios from "axios";
 import { Agent, Client, request } from "undici";
 import type { Dispatcher } from "undici";
 import * as floor from "undici-floor";
 
-import { AddonError, Session, samco } from "preopen";
-import type { AddonErrorCode } from "preopen";
+import { AddonError, Session, logs, metrics, samco } from "preopen";
+import type { AddonErrorCode, AuditEntry, LogLevel, LogRecord, Metric } from "preopen";
 import { attach } from "preopen/axios";
 import { createFetch } from "preopen/fetch";
 import type { Fetch } from "preopen/fetch";
+import { instrument } from "preopen/opentelemetry";
 import { createInterceptor } from "preopen/undici";
 import type { Interceptor } from "preopen/undici";
 
@@ -39,6 +44,32 @@ export async function clients(): Promise<void> {
   new Client(session.baseUrl).compose(composed);
   new floor.Agent().compose(createInterceptor(session));
   detach();
+}
+
+export function observing(): void {
+  subscribe("preopen:log", (message) => {
+    const { level, fields } = message as LogRecord;
+    // @ts-expect-error not a level
+    if (level === "verbose") return;
+    void fields["broker"];
+  });
+  channel("preopen:audit").subscribe((message) => void (message as AuditEntry).durationMs.toFixed());
+  logs.enable({ level: "debug" });
+  const level: LogLevel | undefined = logs.level;
+  // @ts-expect-error no such level
+  logs.enable({ level: "verbose" });
+  logs.disable();
+  for (const metric of metrics() satisfies Metric[]) {
+    const value: number = metric.kind === "histogram" ? metric.sum : metric.value;
+    // @ts-expect-error a counter has no buckets
+    if (metric.kind === "counter") void metric.buckets;
+    void value;
+  }
+  const stop: () => void = instrument({ meterProvider: api.getMeterProvider() });
+  instrument({ meterProvider: new MeterProvider() })();
+  // @ts-expect-error a provider is needed
+  instrument({});
+  void [level, stop];
 }
 
 export function loading(error: unknown): string {

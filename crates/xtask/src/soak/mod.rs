@@ -14,6 +14,7 @@ mod nightly;
 mod orders;
 mod package;
 mod page;
+mod runtimes;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -81,6 +82,11 @@ const PARTS: &[Part] = &[
         about: "Every package for this platform, built as a release builds it: no symbol newer than glibc 2.28, within its size, \
                 complete, without a dependency, installed into clean places and used.",
         run: package::run,
+    },
+    Part {
+        name: "runtimes",
+        about: "The main job of the Node package on Bun and Deno, from a login to its end, on the embedded broker.",
+        run: runtimes::run,
     },
 ];
 
