@@ -93,7 +93,9 @@ impl NativeSignedCall {
     pub fn answered(&self, status: u16, headers: Vec<String>, body: Uint8Array, sendable: bool) -> String {
         let headers: Vec<_> = pairs(headers).collect();
         let headers = headers.iter().map(|(name, value)| (&**name, &**value));
-        let answered = self.inner.answered(raw_reply(status, headers, body.to_vec()), sendable);
+        let answered = self
+            .inner
+            .answered(raw_reply(status, headers, body.to_vec()), sendable);
         json(&Answer {
             repeat: answered.repeat,
             error: answered.error.map(ErrorInfo::from),

@@ -134,13 +134,7 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
-    Job::new(
-        Suite::Uniffi,
-        "uniffi",
-        &[Natives, Wheel],
-        Building,
-        uniffi::run,
-    ),
+    Job::new(Suite::Uniffi, "uniffi", &[Natives, Wheel], Building, uniffi::run),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
     Job::new(Suite::Package, "package", &[], Building, package::run),
 ];
