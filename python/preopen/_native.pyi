@@ -242,7 +242,7 @@ class Logs:
     """The log records of this process, from the moment that this was made on. No thread is made for it."""
 
     def __new__(cls, level: str) -> Logs:
-        """Records of ``level`` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
+        """Records of `level` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
         ``"trace"``."""
 
     def next(self, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:

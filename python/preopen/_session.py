@@ -60,8 +60,8 @@ class Session(SessionBase):
       together. A call waits for its slot for half of its `timeout` at most; `RateLimitedError` says when
       there is one again, and nothing was sent.
     - `audit`: a file that gets one line of JSON for each login, refusal and logout: when, at which broker, of
-      which account (a label that nothing can be read from), on which host, why, and how it ended. Programs may
-      share it. One that cannot be written keeps nobody from logging in.
+      which account (a label that nothing can be read from), on which host, why, and how it ended. Programs
+      may share it. One that cannot be written keeps nobody from logging in.
 
     Raises `InvalidInputError` with the field that is wrong. ``with`` closes it at the end; closing
     forgets the token in this process and never logs out.

@@ -337,7 +337,15 @@ class SessionEvent(_Value):
     __slots__ = ("at", "error", "expires_at", "generation", "missed", "name", "reason")
 
     name: Literal[
-        "renewed", "expiring", "expired", "login_needed", "blocked", "failing", "ip_mismatch", "signed_out", "lagged"
+        "renewed",
+        "expiring",
+        "expired",
+        "login_needed",
+        "blocked",
+        "failing",
+        "ip_mismatch",
+        "signed_out",
+        "lagged",
     ]
     """``"renewed"``: a login, a refresh or `prime` gave a new token;
     ``"expiring"``: the session ends within 15 minutes;

@@ -83,6 +83,9 @@ pub struct SessionOptions {
     /// Limits by group, as JSON text.
     #[uniffi(default)]
     pub rate_limits: Option<String>,
+    /// A file to which logins, refusals and logouts are appended, a JSON line each.
+    #[uniffi(default)]
+    pub audit: Option<String>,
     /// A clock to follow, in tests.
     #[uniffi(default)]
     pub clock: Option<Arc<VirtualClock>>,
@@ -104,6 +107,7 @@ impl SessionOptions {
             store: store.map(|store| StoreChoice::Address(store.address.clone())),
             on_store_loss: self.on_store_loss,
             rate_limits: self.rate_limits,
+            audit: self.audit,
             clock: self.clock.map(|clock| Arc::clone(&clock.inner)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod credentials;
+mod http_server;
 mod open_files;
 mod output;
 mod progress;
@@ -64,6 +65,8 @@ enum Command {
     Legacy(commands::legacy::Arguments),
     /// Call one path of the broker's API.
     Request(commands::request::Arguments),
+    /// Tell Prometheus of the sessions in the store, and of the logins that an audit file holds. The broker is not asked.
+    ServeMetrics(commands::serve_metrics::Arguments),
     /// Print the one-time code for now.
     Totp(commands::totp::Arguments),
     /// Make a key that sealed sessions are exported or stored with.
@@ -166,6 +169,7 @@ async fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::LoginCode(arguments) => commands::login_code::run(arguments, output).await,
         Command::Legacy(arguments) => commands::legacy::run(arguments, output).await,
         Command::Request(arguments) => commands::request::run(arguments, output).await,
+        Command::ServeMetrics(arguments) => commands::serve_metrics::run(arguments, output).await,
         Command::Totp(arguments) => commands::totp::run(&arguments, output),
         Command::Key => commands::key::run(output),
         Command::Completions(arguments) => commands::completions::run(&arguments),

@@ -17,6 +17,9 @@ use crate::sandbox_clock;
 /// The variable that names the store.
 pub(crate) const STORE_VARIABLE: &str = "PREOPEN_STORE";
 
+/// The variable that names the audit file.
+const AUDIT_VARIABLE: &str = "PREOPEN_AUDIT";
+
 /// The heading of the options that every command with a session has.
 pub(crate) const SHARED: &str = "Session options";
 
@@ -80,6 +83,10 @@ pub(crate) struct SessionOptions {
     /// What a login does while the store cannot be used: `refuse`, or `login` for this command alone.
     #[arg(help_heading = SHARED, long, value_name = "refuse|login", default_value = "refuse", value_parser = ["refuse", "login"])]
     on_store_loss: String,
+    /// The audit file: one line of JSON is appended for each login, refusal and logout of this command; `serve-metrics` counts
+    /// those of all programs. `PREOPEN_AUDIT` by default.
+    #[arg(help_heading = SHARED, long, value_name = "FILE", env = AUDIT_VARIABLE, hide_env = true)]
+    audit: Option<PathBuf>,
     #[command(flatten)]
     ways: Ways,
     /// Never ask on the terminal for a secret that is not set. `PREOPEN_NO_INPUT=1` does the same.
@@ -212,10 +219,27 @@ impl Prepared {
         if let Some(path) = &options.ca_file {
             builder = builder.ca_file(path);
         }
+        if let Some(path) = self.audit_file() {
+            builder = builder.audit_file(path);
+        }
         if let Some(clock) = &self.clock {
             builder = builder.clock(Arc::clone(clock));
         }
         Ok(builder)
+    }
+
+    /// The audit file, if there is one.
+    pub(crate) fn audit_file(&self) -> Option<&Path> {
+        let file = self.options.audit.as_deref();
+        file.filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The time of the sessions.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock
+            .as_ref()
+            .map_or_else(|| SystemClock::default().now(), |clock| clock.now())
+            .wall
     }
 
     /// Refuses options that this broker does not have, where it was not known before. Errors: `InvalidInput`.

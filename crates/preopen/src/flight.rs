@@ -163,6 +163,9 @@ async fn fly(flight: Flight, auditor: Arc<Auditor>, told: Option<oneshot::Sender
     let result = landing.await.unwrap_or_else(|_| Err(lost()));
     if let Some(outcome) = flight.outcome(&result) {
         auditor.login(flight.id.why(), outcome, began.elapsed());
+        if let Err(error) = &result {
+            auditor.login_failed(error);
+        }
     }
     let Some(inner) = flight.session.upgrade() else {
         return;

@@ -29,6 +29,8 @@ mod foreign;
 mod handover;
 mod limits;
 pub mod metrics;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 mod preflight;
 mod session;
 mod shared;
@@ -87,5 +89,5 @@ pub mod store {
 
 /// For writing adapters, transports and the bindings; not covered by the promise of stable versions yet.
 pub mod core {
-    pub use preopen_core::{broker, error, lifecycle, limits, target, wire};
+    pub use preopen_core::{broker, error, lifecycle, limits, metrics, target, wire};
 }

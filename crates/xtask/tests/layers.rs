@@ -30,7 +30,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
 ];
 
 /// Foreign crates, by the start of their name, with the members that may name them.
-const FOREIGN: [(&str, &[&str]); 10] = [
+const FOREIGN: [(&str, &[&str]); 13] = [
     ("reqwest", &["preopen-http"]),
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
     ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
@@ -45,6 +45,11 @@ const FOREIGN: [(&str, &[&str]); 10] = [
     // The command puts terminals back and passes signals on.
     ("rustix", &["preopen-store", "preopen-cli"]),
     ("keyring", &["preopen-store"]),
+    // Who did it is said on the host that did it.
+    ("gethostname", &["preopen"]),
+    // What is logged is said where it happens, and handed to another language in one place.
+    ("tracing", &["preopen", "preopen-ffi"]),
+    ("opentelemetry", &["preopen"]),
     // The data file of the embedded broker.
     ("rusqlite", &["preopen-sandbox"]),
 ];

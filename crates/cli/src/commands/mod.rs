@@ -14,6 +14,7 @@ pub(crate) mod preflight;
 pub(crate) mod request;
 pub(crate) mod run;
 pub(crate) mod sandbox;
+pub(crate) mod serve_metrics;
 pub(crate) mod static_ip;
 pub(crate) mod status;
 pub(crate) mod token;

@@ -259,7 +259,7 @@ fn page_line(variable: &str, url: &str, secret: &str, option: &str) {
 }
 
 /// Starts to listen for SIGINT and SIGTERM at once; the future ends with the first of them.
-fn signalled() -> Result<impl Future<Output = ()>, Failure> {
+pub(crate) fn signalled() -> Result<impl Future<Output = ()>, Failure> {
     let cannot = |error: std::io::Error| Failure::Other(format!("signals cannot be listened for: {error}"));
     #[cfg(unix)]
     {

@@ -76,6 +76,12 @@ impl Auditor {
         self.record(action, why, outcome, took);
     }
 
+    /// Why a login failed, in words.
+    pub(crate) fn login_failed(&self, error: &Error) {
+        let (broker, account, kind) = (self.broker, self.account.as_str(), error.code());
+        warn!(target: "preopen", broker, account, kind, "a login failed: {error}");
+    }
+
     pub(crate) fn logout(&self, why: Why, outcome: Outcome, took: Duration) {
         self.record(Action::Logout, why, outcome, took);
     }

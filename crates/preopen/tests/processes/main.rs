@@ -8,6 +8,7 @@
     reason = "a test, which tells its numbers"
 )]
 
+mod audit;
 mod consent;
 mod failpoints;
 mod front;

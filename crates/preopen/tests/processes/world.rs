@@ -57,6 +57,11 @@ impl World {
         self.root.path().join(format!("{broker:?}"))
     }
 
+    /// What all programs append their audit entries to.
+    pub(crate) fn audit(&self) -> std::path::PathBuf {
+        self.root.path().join("audit.jsonl")
+    }
+
     /// The next program begins afresh; the codes that nobody remembers are over.
     pub(crate) fn forget(&self, broker: Broker) {
         let _ = std::fs::remove_dir_all(self.folder(broker));
@@ -106,6 +111,7 @@ impl World {
             "url": self.front.url,
             "credentials": self.credentials(broker),
             "folder": self.folder(broker),
+            "audit": self.audit(),
             "clock": {
                 "real_us": u64::try_from(real.as_micros()).unwrap(), "wall_ms": wall.as_millis(), "rate": clock.rate(),
             },

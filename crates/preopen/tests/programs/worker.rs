@@ -39,6 +39,7 @@ async fn work(told: &Json) {
         .clock(clock(&told["clock"]))
         .timeout(Duration::from_millis(told["timeout_ms"].as_u64().unwrap()))
         .store(FileStore::at(told["folder"].as_str().unwrap()).unwrap())
+        .audit_file(told["audit"].as_str().unwrap())
         .build()
         .unwrap();
     let mut generation = 0;

@@ -126,6 +126,7 @@ const JOBS: &[Job] = &[
         Testing { places: 4 },
         rust::run,
     ),
+    Job::new(Suite::Rust, "rust: examples", &[], Building, rust::examples),
     Job::new(
         Suite::Python,
         "python: source",

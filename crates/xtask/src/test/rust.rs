@@ -93,15 +93,24 @@ pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
     }
 }
 
-/// Runs the programs, some at once, and last the examples of the documentation.
+/// The examples of the documentation, which cargo builds and runs in one go.
+pub(super) fn examples(provision: &Provision<'_>, report: &mut Report) {
+    report.suite("rust: examples", || {
+        let mut cargo = cargo_test(provision.workspace);
+        let mut counts = Counts::default();
+        let status = process::tee(cargo.args(["--doc", "--no-fail-fast"]), |line| {
+            counts.add(counts::libtest(line).unwrap_or_default());
+        })?;
+        Ok(judged(status, counts))
+    });
+}
+
+/// Runs the programs, some at once.
 fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<Counts> {
-    let mut examples = cargo_test(workspace);
-    examples.args(["--doc", "--no-fail-fast"]);
-    let mut queue: VecDeque<(String, Command)> = programs
+    let queue: VecDeque<(String, Command)> = programs
         .iter()
         .map(|program| (program.title(), program.command()))
         .collect();
-    queue.push_back(("examples of the documentation".to_owned(), examples));
     let (queue, folder) = (Mutex::new(queue), workspace.target.join("test-reports/rust"));
     let (sender, ends) = mpsc::channel();
     let mut counts = Counts::default();
@@ -130,12 +139,17 @@ fn run_all(workspace: &Workspace, programs: &[Program]) -> Result<Counts> {
     })
 }
 
-/// What a program of tests says. Not every failure is a failed test: code may not compile, or a program may crash.
+/// What a program of tests says.
 fn counted(status: ExitStatus, text: &str) -> Counts {
     let mut counts = Counts::default();
     for line in text.lines() {
         counts.add(counts::libtest(line).unwrap_or_default());
     }
+    judged(status, counts)
+}
+
+/// Not every failure is a failed test: code may not compile, or a program may crash.
+fn judged(status: ExitStatus, mut counts: Counts) -> Counts {
     if !status.success() && counts.failed == 0 {
         console::say(format_args!(
             "it failed ({status}) without a failed test; it counts as one"

@@ -1,8 +1,6 @@
 //! The endpoint that a running command reads its session from: loopback, one token, two addresses, GET only.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -12,27 +10,18 @@ use hyper::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, RETRY_AFTER,
 };
 use hyper::http::uri::Authority;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use preopen::{Advice, Error, ErrorKind, Headers, Secret, Session, Token};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 
+use crate::http_server::{Answer, serve};
 use crate::output::error_json;
 
 const SESSION: &str = "/v1/session";
 const HEADERS: &str = "/v1/session/headers";
-
-/// The largest request line and headers.
-const LARGEST: usize = 16 * 1024;
-/// How long they may take.
-const ARRIVAL: Duration = Duration::from_secs(5);
-/// How many requests may be under way.
-const AT_ONCE: usize = 256;
 
 /// Answers for one session.
 pub(super) struct Endpoint {
@@ -71,40 +60,19 @@ impl Endpoint {
 
     /// Answers until it is dropped.
     pub(super) async fn serve(&self) {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            let Ok((stream, _)) = self.listener.accept().await else {
-                // For example too many open files.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let serving = Arc::clone(&self.serving);
-            tokio::spawn(async move {
-                answer_on(stream, serving).await;
-                drop(place);
-            });
-        }
+        serve(&self.listener, &self.serving).await;
     }
 }
 
-async fn answer_on(stream: TcpStream, serving: Arc<Serving>) {
-    let service = service_fn(|request| {
-        let serving = Arc::clone(&serving);
-        async move { Ok::<_, Infallible>(serving.answer(request).await) }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(ARRIVAL)
-        .max_buf_size(LARGEST)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    // Whoever broke it off knows.
-    drop(served.await);
+impl Answer for Serving {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        self.reply_to(&request).await
+    }
 }
 
 impl Serving {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let wanted = match self.check(&request) {
+    async fn reply_to(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let wanted = match self.check(request) {
             Ok(wanted) => wanted,
             Err((status, why)) => return refusal(status, why),
         };
@@ -185,7 +153,7 @@ impl Serving {
     }
 
     fn answer_of(&self, token: &Token, headers: &Headers) -> Result<Secret, Error> {
-        let answer = Answer {
+        let answer = Told {
             broker: self.session.broker(),
             environment: self.session.environment().as_str(),
             token: token.expose(),
@@ -204,7 +172,7 @@ impl Serving {
 
 /// A session as its command reads it.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Told<'a> {
     broker: &'static str,
     environment: &'static str,
     token: &'a str,
