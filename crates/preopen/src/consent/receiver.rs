@@ -41,6 +41,22 @@ const AT_ONCE: usize = 64;
 type Show = Arc<dyn Fn(&LoginStart) + Send + Sync>;
 
 /// How [`Session::login`] shows the page and for how long it waits.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// use std::time::Duration;
+/// use preopen::LoginOptions;
+///
+/// // A terminal without a browser: the page is shown, and the listener waits.
+/// if session.receives_logins() {
+///     let options = LoginOptions::new()
+///         .open_browser(false)
+///         .timeout(Duration::from_secs(120))
+///         .show(|start| println!("open {}", start.url()));
+///     session.login(options).await?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct LoginOptions {

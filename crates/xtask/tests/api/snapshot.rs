@@ -40,7 +40,7 @@ fn the_snapshot_has_what_users_name_first() {
         "pub enum preopen_core::error::ErrorKind",
         "pub struct preopen_store::redis::RedisStore",
     ] {
-        assert!(api.lines().any(|known| known == line), "{line}");
+        assert!(api.lines().any(|known| known.ends_with(line)), "{line}");
     }
 }
 
