@@ -121,11 +121,21 @@ async function exchange(session: Session, bare: Instance, config: Config, adapte
       reply = failed.response;
     }
     if (signed !== undefined && reply !== undefined && isRefused(signed, reply, config.data)) continue;
-    if (reply !== undefined) reply.config = config;
+    if (reply !== undefined) {
+      reply.config = config;
+      hide(reply);
+    }
     if (failed === undefined) return reply as Reply;
     if (typeof failed === "object" && "config" in failed) failed.config = config;
+    hide(failed);
     throw failed;
   }
+}
+
+/** The request is there for who asks for it; printing an error or a reply does not show it: its headers have the token. */
+function hide(holder: object): void {
+  const request = Object.getOwnPropertyDescriptor(holder, "request");
+  if (request?.configurable === true) Object.defineProperty(holder, "request", { ...request, enumerable: false });
 }
 
 /** The caller's headers with the session's. */

@@ -2,6 +2,8 @@
 
 import "./floor.js";
 
+export { AddonError } from "./addon.js";
+export type { AddonErrorCode } from "./addon.js";
 export { LoginCode, LoginStart } from "./consent.js";
 export type { SamcoLegacyCalls } from "./consent.js";
 export { Credentials, angelOne, samco } from "./credentials.js";
@@ -18,6 +20,8 @@ export type {
 } from "./credentials.js";
 export * from "./errors.js";
 export type { SessionEvents } from "./events.js";
+export { logs, metrics } from "./logs.js";
+export type { AuditEntry, LogLevel, LogOptions, LogRecord, Metric, MetricHistogram, MetricNumber } from "./logs.js";
 export { angelOnePublisher, samcoLegacy, samcoLoginCode, samcoOAuth } from "./logins.js";
 export type {
   AngelOnePublisherCredentials,

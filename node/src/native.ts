@@ -1,6 +1,6 @@
-// The addon: its types, written by hand, and how it is found. Nothing here is public.
+// The addon: its types, written by hand. Nothing here is public.
 
-import { createRequire } from "node:module";
+import { loadAddon } from "./addon.js";
 
 /** What every fallible call of the addon gives; `error` is a {@link NativeErrorInfo} as JSON text. */
 export type Outcome<T> = { readonly ok: T; readonly error?: never } | { readonly ok?: never; readonly error: string };
@@ -56,12 +56,16 @@ export interface NativeLogRecord {
   readonly fields: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** A number, or a histogram, with its labels. */
-export interface NativeMetric {
+/** What is measured. */
+export interface NativeMetricFamily {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "histogram";
   readonly unit: string;
   readonly help: string;
+}
+
+/** A number, or a histogram, with its labels. */
+export interface NativeMetric extends NativeMetricFamily {
   readonly labels: Readonly<Record<string, string>>;
   /** Of a counter or a gauge. */
   readonly value?: number;
@@ -235,6 +239,8 @@ export interface Native {
   logs(level: string, record: (json: string) => void): Outcome<NativeLogs>;
   /** A JSON list: {@link NativeMetric}. */
   metrics(): string;
+  /** A JSON list: {@link NativeMetricFamily}. */
+  metricFamilies(): string;
   /** Asked and answered as JSON text. */
   staticIpMayChange(asked: string): Outcome<string>;
   staticIpCheck(address: string): Outcome<string>;
@@ -287,19 +293,6 @@ let loaded: Native | undefined;
 
 /** The addon, loaded on first use. */
 export function native(): Native {
-  loaded ??= load();
+  loaded ??= loadAddon();
   return loaded;
-}
-
-function load(): Native {
-  const require = createRequire(import.meta.url);
-  try {
-    return require("../native/preopen.node") as Native;
-  } catch (error) {
-    throw new Error(
-      `preopen has no native addon that runs on ${process.platform}-${process.arch} with Node ${process.version}: ` +
-        "install the package again on this machine, or build it from source",
-      { cause: error },
-    );
-  }
 }

@@ -41,6 +41,7 @@ __all__ = [
     "event_catalogue",
     "exiting",
     "generate_key",
+    "metric_families",
     "static_ip_check",
     "static_ip_may_change",
 ]
@@ -53,12 +54,17 @@ def error_catalogue() -> List[str]:
 def event_catalogue() -> List[str]:
     """The names of all events, in the order of the documentation."""
 
+def exiting() -> bool:
+    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
+
+def metric_families() -> List[Dict[str, str]]:
+    """Every metric that there is, told or not: dicts with the keys ``name``, ``kind``, ``unit`` and
+    ``help``."""
+
 def metrics() -> List[Dict[str, Any]]:
     """The metrics of this process as they are now: dicts with the keys ``name``, ``kind`` (``"counter"``,
     ``"gauge"``, ``"histogram"``), ``unit``, ``help``, ``labels`` and ``value``; a histogram has ``count``,
     ``sum`` and ``buckets`` (pairs of an upper bound and how many were at most that) in place of a value."""
-def exiting() -> bool:
-    """Whether the interpreter exits, so that no other thread comes back to Python any more."""
 
 def generate_key() -> str:
     """A new random key for `Session.export` and `Session.prime`: 32 bytes as base64url, 43 characters. Keep
@@ -242,8 +248,8 @@ class Logs:
     """The log records of this process, from the moment that this was made on. No thread is made for it."""
 
     def __new__(cls, level: str) -> Logs:
-        """Records of `level` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``, ``"debug"``,
-        ``"trace"``."""
+        """Records of ``level`` and above: ``"error"``, ``"warn"`` (or ``"warning"``), ``"info"``,
+        ``"debug"``, ``"trace"``."""
 
     def next(self, timeout: Optional[float] = None) -> Optional[Dict[str, Any]]:
         """The next record: a dict with the keys ``at`` (seconds since the Unix epoch), ``level``, ``target``

@@ -7,7 +7,7 @@ import test, { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
-import { InvalidInputError, Session } from "preopen";
+import { InvalidInputError, Session, generateKey, samcoLegacy } from "preopen";
 
 import { LOGIN, TEN_O_CLOCK, at, count, settled, startBroker, untilSeen } from "./support.mjs";
 
@@ -63,19 +63,30 @@ test("S3: an aborted caller is told at once and the login lives on", async () =>
   assert.equal(logins, 1);
 });
 
+/** Methods of a session that wait for nothing: all others take a signal. */
+const AT_ONCE = ["close", "events", "invalidate", "prime", "reset", "samcoLegacy", "state", "toJSON", "toString"];
+
 test("every call takes a signal, and an aborted one sends nothing", async () => {
   const session = broker.session("samco");
-  const signal = AbortSignal.abort();
-  const calls = [
-    () => session.token({ signal }),
-    () => session.headers({ signal }),
-    () => session.whoami({ signal }),
-    () => session.profile({ signal }),
-    () => session.logout({ signal }),
-    ...["get", "post", "put", "delete"].map((method) => () => session[method]("/x", { signal })),
-  ];
+  const legacy = broker.session("samco", { credentials: samcoLegacy({ userId: "AB1", password: "p", secretApiKey: "k" }) }).samcoLegacy();
+  const signal = AbortSignal.abort(new Error("not now"));
+  const calls = {
+    ...Object.fromEntries(["beginLogin", "exportExposed", "feedToken", "headers", "login", "logout", "preflight", "profile", "streamHeaders", "token", "webLoginCode", "whoami"].map((name) => [name, () => session[name]({ signal })])),
+    ...Object.fromEntries(["get", "post", "put", "delete"].map((method) => [method, () => session[method]("/x", { signal })])),
+    completeLogin: () => session.completeLogin("http://127.0.0.1/?code=c&state=s", { signal }),
+    export: () => session.export({ key: generateKey(), signal }),
+  };
+  const methods = Object.getOwnPropertyNames(Session.prototype).filter((name) => typeof Object.getOwnPropertyDescriptor(Session.prototype, name).value === "function");
+  assert.deepEqual(methods.filter((name) => name !== "constructor" && !AT_ONCE.includes(name)).sort(), Object.keys(calls).sort());
+  const others = {
+    "events().next": () => session.events({ signal }).next(),
+    generateOtp: () => legacy.generateOtp({ signal }),
+    generateSecretKey: () => legacy.generateSecretKey("123456", { signal }),
+    registerIps: () => legacy.registerIps("8.8.8.8", undefined, { signal }),
+    updateIps: () => legacy.updateIps("8.8.8.8", undefined, { signal }),
+  };
   await broker.clearRequests();
-  for (const call of calls) assert.equal((await settled(call())).error, signal.reason, String(call));
+  for (const [name, call] of Object.entries({ ...calls, ...others })) assert.equal((await settled(call())).error, signal.reason, name);
   assert.equal((await broker.requests()).count, 0);
 });
 

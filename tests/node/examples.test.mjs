@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import test, { after, before } from "node:test";
 
+import { watch } from "../../examples/own-fetch.mjs";
 import { soak } from "../../examples/soak-month.mjs";
 import { open, stayConnected } from "../../examples/websocket-headers.mjs";
 
@@ -97,4 +98,20 @@ test("a month in steps of half an hour", async () => {
   const { seen, logins } = await soak({ minutes: 30, tell: (line) => told.push(line) });
   assert.deepEqual([seen, logins], [{ ok: 535, broker_unavailable: 4 }, 31]);
   assert.deepEqual(told.map((line) => line.slice(0, 20)), ["04", "11", "18", "25"].map((day) => `2026-11-${day}T11:00 IST`));
+});
+
+test("own-fetch goes on through the daily end of the session, and ends when it is told to", async () => {
+  await broker.clock.set("2026-11-23T10:00:00+05:30");
+  const session = broker.session("samco");
+  const stop = new AbortController();
+  const taken = [];
+  const watching = watch(session, "/limit/getLimits", ({ status }) => taken.push(status), { seconds: 0.01, signal: stop.signal });
+  await until(() => taken.length > 1, () => "a reply");
+  await broker.clock.advanceTo("08:00 IST");
+  const { length } = taken;
+  await until(() => taken.length > length + 2, () => "a reply of the next day");
+  assert.equal((await session.token()).generation, 2);
+  assert.deepEqual(new Set(taken), new Set(["Success"]));
+  stop.abort(new Error("stopped"));
+  await assert.rejects(watching, (error) => error === stop.signal.reason || error.cause === stop.signal.reason);
 });

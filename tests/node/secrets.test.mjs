@@ -8,7 +8,13 @@ import { format, inspect } from "node:util";
 import { serialize } from "node:v8";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 
+import axios from "axios";
+import { Agent, interceptors, request } from "undici";
+
 import { Session, angelOne, errorClasses, generateKey, samco } from "preopen";
+import { attach } from "preopen/axios";
+import { createFetch } from "preopen/fetch";
+import { createInterceptor } from "preopen/undici";
 
 import { LOGIN, childEnvironment, runChild, settled, startBroker } from "./support.mjs";
 
@@ -214,6 +220,36 @@ test("credentials and sessions with callbacks show nothing of what they gave", a
     const refused = await settled(broker.session("angelone", { credentials: broker.angeloneCredentials(0, { pin: account.pin }) }).token());
     assert.equal(refused.error?.field, "pin", inspect(refused));
     assertHidden(refused.error, "the refusal of an answer");
+  } finally {
+    await broker.clearFaults();
+  }
+});
+
+test("what other HTTP clients give shows nothing when it is printed", async () => {
+  const session = await samcoSession();
+  const instance = axios.create();
+  attach(instance, session);
+  const fetch = createFetch(session);
+  const dispatcher = new Agent().compose(createInterceptor(session), interceptors.responseError());
+  const url = `${session.baseUrl}/limit/getLimits`;
+  assertHidden(fetch, "a fetch");
+  try {
+    await broker.fault("samco", "/limit/getLimits", { status: 200, body: { status: "Success" }, times: 3 });
+    const given = [await fetch(url), await instance.get(url), await request(url, { dispatcher })];
+    await broker.clearFaults();
+    // The canary is no token that the broker knows, and it is given out again and again.
+    await broker.fault("samco", LOGIN.samco, { ...reply({ sessionToken: TOKEN, accountID: "SBX1" }), times: 20 });
+    for (const call of [() => instance.get(url), () => instance.post(`${session.baseUrl}${ORDER}`, {}), () => request(url, { dispatcher })]) {
+      const { error } = await settled(call());
+      assert.equal(error?.response?.status ?? error?.statusCode, 401, inspect(error));
+      given.push(error, error.cause, ...(error.toJSON ? [error.toJSON()] : []));
+    }
+    const elsewhere = await settled(instance.get("http://127.0.0.1:9/"));
+    given.push(await fetch(url), elsewhere.error);
+    for (const value of given) {
+      const shown = [inspect(value, { depth: null }), String(value), inspect({ ...value }, { depth: null })];
+      for (const text of shown) assert.ok(!/CANARY/i.test(text), text);
+    }
   } finally {
     await broker.clearFaults();
   }

@@ -7,6 +7,7 @@ keep both away from the network and from the repository.
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -41,6 +42,9 @@ def client(sandbox: Sandbox, looked_up: list[str], tmp_path_factory: pytest.Temp
         with pytest.MonkeyPatch.context() as importing:
             importing.setattr(requests, "get", get)
             importing.setattr(socket, "gethostbyname", gethostbyname)
+            # Another test may have imported it in its own way.
+            for name in [name for name in sys.modules if name.split(".")[0] == "SmartApi"]:
+                importing.delitem(sys.modules, name)
             from SmartApi import SmartConnect
         account = sandbox.account("angelone")
         yield SmartConnect(api_key=account["api_key"], root=sandbox.angelone_url)

@@ -1,7 +1,8 @@
 """What the tests of the packages share: where they are, which there must be, and how one is opened.
 
-They run on the folder that ``PREOPEN_DIST`` names: here after a build for this platform, in the workflow of a
-release for all platforms. ``PREOPEN_TARGETS`` are their triples, separated by commas.
+They run on the folder that ``PREOPEN_DIST`` names: in `cargo xtask test` on packages of a quick build for
+this machine, in `cargo xtask soak --only package` on those of a release for this platform, in the workflow of
+a release on all. ``PREOPEN_TARGETS`` are their triples, separated by commas.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ TARGETS: dict[str, dict[str, str]] = {target["triple"]: target for target in LIS
 WANTED = [TARGETS[triple] for triple in os.environ.get("PREOPEN_TARGETS", ",".join(TARGETS)).split(",")]
 VERSION = json.loads((ROOT / "node/package.json").read_text(encoding="utf-8"))["version"]
 LICENCES = {"LICENSE-MIT", "LICENSE-APACHE"}
+
+
+def tag(target: dict[str, str]) -> str:
+    """The platform of a wheel's name; a build for this machine alone has another one than a release."""
+    return os.environ.get("PREOPEN_WHEEL_TAG") or target["wheel"]
 
 
 def dist() -> Path:

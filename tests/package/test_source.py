@@ -23,8 +23,18 @@ def test_the_source_archive_makes_itself_anew(tmp_path):
     subprocess.run(sdist, cwd=unpacked, env=environment, check=True, stdin=subprocess.DEVNULL)
     first, second = in_tar(archive), in_tar(again / archive.name)
     assert sorted(first) == sorted(second)
-    changed = sorted(name for name in first if first[name] != second[name])
-    assert changed == []
+    # Cargo takes what only the rest of the repository needs out of its lock; what stays is locked as it was.
+    locked, relocked = (locks(files.pop("Cargo.lock")) for files in (first, second))
+    assert relocked
+    assert relocked.items() <= locked.items()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def locks(text: bytes) -> dict[tuple[str, str], str]:
+    """The checksum of each package by name and version; what the archive itself holds has none."""
+    packages = text.decode("utf-8").split("[[package]]")[1:]
+    fields = [dict(re.findall(r'^(name|version|checksum) = "(.+)"$', one, re.MULTILINE)) for one in packages]
+    return {(one["name"], one["version"]): one.get("checksum", "") for one in fields}
 
 
 def test_the_source_archive_has_what_a_build_needs():

@@ -135,7 +135,11 @@ impl Block {
                 }
             }
         }
-        let calls = calls.ok_or_else(|| format!("{page}:{}: no async fn example() or main()", self.line))?;
+        let calls = calls.unwrap_or_else(|| {
+            // Statements alone, as most are written: rustdoc would make a `main` of them, too.
+            body = format!("    async fn example() -> Result<(), Box<dyn std::error::Error>> {{ {setup}\n{body}    Ok(())\n    }}\n");
+            "example"
+        });
         writeln!(
             out,
             "/// `{page}`, line {}.\nmod {name} {{\n{body}\n    #[tokio::test]\n    async fn runs() {{\n        \

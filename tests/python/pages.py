@@ -1,6 +1,6 @@
-"""The blocks of code of the README and of docs/, and the embedded broker that they run on without knowing: a
-session that is made without a base URL is one of its, and a credential that a page writes as "..." is that of its
-account.
+"""The blocks of code of the README and of docs/, and the embedded broker that they run on without
+knowing: a session that is made without a base URL is one of its, and a credential that a page
+writes as "..." is that of its account.
 
 How a block says that it is not run, or what it needs beforehand, is in tests/README.md.
 """
@@ -26,11 +26,11 @@ RUNNERS = {
     "toml": "tests/python/test_readme.py",
     "json": "tests/python/test_readme.py",
 }
-SHOWN = ("", "text")
+SHOWN = ("", "text", "yaml")
 
 FENCE = re.compile(r"^([ \t]*)(```+)[ \t]*([^\s`]*)[^`\n]*$")
 COMMENT = re.compile(r"<!--(.*?)-->\s*\Z", re.DOTALL)
-ELSEWHERE = re.compile(r"\s*(tests/\S+|examples/\S+) runs this block\s*")
+ELSEWHERE = re.compile(r"\s*(\S+/\S+) runs this block\s*")
 EXCUSE = re.compile(r"\s*not run: (\S.*?)\s*", re.DOTALL)
 SETUP = re.compile(r"\s*setup\b:?(.*)", re.DOTALL)
 
@@ -115,8 +115,8 @@ def environment(broker):
     }
 
 
-#: What stands in for programs of the machine: a browser whose person always consents, and a curl that asks the
-#: embedded broker when it is told to ask a real one.
+#: What stands in for programs of the machine: a browser whose person always consents, and a curl that
+#: asks the embedded broker when it is told to ask a real one.
 PROGRAMS = {
     "preopen": """#!/bin/sh
 case "$1" in

@@ -6,7 +6,8 @@ import pickle
 import aiohttp
 import pytest
 import wire
-from conftest import QUOTE, READ, logins, until
+from conftest import QUOTE, READ, ROOT, logins, until
+from pages import stand_in
 from renderings import assert_no_secret
 
 import preopen
@@ -84,6 +85,16 @@ if hasattr(aiohttp, "ClientMiddlewareType"):
         assert type(again) is preopen.CredentialsRejectedError
         assert (str(again), again.which, again.http_status) == (str(error), "api_secret", error.http_status)
 
+    def test_the_page_s_block_runs(sandbox, monkeypatch, capsys, tmp_path):
+        page = (ROOT / "docs" / "drop-ins.md").read_text(encoding="utf-8")
+        mark = "<!-- tests/python/test_aiohttp.py runs this block -->\n```python\n"
+        (block,) = (one.split("```")[0] for one in page.split(mark)[1:])
+        names = {}
+        with stand_in(sandbox, monkeypatch, tmp_path):
+            exec(compile(block, "drop-ins.md", "exec"), names)
+            asyncio.run(names["main"]())
+        assert capsys.readouterr().out == "Success\n"
+
     def test_no_secret_shows(sandbox):
         async def story():
             session = sandbox.async_session("samco")
@@ -99,6 +110,13 @@ if hasattr(aiohttp, "ClientMiddlewareType"):
                     with pytest.raises(aiohttp.ClientError) as caught:
                         await client.get(server.url + "/x")
                 assert wire.TOKEN not in plain_traceback(caught.value)
+            url = session.base_url + READ["samco"]
+            sandbox.fault("samco", READ["samco"], status=400, body={"status": "Failure"})
+            async with aiohttp.ClientSession(middlewares=[own], raise_for_status=True) as client:
+                with pytest.raises(aiohttp.ClientResponseError) as refused:
+                    await client.get(url)
+            # It holds the headers of the request.
+            assert token not in repr(refused.value) + plain_traceback(refused.value)
 
         asyncio.run(story())
 

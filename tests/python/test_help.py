@@ -11,9 +11,9 @@ import textwrap
 import pytest
 
 import preopen
-from preopen import sandbox, static_ip, testing
+from preopen import logging, sandbox, static_ip, testing
 
-MODULES = (preopen, sandbox, static_ip, testing)
+MODULES = (preopen, logging, sandbox, static_ip, testing)
 PUBLIC = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in MODULES
@@ -132,6 +132,7 @@ def test_calls_say_which_errors_they_raise():
         "preopen.Store.claim",
         "preopen.Store.read",
         "preopen.generate_key",
+        "preopen.logging.disable",
     }
     # Those of the sandbox raise what its class says.
     assert "from every other call" in inspect.getdoc(sandbox.Sandbox)

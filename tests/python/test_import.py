@@ -98,6 +98,15 @@ def test_the_import_is_light():
     }
 
 
+def test_no_client_is_imported_for_those_who_do_not_use_it():
+    clients = "'requests', 'httpx', 'aiohttp', 'urllib3', 'SmartApi', 'snapi_py_client', 'pandas'"
+    code, out, err = run_script(
+        "import sys; import preopen, preopen.sandbox, preopen.static_ip, preopen.testing; dir(preopen);"
+        f" print(*sorted({{{clients}}} & set(sys.modules)), 'preopen._foreign' in sys.modules)"
+    )
+    assert (code, out.strip(), err) == (0, "False", "")
+
+
 def test_names_are_public_where_they_are_said_to_be():
     import preopen
 

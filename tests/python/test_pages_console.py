@@ -1,6 +1,6 @@
-"""The `console` blocks of the README and of docs/: every command of a page runs, in order, in one shell, with an
-embedded broker where the page means a real one. What a page shows below a command is what the command says, but
-for `...`."""
+"""The `console` blocks of the README and of docs/: every command of a page runs, in order, in one
+shell, with an embedded broker where the page means a real one. What a page shows below a command is
+what the command says, but for `...`."""
 
 import os
 import re

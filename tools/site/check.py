@@ -1,5 +1,5 @@
-"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are well-formed, and no page
-loads anything from another host. Nothing is asked over the network.
+"""Checks a built site: every link and anchor leads somewhere on it, links to elsewhere are proper addresses,
+and no page loads anything from another host. Nothing is asked over the network.
 
     python tools/site/check.py SITE [--external]      # --external lists the addresses elsewhere
 """
@@ -24,8 +24,9 @@ LOADED = {
 }
 #: A `link` that names a page and loads nothing.
 NAMING = {"alternate", "canonical", "next", "prev"}
-STYLE = re.compile(r"@import\s+[\"']?([^\"')]+)|url\(\s*[\"']?([^\"')]+)")
-#: What a script would fetch from elsewhere; addresses that are only named, such as namespaces, are not fetched.
+STYLE = re.compile(r"url\(\s*[\"']?([^\"')]+)|@import\s+[\"']([^\"']+)")
+#: What a script would fetch from elsewhere; addresses that are only named, such as namespaces, are not
+#: fetched.
 FETCHED = re.compile(r"(?:import\(|fetch\(|importScripts\()\s*[\"'](https?://[^\"']+)")
 
 

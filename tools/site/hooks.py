@@ -1,6 +1,6 @@
-"""What the site has beyond docs/: the pages at the repository's root, the decisions' list, the examples' text, the
-TypeScript reference. Links between all of them are turned to where they are on the site; comments are left
-out."""
+"""What the site has beyond docs/: the pages at the repository's root, the decisions' list, the
+examples' text, the TypeScript reference. Links between all of them are turned to where they are on
+the site; comments are left out."""
 
 import os
 import posixpath
@@ -26,7 +26,9 @@ PAGES = {
 LANGUAGES = {".py": "python", ".mjs": "js", ".ts": "ts", ".rs": "rust"}
 COMMENT = re.compile(r"^[ \t]*<!--.*?-->[ \t]*\n?", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^([ \t]*)(```+)")
+FENCE = re.compile(r"^([ \t]*)(```+)(\w*)")
+#: What rustdoc leaves out of a page: a block is a whole program with it.
+HIDDEN = re.compile(r"[ \t]*#( |$)")
 
 
 def examples():
@@ -85,7 +87,7 @@ def list_of_decisions():
 def on_page_markdown(markdown, page, config, files):
     """Leaves comments out and turns links, but not in blocks of code."""
     source = source_of(page.file.src_uri)
-    turned, fence, text = [], None, []
+    turned, fence, language, text = [], None, "", []
 
     def end_of_text():
         part = COMMENT.sub("", "".join(text))
@@ -96,10 +98,11 @@ def on_page_markdown(markdown, page, config, files):
         mark = FENCE.match(line)
         if fence is None and mark:
             end_of_text()
-            fence = mark.group(2)
+            fence, language = mark.group(2), mark.group(3)
             turned.append(line)
         elif fence is not None:
-            turned.append(line)
+            if language != "rust" or not HIDDEN.match(line):
+                turned.append(line)
             if mark and mark.group(2) == fence:
                 fence = None
         else:
@@ -134,3 +137,11 @@ def turn(link, source, here, files):
         return link.group(0)
     moved = posixpath.relpath(site, posixpath.dirname(here) or ".")
     return f"{mark}[{text}]({moved}{'#' + anchor if anchor else ''})"
+
+
+def on_post_page(output, page, config):
+    """Names what the theme leaves without a name for those who hear the page."""
+    return output.replace(
+        'data-md-component="search" role="dialog"',
+        'data-md-component="search" role="dialog" aria-label="Search"',
+    )

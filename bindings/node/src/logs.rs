@@ -4,7 +4,9 @@ use napi::Status;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunctionCallMode, UnknownReturnValue};
 use napi_derive::napi;
+use preopen_ffi::preopen::metrics::ALL;
 use preopen_ffi::{KEPT, LogRecord, Logs};
+use serde::Serialize;
 
 use crate::outcome::{Outcome, json};
 
@@ -50,4 +52,24 @@ pub(crate) fn logs(
 #[napi]
 pub(crate) fn metrics() -> String {
     json(&preopen_ffi::metrics())
+}
+
+/// What is measured, whether or not there is a number yet, as JSON text: a list of objects with `name`, `kind`, `unit`, `help`.
+#[napi]
+pub(crate) fn metric_families() -> String {
+    let families = ALL.iter().map(|family| Known {
+        name: family.name,
+        kind: family.kind.as_str(),
+        unit: family.unit,
+        help: family.help,
+    });
+    json(&families.collect::<Vec<_>>())
+}
+
+#[derive(Serialize)]
+struct Known {
+    name: &'static str,
+    kind: &'static str,
+    unit: &'static str,
+    help: &'static str,
 }

@@ -97,6 +97,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_catalogue, module)?)?;
     module.add_function(wrap_pyfunction!(gate::exiting, module)?)?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(logs::metric_families, module)?)?;
     module.add_function(wrap_pyfunction!(logs::metrics, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_check, module)?)?;
     module.add_function(wrap_pyfunction!(static_ip::static_ip_may_change, module)?)?;

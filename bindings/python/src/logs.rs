@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use preopen_ffi::preopen::metrics::ALL;
 use preopen_ffi::runtime::SIGNAL_INTERVAL;
 use preopen_ffi::{Logs as RustLogs, MetricInfo};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::convert::{flat, text};
 use crate::error::lift;
@@ -76,4 +78,18 @@ fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
 pub(crate) fn metrics(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let metrics: Vec<MetricInfo> = preopen_ffi::metrics();
     flat(py, &metrics)
+}
+
+/// Every metric that there is, as dicts with the keys `name`, `kind`, `unit` and `help`.
+#[pyfunction]
+pub(crate) fn metric_families(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
+    let told = ALL.iter().map(|family| {
+        let dict = PyDict::new(py);
+        dict.set_item("name", family.name)?;
+        dict.set_item("kind", family.kind.as_str())?;
+        dict.set_item("unit", family.unit)?;
+        dict.set_item("help", family.help)?;
+        Ok(dict)
+    });
+    told.collect()
 }

@@ -13,6 +13,7 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
         &["login", "status", "token", "headers", "run", "request", "logout"],
     ),
     ("Before 09:15", &["preflight", "doctor", "whoami", "static-ip"]),
+    ("Watch it", &["serve-metrics"]),
     ("Helpers", &["totp", "key", "login-code", "legacy"]),
     ("This command", &["completions", "man", "help"]),
 ];
@@ -67,6 +68,10 @@ pub(crate) const VARIABLES: Table = &[
     (
         "PREOPEN_KEY",
         "A key that seals new entries of the store, from `preopen key`.",
+    ),
+    (
+        "PREOPEN_AUDIT",
+        "The audit file of logins, refusals and logouts, as --audit.",
     ),
     ("PREOPEN_NO_INPUT", "Not empty: never ask, as --no-input."),
     (

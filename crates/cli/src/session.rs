@@ -234,14 +234,6 @@ impl Prepared {
         file.filter(|file| !file.as_os_str().is_empty())
     }
 
-    /// The time of the sessions.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock
-            .as_ref()
-            .map_or_else(|| SystemClock::default().now(), |clock| clock.now())
-            .wall
-    }
-
     /// Refuses options that this broker does not have, where it was not known before. Errors: `InvalidInput`.
     pub(crate) fn admit(&self, broker: Broker) -> Result<()> {
         self.options.admit(Some(broker))

@@ -6,9 +6,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use common::{Broker, Reply, SAMCO_LOGIN, first_line, http};
+use common::{Broker, Reply, SAMCO_LOGIN, authority, eventually, first_line, http, raw};
 
 /// A running `serve-metrics`, and where it answers.
 struct Running {
@@ -161,18 +161,27 @@ fn file(broker: &Broker) -> PathBuf {
     broker.folder.path().join("audit.jsonl")
 }
 
-/// A command with the audit file, by option or by variable.
-fn run(broker: &Broker, arguments: &[&str], audit: &Path) -> std::process::Output {
-    broker
-        .command(arguments)
-        .env("PREOPEN_AUDIT", audit)
+/// A command on the broker's clock, with the audit file.
+fn command(broker: &Broker, arguments: &[&str], audit: &Path) -> Command {
+    let mut command = broker.command(arguments);
+    command
+        .env("PREOPEN_SANDBOX_TOKEN", broker.control_token())
+        .env("PREOPEN_AUDIT", audit);
+    command
+}
+
+fn run(broker: &Broker, arguments: &[&str], audit: &Path) -> bool {
+    command(broker, arguments, audit)
         .output()
         .unwrap()
+        .status
+        .success()
 }
 
 #[test]
 fn what_all_programs_did_is_told_and_nothing_is_sent() {
     let broker = Broker::start();
+    broker.advance("10:00 IST");
     let audit = file(&broker);
     let metrics = Running::start(&broker, &["samco", "--audit", audit.to_str().unwrap()]);
     // Neither a session nor a file is there yet.
@@ -184,9 +193,14 @@ fn what_all_programs_did_is_told_and_nothing_is_sent() {
     assert!(told.sum("preopen_logins_total").abs() < 1e-9);
 
     // Three programs on one session, and what each of them did.
-    assert!(run(&broker, &["token", "samco"], &audit).status.success());
-    assert!(run(&broker, &["token", "samco"], &audit).status.success());
+    assert!(run(&broker, &["token", "samco"], &audit));
+    assert!(run(&broker, &["token", "samco"], &audit));
     broker.advance_seconds(90);
+    let age = |told: &Metrics| told.get("preopen_token_age_seconds{broker=\"samco\"}");
+    // What follows the broker's clock looks at it now and then.
+    eventually("the age", || {
+        (age(&metrics.metrics()) >= Some(90.0)).then_some(())
+    });
     let before = broker.all();
     let told = metrics.metrics();
     assert_eq!(broker.all(), before, "the broker was asked");
@@ -196,7 +210,7 @@ fn what_all_programs_did_is_told_and_nothing_is_sent() {
     );
     told.assert("preopen_session_live{broker=\"samco\"}", 1.0);
     told.assert("preopen_session_blocked{broker=\"samco\"}", 0.0);
-    let age = told.get("preopen_token_age_seconds{broker=\"samco\"}").unwrap();
+    let age = age(&told).unwrap();
     let rest = told
         .get("preopen_session_seconds_to_end{broker=\"samco\"}")
         .unwrap();
@@ -204,12 +218,10 @@ fn what_all_programs_did_is_told_and_nothing_is_sent() {
     assert!(rest > 0.0 && age + rest <= 86_400.0, "{rest}");
 
     // The file is moved away between two looks, as a rotation does.
-    assert!(run(&broker, &["logout", "samco"], &audit).status.success());
+    assert!(run(&broker, &["logout", "samco"], &audit));
     std::fs::rename(&audit, broker.folder.path().join("audit.1")).unwrap();
-    let wrong = broker
-        .command(&["token", "samco"])
+    let wrong = command(&broker, &["token", "samco"], &audit)
         .env("SAMCO_API_SECRET", "a wrong secret")
-        .env("PREOPEN_AUDIT", &audit)
         .output()
         .unwrap();
     assert_eq!(wrong.status.code(), Some(3));
@@ -249,6 +261,20 @@ fn only_reads_of_one_path_are_answered_and_no_web_page_s() {
     assert!(refused.head.to_ascii_lowercase().contains("allow: get, head"));
     let page = metrics.ask("GET", "/metrics", "origin: http://evil.example\r\n");
     assert_eq!(page.status, 403);
+    for (host, status) in [
+        ("rebound.example:9464", 403),
+        ("127.0.0.1.example", 403),
+        ("localhost:9464", 200),
+        ("[::1]:9464", 200),
+        ("127.0.0.1", 200),
+    ] {
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert_eq!(
+            raw(authority(&metrics.url), request.as_bytes()).status,
+            status,
+            "{host}"
+        );
+    }
     // Without an audit file nothing is said of logins.
     assert!(metrics.metrics().get("preopen_audit_up").is_none());
 }
@@ -268,4 +294,47 @@ fn a_file_that_cannot_be_read_is_told() {
     let told = Running::start(&broker, &["samco", "--audit", &folder]).metrics();
     told.assert("preopen_audit_up", 0.0);
     told.assert("preopen_store_up{broker=\"samco\"}", 1.0);
+}
+
+/// The commands of `docs/observability.md`, with a file and a port of the test's own.
+#[test]
+fn the_page_s_commands_answer() {
+    let page = include_str!("../../../docs/observability.md");
+    let block = page
+        .split("```console\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let lines: Vec<&str> = block.lines().collect();
+    let [variable, command, answer] = lines[..] else {
+        panic!("{block}")
+    };
+    let name = variable
+        .strip_prefix("$ export ")
+        .unwrap()
+        .split('=')
+        .next()
+        .unwrap();
+    let words: Vec<&str> = command.strip_prefix("$ preopen ").unwrap().split(' ').collect();
+    let broker = Broker::start();
+    let mut child = broker
+        .command(&[&words[..], &["--listen", "127.0.0.1:0"]].concat())
+        .env(name, file(&broker))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = first_line(&mut child);
+    let (label, url) = line.trim_end().split_at(line.find("http").unwrap());
+    let running = Running {
+        child,
+        url: url.to_owned(),
+    };
+    assert!(answer.starts_with(label), "{line}");
+    let told = running.metrics();
+    for broker in ["samco", "angelone"] {
+        told.assert(&format!("preopen_session_live{{broker=\"{broker}\"}}"), 0.0);
+    }
+    told.assert("preopen_audit_up", 1.0);
 }

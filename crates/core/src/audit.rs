@@ -182,6 +182,15 @@ impl Entry {
     }
 
     /// Reads a line that [`Entry::to_line`] made; `None` for anything else, words of a later version included.
+    ///
+    /// ```
+    /// use preopen_core::audit::{Action, Entry, Outcome};
+    ///
+    /// let line = r#"{"at":"2026-11-23T08:00:05.125+05:30","broker":"samco","account":"bc3d02fa41b45105","host":"trader-1",
+    ///     "action":"login","why":"keep_warm","outcome":"ok","duration_ms":312}"#;
+    /// let entry = Entry::from_line(line).unwrap();
+    /// assert_eq!((entry.action, entry.outcome), (Action::Login, Outcome::Ok));
+    /// ```
     pub fn from_line(line: &str) -> Option<Self> {
         let line: Line = serde_json::from_str(line).ok()?;
         let find = |outcome: &Outcome| outcome.as_str() == line.outcome;

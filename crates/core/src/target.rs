@@ -144,6 +144,10 @@ impl Target {
         if url.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace()) {
             return bad("must not hold spaces, backslashes or control characters");
         }
+        // Clients resolve these in their own ways, and some not at all.
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let dotted = |part: &str| matches!(part, "." | "..") || part.to_ascii_lowercase().contains("%2e");
+        let dotted = path.split('/').any(dotted);
         let Ok(url) = Url::parse(url) else {
             return bad(&format!(
                 "is not a full URL: it must begin with {}",
@@ -158,6 +162,9 @@ impl Target {
                 url.scheme(),
                 self.base_url()
             ));
+        }
+        if dotted {
+            return bad("must not hold `.` or `..` segments");
         }
         let base = self.base.path().trim_end_matches('/');
         match url.path().strip_prefix(base) {
@@ -281,6 +288,8 @@ mod tests {
             "http://127.0.0.1:8800/base",
             "http://127.0.0.1:8800/basement/x",
             "http://127.0.0.1:8800/base/../x",
+            "http://127.0.0.1:8800/base/y/../x",
+            "http://127.0.0.1:8800/base/order/%2E%2e/x",
             "https://127.0.0.1:8800/base/x",
             "http://127.0.0.1:8801/base/x",
             "http://127.0.0.1/base/x",

@@ -38,6 +38,13 @@ impl fmt::Debug for LoginCode {
 impl Session {
     /// A code to sign in at Samco's web terminal without a password, for two minutes (`GET /webSecretCode`, documented).
     /// `SamcoLoginCode` logs in with it. Errors: `InvalidInput` at other brokers; `MalformedResponse`; and as `get`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let code = session.web_login_code().await?;
+    /// println!("valid until {}", code.expires_at.to_ist());
+    /// # Ok(()) }
+    /// ```
     pub async fn web_login_code(&self) -> Result<LoginCode> {
         let inner = &self.inner;
         let request = inner.adapter.login_code().ok_or_else(|| {
@@ -58,6 +65,14 @@ impl Session {
 
     /// Samco's deprecated calls that need no session, for a session of `SamcoLegacy`. Errors: `InvalidInput` for other
     /// credentials.
+    ///
+    /// ```no_run
+    /// # #[allow(deprecated)]
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let reply = session.samco_legacy()?.generate_otp().await?;
+    /// println!("{:?}", reply.message);
+    /// # Ok(()) }
+    /// ```
     #[deprecated(note = "Samco will remove these calls: each names what replaces it")]
     pub fn samco_legacy(&self) -> Result<SamcoLegacyCalls> {
         let inner = &self.inner;

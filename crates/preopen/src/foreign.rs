@@ -4,8 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use preopen_core::audit::Outcome;
 use preopen_core::envelope::Reply;
 use preopen_core::lifecycle::{Event, Record};
 use preopen_core::wire::{CallClass, Method, RawReply, Request, check_path, check_query};
@@ -29,6 +30,7 @@ pub struct ForeignCall {
 pub struct SignedCall {
     call: Arc<ForeignCall>,
     record: Arc<Record>,
+    began: Instant,
 }
 
 /// What a reply to a foreign call means.
@@ -95,7 +97,11 @@ impl ForeignCall {
 
     fn signed(self: Arc<Self>, record: Arc<Record>) -> Result<SignedCall> {
         self.session.inner.check_url(&self.request, &record)?;
-        Ok(SignedCall { call: self, record })
+        Ok(SignedCall {
+            call: self,
+            record,
+            began: Instant::now(),
+        })
     }
 }
 
@@ -122,6 +128,24 @@ impl SignedCall {
     ///
     /// - `sendable`: whether the client still has everything that a repetition would send.
     pub fn answered(&self, raw: RawReply, sendable: bool) -> Answered {
+        let answered = self.read(raw, sendable);
+        if !answered.repeat {
+            let (auditor, took) = (&self.call.session.inner.auditor, self.began.elapsed());
+            let error = answered.error.as_ref();
+            let outcome = error.map_or(Outcome::Ok, |error| Outcome::Failed(error.kind()));
+            auditor.call(
+                &auditor.call_span(self.call.request.endpoint.class),
+                outcome,
+                took,
+            );
+            if let Some(error) = error {
+                auditor.answered(error, took);
+            }
+        }
+        answered
+    }
+
+    fn read(&self, raw: RawReply, sendable: bool) -> Answered {
         let session = &self.call.session;
         let inner = &session.inner;
         let endpoint = &self.call.request.endpoint;
@@ -137,19 +161,9 @@ impl SignedCall {
                 // As in `execute.rs`: a token that is moments old is not the reason.
                 (false, error.with_advice(Advice::After(Duration::from_secs(1))))
             }
-            ErrorKind::SessionExpired => match inner.signed_out_of(&self.record) {
-                Err(signed_out) => (false, signed_out),
-                Ok(()) => {
-                    let generation = self.record.generation;
-                    drop(inner.apply(Event::Invalidated { generation }));
-                    let repeat = sendable && endpoint.class == CallClass::Read;
-                    if repeat {
-                        self.call.renewed.store(true, Ordering::Release);
-                    } else {
-                        session.renew_behind();
-                    }
-                    (repeat, error)
-                }
+            ErrorKind::SessionExpired => match inner.signed_out_of(&self.record).err() {
+                Some(signed_out) => (false, signed_out),
+                None => (self.ended(sendable), error),
             },
             ErrorKind::StaticIpMismatch => {
                 inner.address_refused(&error);
@@ -161,6 +175,21 @@ impl SignedCall {
             repeat,
             error: Some(error),
         }
+    }
+}
+
+impl SignedCall {
+    /// The broker refused the token. Gives whether the call should be repeated.
+    fn ended(&self, sendable: bool) -> bool {
+        let generation = self.record.generation;
+        drop(self.call.session.inner.apply(Event::Invalidated { generation }));
+        let repeat = sendable && self.call.request.endpoint.class == CallClass::Read;
+        if repeat {
+            self.call.renewed.store(true, Ordering::Release);
+        } else {
+            self.call.session.renew_behind();
+        }
+        repeat
     }
 }
 

@@ -91,6 +91,11 @@ pub use session::{Logout, Session};
 pub use shared::StoreLoss;
 pub use token::{Headers, Token};
 
+/// The page's program is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/observability.md")]
+struct ObservabilityPage;
+
 /// JSON as Preopen returns it: `serde_json`'s value, keys in the broker's order.
 pub use serde_json::Value as Json;
 

@@ -224,6 +224,12 @@ impl Session {
     }
 
     /// How requests leave this host by the session's settings. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// println!("{:?}", session.network_path());
+    /// # Ok(()) }
+    /// ```
     pub fn network_path(&self) -> Option<NetworkPath> {
         self.inner.path()
     }

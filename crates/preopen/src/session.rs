@@ -449,6 +449,12 @@ impl Session {
     /// if you drop this future once it was polled, and no login starts before it has ended: it could end the new session.
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// println!("{}", session.logout().await?.message);
+    /// # Ok(()) }
+    /// ```
     pub async fn logout(&self) -> Result<Logout> {
         // The session to end is the newest one, whichever program opened it.
         catch_up(&self.inner).await;

@@ -54,7 +54,11 @@ impl<'a> Site<'a> {
         })
     }
 
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
         self.workspace.target.join("site")
     }
 

@@ -52,6 +52,7 @@ fn places(workspace: &Workspace) -> Vec<Place> {
     let mut all = vec![
         source(),
         Place::new("node/package.json", "\"version\": \"", "\""),
+        Place::new("node/src/version.ts", "VERSION = \"", "\""),
         Place::new(
             "package-lock.json",
             "\"name\": \"preopen\",\n      \"version\": \"",

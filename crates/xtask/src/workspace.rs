@@ -92,6 +92,17 @@ impl Workspace {
         })
     }
 
+    /// One without packages, whose target folder is made for a test.
+    #[cfg(test)]
+    pub(crate) fn for_test(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+        Self {
+            target: root.join("target"),
+            root,
+            packages: Vec::new(),
+        }
+    }
+
     /// The folder for downloaded tools and virtual environments.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")

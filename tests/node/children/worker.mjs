@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Session, samco } from "preopen";
 
-const { baseUrl, apiKey, apiSecret, pending, events, callback } = workerData;
+const { baseUrl, apiKey, apiSecret, pending, events, callback, store } = workerData;
 
 /** What a callback of this thread does. */
 const CALLBACKS = {
@@ -17,7 +17,7 @@ const CALLBACKS = {
   },
 };
 
-const session = new Session(samco({ apiKey, apiSecret: callback === undefined ? apiSecret : CALLBACKS[callback] }), { baseUrl });
+const session = new Session(samco({ apiKey, apiSecret: callback === undefined ? apiSecret : CALLBACKS[callback] }), { baseUrl, store });
 if (pending) {
   session.get("/slow", { timeout: 500 });
   parentPort.postMessage("waiting");

@@ -113,6 +113,14 @@ impl fmt::Debug for LoginOptions {
 
 impl Session {
     /// Whether [`Session::login`] can receive the answer of the broker's page: the redirect URL is on this machine.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// if !session.receives_logins() {
+    ///     println!("open {}", session.begin_login().await?.url());   // the redirect URL is not on this machine
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn receives_logins(&self) -> bool {
         let consent = self.inner.adapter.consent();
         consent.is_some_and(|consent| Place::of(consent.redirect_url()).is_ok())

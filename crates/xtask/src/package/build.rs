@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Plan;
 use super::targets::Target;
 use crate::process;
 use crate::tools::python::{self, Venv};
@@ -18,8 +19,7 @@ const COMMAND: &str = "crates/cli";
 pub(super) struct Builder<'a> {
     workspace: &'a Workspace,
     pub(super) target: Target,
-    /// Whether the platform was named: only then the build is one for other machines too.
-    named: bool,
+    plan: Plan<'a>,
     venv: Venv,
     out: &'a Path,
     /// Where maturin puts what it makes.
@@ -27,20 +27,32 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(workspace: &'a Workspace, target: Option<&str>, out: &'a Path) -> Result<Self> {
+    pub(super) fn new(workspace: &'a Workspace, plan: Plan<'a>, out: &'a Path) -> Result<Self> {
         let newest = python::discover()?.pop().context("no Python")?;
-        let (name, requirements) = match target {
-            Some(_) => ("release", "tools/requirements-release.txt"),
-            None => ("dev", "tools/requirements-dev.txt"),
+        let (name, requirements, target) = match plan {
+            Plan::For(triple) => ("release", "tools/requirements-release.txt", Target::find(triple)?),
+            Plan::Here | Plan::Tests => ("dev", "tools/requirements-dev.txt", Target::host()?),
         };
         Ok(Self {
             workspace,
-            target: target.map_or_else(Target::host, Target::find)?,
-            named: target.is_some(),
+            target,
+            plan,
             venv: Venv::provide(workspace, name, &newest, requirements)?,
             out,
             scratch: workspace.target.join("packaging"),
         })
+    }
+
+    fn named(&self) -> bool {
+        matches!(self.plan, Plan::For(_))
+    }
+
+    fn profile(&self) -> &'static str {
+        if self.plan == Plan::Tests {
+            "dev"
+        } else {
+            "release"
+        }
     }
 
     /// The wheel of the package: one for every Python, or one for a free-threaded interpreter.
@@ -73,6 +85,11 @@ impl<'a> Builder<'a> {
 
     /// The addon, where cargo built it.
     pub(super) fn addon(&self) -> Result<PathBuf> {
+        let built = self.built(&self.target.library("preopen_node"));
+        if self.plan == Plan::Tests {
+            ensure!(built.exists(), "the tests have not built the addon");
+            return Ok(built);
+        }
         let mut cargo = if self.zig() {
             let mut zig = Command::new(self.venv.program("cargo-zigbuild"));
             process::prefix_path(&mut zig, &self.venv.programs());
@@ -81,7 +98,7 @@ impl<'a> Builder<'a> {
         } else {
             let mut cargo = process::cargo();
             cargo.arg("build");
-            if self.named {
+            if self.named() {
                 cargo.args(["--target", &self.target.triple]);
             }
             cargo
@@ -90,11 +107,11 @@ impl<'a> Builder<'a> {
         cargo.arg("--target-dir").arg(&self.workspace.target);
         self.shared_c_library(&mut cargo);
         process::run(cargo.current_dir(&self.workspace.root))?;
-        Ok(self.built(&self.target.library("preopen_node")))
+        Ok(built)
     }
 
     fn zig(&self) -> bool {
-        self.named && self.target.is_linux()
+        self.named() && self.target.is_linux()
     }
 
     fn maturin(&self, verb: &str, folder: &Path) -> Command {
@@ -103,10 +120,10 @@ impl<'a> Builder<'a> {
             .args([verb, "--release", "--locked", "--out"])
             .arg(&self.scratch);
         maturin.arg("--target-dir").arg(&self.workspace.target);
-        if self.named {
+        if self.named() {
             maturin.args(["--target", &self.target.triple]);
         }
-        if let Some(policy) = self.target.policy().filter(|_| self.named) {
+        if let Some(policy) = self.target.policy().filter(|_| self.named()) {
             maturin.args(["--zig", "--compatibility", policy]);
         }
         maturin.current_dir(folder);
@@ -127,10 +144,13 @@ impl<'a> Builder<'a> {
     /// A file of the release build.
     fn built(&self, name: &str) -> PathBuf {
         let mut folder = self.workspace.target.clone();
-        if self.named {
+        if self.named() {
             folder.push(&self.target.triple);
         }
-        folder.join("release").join(name)
+        let profile = self.profile();
+        folder
+            .join(if profile == "dev" { "debug" } else { profile })
+            .join(name)
     }
 
     /// Runs a build that leaves one file in the scratch folder, and tells where it is kept.

@@ -61,13 +61,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         &args.kinds
     };
     let out = workspace.root.join(&args.out);
-    let made = make(
-        &workspace,
-        kinds,
-        args.target.as_deref(),
-        args.interpreter.as_deref(),
-        &out,
-    )?;
+    let plan = args.target.as_deref().map_or(Plan::Here, Plan::For);
+    let made = make(&workspace, kinds, plan, args.interpreter.as_deref(), &out)?;
     for file in made {
         println!(
             "{}",
@@ -77,16 +72,27 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How what is native is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan<'a> {
+    /// For release, with what this machine has.
+    Here,
+    /// For release and for other machines of a platform, too.
+    For(&'a str),
+    /// As tests build it, from what they have built.
+    Tests,
+}
+
 /// Makes the packages and tells the files.
 pub(crate) fn make(
     workspace: &Workspace,
     kinds: &[Kind],
-    target: Option<&str>,
+    plan: Plan<'_>,
     interpreter: Option<&Path>,
     out: &Path,
 ) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(out)?;
-    let builder = Builder::new(workspace, target, out)?;
+    let builder = Builder::new(workspace, plan, out)?;
     let mut made = Vec::new();
     for kind in kinds {
         match kind {

@@ -12,7 +12,9 @@ mod model;
 mod mutants;
 mod nightly;
 mod orders;
+mod package;
 mod page;
+mod runtimes;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -74,6 +76,17 @@ const PARTS: &[Part] = &[
         about: "libFuzzer on the readers of replies, from the committed corpus: any bytes as the reply to any call of the catalogues never \
                 panic, stay within the memory limit, and send a person to the broker only if they parse to a listed row.",
         run: fuzz::run,
+    },
+    Part {
+        name: "package",
+        about: "Every package for this platform, built as a release builds it: no symbol newer than glibc 2.28, within its size, \
+                complete, without a dependency, installed into clean places and used.",
+        run: package::run,
+    },
+    Part {
+        name: "runtimes",
+        about: "The main job of the Node package on Bun and Deno, from a login to its end, on the embedded broker.",
+        run: runtimes::run,
     },
 ];
 

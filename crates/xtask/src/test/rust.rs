@@ -161,8 +161,9 @@ fn judged(status: ExitStatus, mut counts: Counts) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Program, counted};
+    use super::{Program, counted, run_all};
     use crate::counts::Counts;
+    use crate::workspace::Workspace;
     use std::process::Command;
 
     #[test]
@@ -185,6 +186,39 @@ mod tests {
             None
         );
         assert_eq!(Program::parse("   Compiling xtask"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_run_in_their_package_and_all_of_them_count() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let workspace = Workspace::for_test("programs");
+        let program = |name: &str, text: &str| {
+            let package = workspace.root.join(name);
+            std::fs::create_dir_all(&package).unwrap();
+            let path = package.join("program");
+            std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            Program {
+                name: name.to_owned(),
+                package,
+                path,
+            }
+        };
+        let good =
+            r#"[ "$PWD" = "$CARGO_MANIFEST_DIR" ] && echo "test result: ok. 2 passed; 0 failed; 0 ignored""#;
+        let bad = r#"echo "test result: FAILED. 1 passed; 1 failed; 0 ignored"; exit 101"#;
+        let programs = [
+            program("good", good),
+            program("bad", bad),
+            program("crashes", "kill -9 $$"),
+            program("silent", "true"),
+            program("again", good),
+        ];
+        let counts = run_all(&workspace, &programs);
+        std::fs::remove_dir_all(&workspace.root).unwrap();
+        assert_eq!(counts.unwrap(), Counts { passed: 5, failed: 2 });
     }
 
     #[test]

@@ -202,9 +202,35 @@ impl<'a> Queue<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Job, Queue, Work};
+    use super::{Job, Queue, Work, run};
+    use crate::counts::Counts;
     use crate::test::Suite;
     use crate::test::provision::Need::{Natives, Wheel};
+    use crate::test::provision::Provision;
+    use crate::workspace::Workspace;
+
+    #[test]
+    fn all_jobs_end_and_one_that_panics_fails() {
+        let job = |work, run| Job::new(Suite::Rust, "a job", &[], work, run);
+        let tests = Work::Testing { places: 1 };
+        let jobs = [
+            job(tests, |_, report| {
+                report.suite("tests", || Ok(Counts { passed: 3, failed: 1 }));
+            }),
+            job(tests, |_, _| panic!("on purpose")),
+            job(Work::Building, |_, report| {
+                report.suite("builds", || Ok(Counts { passed: 2, failed: 0 }));
+            }),
+            job(Work::Building, |_, report| {
+                report.suite("is empty", || Ok(Counts::default()));
+            }),
+        ];
+        let jobs: Vec<&Job> = jobs.iter().collect();
+        let workspace = Workspace::for_test("schedule");
+        let report = run(&jobs, &Provision::new(&workspace));
+        std::fs::remove_dir_all(&workspace.root).unwrap();
+        assert_eq!(report.totals(), Counts { passed: 5, failed: 3 });
+    }
 
     const fn job(needs: &'static [super::Need], work: Work) -> Job {
         Job::new(Suite::Rust, "a job", needs, work, |_, _| ())

@@ -220,12 +220,15 @@ impl Venv {
         let mut command = Command::new(self.python());
         command.args(["-m", module]);
         // An active environment of the user's must not leak in.
+        command.env_remove("PYTHONPATH").env_remove("PYTHONHOME");
+        self.activate(&mut command);
         command
-            .env_remove("PYTHONPATH")
-            .env_remove("PYTHONHOME")
-            .env("VIRTUAL_ENV", &self.folder);
-        process::prefix_path(&mut command, &self.programs());
-        command
+    }
+
+    /// Has a command find this environment as an activated one.
+    pub(crate) fn activate(&self, command: &mut Command) {
+        command.env("VIRTUAL_ENV", &self.folder);
+        process::prefix_path(command, &self.programs());
     }
 
     pub(crate) fn python(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 
 mod tail;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,8 @@ use bytes::Bytes;
 use clap::Args;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, ORIGIN};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode};
 use preopen::core::metrics::Counters;
 use preopen::metrics::{Family, Kind, Sample, TOKEN_AGE, to_text};
@@ -128,6 +129,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         prepared,
         sessions,
         audit: audit.map(|audit| Arc::new(Mutex::new(audit))),
+        any_name: arguments.allow_remote,
     });
     tokio::select! {
         () = serve(&listener, &serving) => {}
@@ -179,12 +181,14 @@ struct Serving {
     prepared: Prepared,
     sessions: Vec<(Broker, Session)>,
     audit: Option<Arc<Mutex<Audit>>>,
+    /// This machine may have a name for those who ask.
+    any_name: bool,
 }
 
 impl Answer for Serving {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let refused = |status, why: &'static str| reply(status, format!("{why}\n"));
-        if request.headers().contains_key(ORIGIN) {
+        if request.headers().contains_key(ORIGIN) || !(self.any_name || is_asked_by_address(&request)) {
             return refused(StatusCode::FORBIDDEN, "web pages are not answered");
         }
         if request.uri().path() != METRICS {
@@ -198,6 +202,16 @@ impl Answer for Serving {
         }
         reply(StatusCode::OK, to_text(&self.samples().await))
     }
+}
+
+/// A web page whose name was made to lead here says that name.
+fn is_asked_by_address(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
+    })
 }
 
 impl Serving {

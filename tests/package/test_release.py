@@ -1,0 +1,35 @@
+"""What only the builds of a release have: their size, and the oldest C library that they run with."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import LIMITS, VERSION, in_tar, in_wheel, only, tag
+from native import fits
+
+
+def program(target: dict[str, str]) -> str:
+    return "preopen.exe" if target["os"] == "win32" else "preopen"
+
+
+def test_the_wheel_is_small_and_runs_on_old_systems(target):
+    path = only(f"preopen-{VERSION}-cp38-abi3-{tag(target)}.whl")
+    assert path.stat().st_size <= LIMITS["wheel"]
+    [native] = [
+        file for name, file in in_wheel(path).items() if name.startswith("preopen/_native.") and b"\0" in file
+    ]
+    fits(native, target)
+
+
+def test_the_command_of_the_wheel_is_small_and_runs_on_old_systems(target):
+    path = only(f"preopen_cli-{VERSION}-py3-none-{tag(target)}.whl")
+    file = in_wheel(path)[f"preopen_cli-{VERSION}.data/scripts/{program(target)}"]
+    assert len(file) <= LIMITS["command"]
+    fits(file, target)
+
+
+@pytest.mark.parametrize("kind", ["addon", "command"])
+def test_what_npm_installs_is_small_and_runs_on_old_systems(target, kind):
+    prefix, name = ("", "preopen.node") if kind == "addon" else ("cli-", program(target))
+    file = in_tar(only(f"preopen-{prefix}{target['npm']}-{VERSION}.tgz"))[name]
+    assert len(file) <= LIMITS[kind]
+    fits(file, target)
