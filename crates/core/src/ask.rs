@@ -10,6 +10,16 @@ use crate::error::{Error, ErrorKind, LoginReason, Result};
 use crate::secret::Secret;
 
 /// What a callback answers: the secret, or `None` when nobody is there to give it.
+///
+/// ```
+/// use preopen_core::ask::Answer;
+/// use preopen_core::Secret;
+///
+/// fn from_vault() -> Answer {
+///     Ok(Some(Secret::new("0000")))     // `Ok(None)` when nobody is there to answer
+/// }
+/// # assert!(from_vault().is_ok());
+/// ```
 pub type Answer = Result<Option<Secret>>;
 
 /// An answer under way.
@@ -53,6 +63,16 @@ impl fmt::Debug for Ask {
 }
 
 /// A secret that was given, or a callback to ask for it.
+///
+/// ```
+/// use preopen_core::ask::{Ask, SecretSource};
+/// use preopen_core::Secret;
+///
+/// let given = SecretSource::from(" 0000 ").trimmed();
+/// assert_eq!(given.given().map(Secret::expose), Some("0000"));
+/// let asked = SecretSource::from(Ask::blocking(|| Ok(Some(Secret::new("0000")))));
+/// assert!(asked.ask().is_some());
+/// ```
 #[derive(Clone, Debug)]
 pub enum SecretSource {
     /// The secret.
@@ -134,6 +154,11 @@ impl Question {
 }
 
 /// The error of the callback for `field` that failed; `how` completes the sentence, for example `raised KeyError`.
+///
+/// ```
+/// let error = preopen_core::ask::callback_failed("pin", "could not reach the vault");
+/// assert_eq!(error.message(), "the callback for pin could not reach the vault: nothing was sent");
+/// ```
 pub fn callback_failed(field: &str, how: &str) -> Error {
     Error::new(
         ErrorKind::InvalidInput,

@@ -11,6 +11,10 @@ use crate::error::{Error, ErrorKind, text_enum};
 
 text_enum! {
     /// What an audit entry is about.
+    ///
+    /// ```
+    /// assert_eq!(preopen_core::audit::Action::Login.as_str(), "login");
+    /// ```
     Action {
         /// A login that was sent to the broker, or that the session store kept from being sent.
         Login = "login",
@@ -23,6 +27,10 @@ text_enum! {
 
 text_enum! {
     /// Why it happened.
+    ///
+    /// ```
+    /// assert_eq!(preopen_core::audit::Why::FirstUse.as_str(), "first_use");
+    /// ```
     Why {
         /// There was no session yet.
         FirstUse = "first_use",
@@ -50,6 +58,14 @@ text_enum! {
 }
 
 /// How it ended: `ok`, or the kind of the error.
+///
+/// ```
+/// use preopen_core::audit::Outcome;
+/// use preopen_core::{Error, ErrorKind};
+///
+/// assert_eq!(Outcome::of(&Ok::<(), Error>(())).as_str(), "ok");
+/// assert_eq!(Outcome::of(&Err::<(), _>(Error::new(ErrorKind::Timeout, "late"))).as_str(), "timeout");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It succeeded.
@@ -107,6 +123,15 @@ pub fn is_refusal(kind: ErrorKind) -> bool {
 }
 
 /// One audit entry. Every text of it is of a closed set, but for the account's label and the name of this host.
+///
+/// ```
+/// use preopen_core::audit::Entry;
+///
+/// fn lines_of_logins(file: &str) -> usize {
+///     file.lines().filter_map(Entry::from_line).filter(|entry| entry.action.as_str() == "login").count()
+/// }
+/// # assert_eq!(lines_of_logins("not a line of an audit"), 0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// When it had ended, by the session's clock.

@@ -138,6 +138,14 @@ impl fmt::Debug for Tokens {
 }
 
 /// Who the session belongs to, as far as the broker told.
+///
+/// ```
+/// use preopen_core::broker::Profile;
+///
+/// fn may_trade(profile: &Profile, exchange: &str) -> bool {
+///     profile.exchanges.iter().any(|one| one == exchange)
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {

@@ -17,6 +17,17 @@ const MILLIS_PER_DAY: i64 = 86_400_000;
 /// An instant of wall-clock time: milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// `Display` and [`Timestamp::to_rfc3339`] give UTC; [`Timestamp::to_ist`] gives Indian Standard Time.
+///
+/// ```
+/// use std::time::Duration;
+/// use preopen_core::Timestamp;
+///
+/// let at = Timestamp::parse_rfc3339("2026-11-23T08:00:00+05:30").unwrap();
+/// assert_eq!(at.to_rfc3339(), "2026-11-23T02:30:00Z");
+/// assert_eq!(at.format_ist("%H:%M"), "08:00");
+/// assert_eq!(at.plus(Duration::from_secs(60)).since(at), Duration::from_secs(60));
+/// assert_eq!(Timestamp::from_millis(at.as_millis()), at);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -151,6 +162,12 @@ impl Now {
 }
 
 /// Where time comes from. The system clock in production, a [`VirtualClock`] in tests and on the sandbox.
+///
+/// ```
+/// use preopen_core::{Clock, SystemClock};
+///
+/// assert!(SystemClock.now().wall.as_seconds() > 1_700_000_000);
+/// ```
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now.
     fn now(&self) -> Now;
@@ -161,6 +178,13 @@ pub trait Clock: Send + Sync + fmt::Debug {
 }
 
 /// The machine's own clock.
+///
+/// ```
+/// use preopen_core::{Clock, SystemClock};
+///
+/// let now = SystemClock.now();
+/// println!("{}", now.wall.to_ist());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -192,6 +216,16 @@ impl Clock for SystemClock {
 
 /// A clock that can be set, moved and run at another speed. The embedded broker has one, and sessions made
 /// by it follow the same one.
+///
+/// ```
+/// use std::time::Duration;
+/// use preopen_core::{Clock, Timestamp, VirtualClock};
+///
+/// let morning = Timestamp::parse_rfc3339("2026-11-23T07:59:00+05:30").unwrap();
+/// let clock = VirtualClock::new(morning, 0.0);      // it stands still
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().wall.format_ist("%H:%M"), "08:00");
+/// ```
 #[derive(Debug)]
 pub struct VirtualClock {
     state: Mutex<VirtualState>,

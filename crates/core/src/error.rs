@@ -16,6 +16,13 @@ use crate::skew::Skew;
 use crate::static_ip::Addresses;
 
 /// A result with Preopen's [`Error`].
+///
+/// ```
+/// fn port(text: &str) -> preopen_core::Result<u16> {
+///     text.parse().map_err(|_| preopen_core::Error::invalid_input("port", "must be a number"))
+/// }
+/// assert_eq!(port("x").unwrap_err().field(), Some("port"));
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 macro_rules! text_enum {
@@ -52,6 +59,13 @@ pub(crate) use text_enum;
 
 text_enum! {
     /// What went wrong, in terms of what the caller should do about it.
+    ///
+    /// ```
+    /// use preopen_core::ErrorKind;
+    ///
+    /// assert_eq!(ErrorKind::StaticIpMismatch.as_str(), "static_ip_mismatch");
+    /// assert_eq!(ErrorKind::ALL.len(), 16);
+    /// ```
     ErrorKind {
         /// Refused before any I/O: fix the named field.
         InvalidInput = "invalid_input",
@@ -90,6 +104,12 @@ text_enum! {
 
 text_enum! {
     /// Which credential was refused.
+    ///
+    /// ```
+    /// use preopen_core::error::Credential;
+    ///
+    /// assert_eq!(Credential::ApiKey.as_str(), "api_key");
+    /// ```
     Credential {
         /// The app's API key.
         ApiKey = "api_key",
@@ -108,6 +128,12 @@ text_enum! {
 
 text_enum! {
     /// What a person must do at the broker.
+    ///
+    /// ```
+    /// use preopen_core::error::AccountAction;
+    ///
+    /// assert_eq!(AccountAction::AppLogin.as_str(), "app_login");
+    /// ```
     AccountAction {
         /// Log in to the broker's own app or website once.
         AppLogin = "app_login",
@@ -120,6 +146,12 @@ text_enum! {
 
 text_enum! {
     /// Why an interactive login is needed.
+    ///
+    /// ```
+    /// use preopen_core::error::LoginReason;
+    ///
+    /// assert_eq!(LoginReason::ConsentNeeded.as_str(), "consent_needed");
+    /// ```
     LoginReason {
         /// The session was logged out while the caller waited for it.
         SignedOut = "signed_out",
@@ -146,6 +178,12 @@ text_enum! {
 
 text_enum! {
     /// Where in a call the deadline passed or the connection broke.
+    ///
+    /// ```
+    /// use preopen_core::error::Phase;
+    ///
+    /// assert_eq!(Phase::Connect.as_str(), "connect");
+    /// ```
     Phase {
         /// Waiting for another process's login.
         Lock = "lock",
@@ -159,6 +197,14 @@ text_enum! {
 }
 
 /// Whether and when the same call is worth another try.
+///
+/// ```
+/// use preopen_core::error::Advice;
+/// use preopen_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::CredentialsRejected, "wrong PIN");
+/// assert_eq!(error.advice(), Advice::Never);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
@@ -185,6 +231,13 @@ impl Advice {
 }
 
 /// What is known about an error beside its kind and message. All of it is safe to log.
+///
+/// ```
+/// use preopen_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::BrokerRejected, "no such symbol").with(|context| context.http_status = Some(400));
+/// assert_eq!(error.context().http_status, Some(400));
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Context {
@@ -231,6 +284,14 @@ pub struct Context {
 ///
 /// `Display` is one line and safe to log: it holds no secret. Clones share one allocation, so that all
 /// callers who waited for the same login get the same error.
+///
+/// ```
+/// use preopen_core::{Error, ErrorKind};
+///
+/// let error = Error::invalid_input("pin", "must be four digits");
+/// assert_eq!((error.kind(), error.code(), error.field()), (ErrorKind::InvalidInput, "invalid_input", Some("pin")));
+/// assert_eq!(error.message(), "pin must be four digits");
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 

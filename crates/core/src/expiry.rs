@@ -49,6 +49,14 @@ impl std::fmt::Display for DailyBoundary {
 }
 
 /// Why a session is believed to end at a given time.
+///
+/// ```
+/// use preopen_core::expiry::EvidenceSource;
+///
+/// for source in EvidenceSource::ALL {
+///     assert_eq!(EvidenceSource::from_text(source.as_str()), Some(*source));
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EvidenceSource {
@@ -92,6 +100,14 @@ impl EvidenceSource {
 }
 
 /// One reason to believe that a session ends at `at`.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::expiry::{Evidence, EvidenceSource};
+///
+/// let evidence = Evidence { source: EvidenceSource::JwtExpiry, at: Timestamp::from_seconds(1_790_000_000) };
+/// assert_eq!(evidence.source.as_str(), "jwt_exp");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Where the belief comes from.
@@ -140,6 +156,14 @@ impl ExpiryPolicy {
 }
 
 /// When a session ends: the earliest of all evidence. Adding evidence never moves it later.
+///
+/// ```
+/// use preopen_core::expiry::Expiry;
+///
+/// fn explain(expiry: &Expiry) -> String {
+///     format!("until {}, says {} (of {})", expiry.at(), expiry.decisive().source.as_str(), expiry.evidence().len())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expiry {
     decisive: Evidence,

@@ -3,7 +3,7 @@
 //! Nothing here does I/O: no sockets, no files, no runtime, no clock of its own. Time is passed in, requests
 //! and replies are plain values, and the lifecycle is a function from state and event to state and effects.
 //! (`seal` and `consent` ask the system for randomness; nothing else is drawn from outside.)
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 
 pub mod ask;
 pub mod audit;

@@ -14,6 +14,14 @@ use crate::wire::{Body, CallClass, Endpoint, RawReply};
 /// A broker's answer to one call, unwrapped.
 ///
 /// A reply says that the broker took the call, not that it did what was asked: see [`Reply::rejections`].
+///
+/// ```
+/// use preopen_core::envelope::Reply;
+///
+/// fn price(reply: &Reply) -> Option<&str> {
+///     reply.data["quoteDetails"]["lastTradedPrice"].as_str()
+/// }
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reply {
@@ -45,6 +53,14 @@ pub struct Reply {
 /// It is found where the broker says so itself: `REJECTED` as the status of an order that a call placed, a failure in the
 /// list of a square-off (both documented for Samco), an item of `unfetched` (documented for SmartAPI). An order that is
 /// rejected later is in the order book only.
+///
+/// ```
+/// use preopen_core::envelope::Reply;
+///
+/// fn complaints(reply: &Reply) -> Vec<String> {
+///     reply.rejections.iter().map(|one| format!("{}: {}", one.at, one.reason)).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {

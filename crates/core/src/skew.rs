@@ -11,6 +11,15 @@ use crate::clock::{Now, Timestamp};
 /// Only what is certain counts. A told time has whole seconds and was written at some moment between sending and
 /// receiving, so that the difference is a range; the estimate is the end of it that is nearer to zero, and zero
 /// when the range includes zero. It never exceeds [`Skew::LIMIT`], whatever a broken server tells.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::skew::Skew;
+///
+/// let ahead = Skew::from_millis(30_000);             // the broker's clock is half a minute ahead
+/// assert!(ahead.is_suspect());
+/// assert_eq!(ahead.to_server(Timestamp::from_seconds(0)), Timestamp::from_seconds(30));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Skew {
     millis: i64,

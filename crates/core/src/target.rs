@@ -11,6 +11,10 @@ use crate::error::{Error, Result};
 use crate::wire::Request;
 
 /// What kind of broker a session talks to.
+///
+/// ```
+/// assert_eq!(preopen_core::target::Environment::Sandbox.as_str(), "sandbox");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Environment {

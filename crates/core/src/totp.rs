@@ -12,24 +12,66 @@ use crate::error::{Error, Result};
 use crate::secret::{Secret, Text};
 
 /// Seconds of one TOTP step.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::totp::{STEP_SECONDS, step_at, step_start};
+///
+/// let step = step_at(Timestamp::from_seconds(59));
+/// assert_eq!(step_start(step), Timestamp::from_seconds(STEP_SECONDS));
+/// ```
 pub const STEP_SECONDS: i64 = 30;
 
 /// The 30-second step that `at` lies in.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::totp::{step_at, step_start};
+///
+/// assert_eq!(step_start(step_at(Timestamp::from_seconds(59))), Timestamp::from_seconds(30));
+/// ```
 pub const fn step_at(at: Timestamp) -> i64 {
     at.as_seconds().div_euclid(STEP_SECONDS)
 }
 
 /// When `step` begins.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::totp::{step_at, step_start};
+///
+/// assert_eq!(step_start(step_at(Timestamp::from_seconds(59))), Timestamp::from_seconds(30));
+/// ```
 pub const fn step_start(step: i64) -> Timestamp {
     Timestamp::from_seconds(step.saturating_mul(STEP_SECONDS))
 }
 
 /// The shared secret of an authenticator app, ready to make codes.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::totp::TotpSecret;
+///
+/// let secret = TotpSecret::new("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+/// let code = secret.code_at(Timestamp::from_seconds(59))?;
+/// assert_eq!(code.spend().expose(), "287082");       // RFC 6238, appendix B
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct TotpSecret(Secret);
 
 /// A code made for one time step. It is consumed by the login request that sends it, so that the same
 /// code cannot be sent twice.
+///
+/// ```
+/// use preopen_core::{Secret, Timestamp};
+/// use preopen_core::totp::OneTimeCode;
+///
+/// let code = OneTimeCode::typed(&Secret::new("287 082"), Timestamp::from_seconds(59))?;
+/// assert_eq!(code.step(), 1);
+/// assert_eq!(code.spend().expose(), "287082");       // it is gone: no code is sent twice
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct OneTimeCode {
     step: i64,
@@ -72,6 +114,14 @@ impl OneTimeCode {
 
 /// The time steps whose codes were sent lately: no code is sent twice. Steps are compared for equality, so
 /// that a clock set back by a day does not make the next login wait for a day.
+///
+/// ```
+/// use preopen_core::totp::SpentSteps;
+///
+/// let mut spent = SpentSteps::default();
+/// assert!(spent.spend(7));
+/// assert!(spent.contains(7) && !spent.spend(7));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpentSteps(Vec<i64>);
 

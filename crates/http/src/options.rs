@@ -15,6 +15,12 @@ static KNOWN: LazyLock<ArcSwap<Vec<Arc<HttpOptions>>>> = LazyLock::new(ArcSwap::
 const SHARED: usize = 64;
 
 /// Which address family to leave by.
+///
+/// ```
+/// use preopen_http::IpVersion;
+///
+/// assert_ne!(IpVersion::V4, IpVersion::Any);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IpVersion {

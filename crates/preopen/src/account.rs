@@ -13,6 +13,13 @@ use crate::runtime::anywhere;
 use crate::session::Session;
 
 /// A code for another login. `Debug` does not show it.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let code = session.web_login_code().await?;
+/// println!("type {} before {}", code.code.expose(), code.expires_at.to_ist());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LoginCode {
@@ -31,6 +38,13 @@ impl fmt::Debug for LoginCode {
 impl Session {
     /// A code to sign in at Samco's web terminal without a password, for two minutes (`GET /webSecretCode`, documented).
     /// `SamcoLoginCode` logs in with it. Errors: `InvalidInput` at other brokers; `MalformedResponse`; and as `get`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let code = session.web_login_code().await?;
+    /// println!("valid until {}", code.expires_at.to_ist());
+    /// # Ok(()) }
+    /// ```
     pub async fn web_login_code(&self) -> Result<LoginCode> {
         let inner = &self.inner;
         let request = inner.adapter.login_code().ok_or_else(|| {
@@ -51,6 +65,14 @@ impl Session {
 
     /// Samco's deprecated calls that need no session, for a session of `SamcoLegacy`. Errors: `InvalidInput` for other
     /// credentials.
+    ///
+    /// ```no_run
+    /// # #[allow(deprecated)]
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let reply = session.samco_legacy()?.generate_otp().await?;
+    /// println!("{:?}", reply.message);
+    /// # Ok(()) }
+    /// ```
     #[deprecated(note = "Samco will remove these calls: each names what replaces it")]
     pub fn samco_legacy(&self) -> Result<SamcoLegacyCalls> {
         let inner = &self.inner;
@@ -82,6 +104,20 @@ impl Session {
 }
 
 /// Samco's deprecated calls that are sent with a user id, a password or a code, and no session. None is repeated.
+///
+/// ```no_run
+/// # #[allow(deprecated)]
+/// # async fn example() -> preopen::Result<()> {
+/// use preopen::{SamcoLegacy, Session};
+///
+/// let session = Session::builder(SamcoLegacy::new("DM00001", "password", "secret-api-key")).build()?;
+/// let calls = session.samco_legacy()?;
+/// calls.generate_otp().await?;
+/// calls.generate_secret_key("123456").await?;
+/// calls.register_ips("8.8.8.8", None).await?;
+/// calls.update_ips("8.8.8.8", Some("1.1.1.1")).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SamcoLegacyCalls {
     session: Session,

@@ -20,6 +20,36 @@ use crate::session::{Session, Settings};
 use crate::shared::StoreLoss;
 
 /// Settings of a [`Session`]. [`SessionBuilder::build`] checks all of them and does no I/O.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use preopen::{IpVersion, RateLimits, Samco, Session, StoreLoss, SystemClock, store};
+///
+/// # fn example() -> preopen::Result<()> {
+/// let session = Session::builder(Samco::new("key", "secret"))
+///     .timeout(Duration::from_secs(5))
+///     .ip_version(IpVersion::V4)                 // the family of the registered static IP
+///     .keep_warm(true)
+///     .rate_limits(RateLimits::new().per_second("orders", 5))
+///     .store(store::MemoryStore::new()?)
+///     .on_store_loss(StoreLoss::LogIn)
+///     .clock(Arc::new(SystemClock))
+///     .build()?;                                 // no I/O: everything is checked, nothing is sent
+/// # drop(session);
+/// // A store by its address, another host, a proxy, a certificate authority of your own, a log of logins:
+/// let builder = Session::builder(Samco::new("key", "secret"))
+///     .shared_store(store::open("memory", None)?)
+///     .base_url("https://gateway.example")
+///     .allowed_hosts(["gateway.example"])
+///     .source_ip("10.0.0.5")
+///     .proxy("http://127.0.0.1:3128")
+///     .ca_file("ca.pem")
+///     .audit_file("audit.jsonl");
+/// # drop(builder);
+/// # Ok(()) }
+/// # example().unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SessionBuilder {

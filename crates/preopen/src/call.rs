@@ -32,6 +32,24 @@ const OWN_HEADERS: [&str; 10] = [
 /// most once: see `OutcomeUnknown` and `SessionExpired`.
 ///
 /// Every call has its turn under the limits of its account (`SessionBuilder::rate_limits`).
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// use std::time::Duration;
+///
+/// let reply = session
+///     .get("/quote/getQuote")
+///     .query("symbolName", "INFY")
+///     .header("x-strategy", "mean-reversion")
+///     .timeout(Duration::from_secs(3))
+///     .send()
+///     .await?;
+/// println!("{} {:?}", reply.http_status, reply.message);
+/// // A POST that only reads, and that the broker's table does not know, may be declared so; `json_text` sends text as it is.
+/// session.post("/quote/multiQuote").json_text(r#"{"symbols":[]}"#).replay_safe(true).send().await?;
+/// session.post("/order/placeOrder").json(&serde_json::json!({"quantity": "1"})).send().await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "a call does nothing until it is sent"]
 pub struct Call {
     session: Session,

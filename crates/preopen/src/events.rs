@@ -16,6 +16,21 @@ pub(crate) const KEPT: usize = 64;
 /// It ends when the session is closed or its last handle is dropped; it does not keep the session alive. A listener
 /// that falls more than 64 events behind gets one `lagged` event that tells how many it missed, and goes on with the
 /// oldest one that is kept.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// use preopen::EventName;
+///
+/// let mut events = session.events();
+/// while let Some(event) = events.next().await {
+///     match event.name {
+///         EventName::LoginNeeded => eprintln!("somebody must log in: {}", event.reason),
+///         EventName::IpMismatch => eprintln!("{:?}", event.error),
+///         name => println!("{}, generation {}", name.as_str(), event.generation),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Events {
     receiver: Option<Receiver<SessionEvent>>,
     clock: Arc<dyn Clock>,

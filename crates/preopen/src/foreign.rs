@@ -45,6 +45,12 @@ pub struct Answered {
 
 impl Session {
     /// The base URL that this session's calls go to, without a slash at its end.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// println!("{}", session.base_url());
+    /// # Ok(()) }
+    /// ```
     pub fn base_url(&self) -> &str {
         self.inner.target.base_url()
     }

@@ -31,6 +31,15 @@ impl Session {
 
     /// The live session as JSON with its tokens in clear, for a program that you trust over a channel that you trust.
     /// Errors: as `token`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// // Only for a pipe to a program that you trust: the tokens are in clear.
+    /// let record = session.export_exposed().await?;
+    /// let same = preopen::Session::builder(preopen::Samco::from_env()?).build()?;
+    /// same.prime(record.expose(), None)?;
+    /// # Ok(()) }
+    /// ```
     pub async fn export_exposed(&self) -> Result<Secret> {
         export(&*self.record().await?, &self.inner.identity())
     }

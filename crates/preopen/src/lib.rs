@@ -13,7 +13,19 @@
 //!
 //! A session works under any executor. Inside a tokio runtime it sends its requests there, so that runtime must
 //! have I/O and time enabled; elsewhere they go over a background thread that is started by the first call.
-#![warn(missing_docs)]
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `keyring` | the operating system's keyring as the place for the key of `FileStore` |
+//! | `redis` | `RedisStore`: one session for many hosts |
+//! | `opentelemetry` | the metrics on a meter of the `opentelemetry` crate; spans come through `tracing` without it |
+//! | `failpoints` | for the project's own tests: a process can be made to fail or end at each step of the file store's writes |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
 mod account;
 mod alarm;

@@ -1,5 +1,25 @@
 //! The metrics of this process: its counters by broker, and the sessions that are live. Counting takes no lock, and nothing is
 //! counted where a live token is handed out.
+//!
+//! ```
+//! use preopen::metrics::{ALL, BOUNDS, CALLS, Family, Kind, LIVE_SESSIONS, LOGIN_WAIT, LOGINS, LOGOUTS, REFUSALS, RENEWALS};
+//! use preopen::metrics::{Sample, TOKEN_AGE, Value, snapshot, to_text};
+//!
+//! fn number(sample: &Sample) -> Option<u64> {
+//!     match &sample.value {
+//!         Value::Count(count) => Some(*count),
+//!         _ => None,
+//!     }
+//! }
+//!
+//! let counters: [&Family; 5] = [&LOGINS, &RENEWALS, &REFUSALS, &LOGOUTS, &CALLS];
+//! assert!(counters.iter().all(|family| family.kind == Kind::Counter));
+//! assert!([&TOKEN_AGE, &LIVE_SESSIONS].iter().all(|family| family.kind == Kind::Gauge));
+//! assert_eq!((LOGIN_WAIT.kind, LOGIN_WAIT.unit), (Kind::Histogram, "s"));
+//! assert!(BOUNDS.is_sorted() && ALL.len() == 8);
+//! let samples = snapshot();
+//! println!("{} calls\n{}", samples.iter().filter_map(number).sum::<u64>(), to_text(&samples));
+//! ```
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 

@@ -17,6 +17,13 @@ use crate::shared::{is_unclaimed, look};
 const MARKET_CLOSE: DailyBoundary = DailyBoundary::at(15, 30);
 
 /// What came of one check.
+///
+/// ```
+/// use preopen::CheckStatus;
+///
+/// let texts: Vec<&str> = CheckStatus::ALL.iter().map(|status| status.as_str()).collect();
+/// assert_eq!(texts, ["pass", "warn", "fail", "unknown"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CheckStatus {
@@ -46,6 +53,13 @@ impl CheckStatus {
 }
 
 /// One finding. It holds no secret.
+///
+/// ```
+/// use preopen::{Check, CheckStatus};
+///
+/// let check = Check::new("network", CheckStatus::Warn, "leaves through a proxy").with_fix("name the proxy");
+/// assert_eq!((check.name, check.fix.as_deref()), ("network", Some("name the proxy")));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Check {
@@ -98,6 +112,19 @@ impl Check {
 }
 
 /// Whether this host can place orders now.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let found = session.preflight().await.strict();   // what nobody knows counts as an obstacle
+/// if let Some(obstacle) = found.obstacle() {
+///     eprintln!("{}: {} {:?}", obstacle.name, obstacle.message, obstacle.fix);
+/// }
+/// println!("{:?}", found.check("static_ip").map(|check| check.status));
+/// if let Some(path) = session.network_path() {
+///     println!("{path:?}");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Preflight {
@@ -197,6 +224,12 @@ impl Session {
     }
 
     /// How requests leave this host by the session's settings. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// println!("{:?}", session.network_path());
+    /// # Ok(()) }
+    /// ```
     pub fn network_path(&self) -> Option<NetworkPath> {
         self.inner.path()
     }

@@ -44,6 +44,18 @@ use crate::token::{Headers, Token};
 /// Building one does no I/O; the first call that needs a token logs in, once for all callers that wait. When
 /// the broker ends the session (08:00 IST at Samco, 00:00 IST at SmartAPI) the next call logs in again.
 /// Dropping or closing a session never logs out: that is account-wide and has its own call.
+///
+/// ```no_run
+/// # async fn example() -> preopen::Result<()> {
+/// use preopen::{Samco, Session};
+///
+/// let session = Session::builder(Samco::from_env()?).keep_warm(true).build()?;
+/// let token = session.token().await?;              // logs in if it must
+/// println!("{} session {} until {}", session.broker(), token.generation(), token.expires_at().to_ist());
+/// println!("{} ({:?})", session.environment().as_str(), session.store());
+/// session.close();                                 // forgets the token here; the broker's session lives on
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<Inner>,
@@ -98,6 +110,15 @@ pub(crate) struct Derived {
 }
 
 /// What came of a logout.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let logout = session.logout().await?;
+/// if !logout.acknowledged {
+///     eprintln!("the broker did not confirm: {}", logout.message);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Logout {
@@ -182,6 +203,15 @@ impl Session {
     }
 
     /// The live token if there is one, without waiting, logging in or taking a lock.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// // Without waiting and without a login: for a place that must not block.
+    /// if let (Some(token), Some(headers)) = (session.try_token(), session.try_headers()) {
+    ///     println!("generation {}, headers {:?}", token.generation(), headers.names().collect::<Vec<_>>());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn try_token(&self) -> Option<Token> {
         self.inner
             .live()
@@ -208,6 +238,15 @@ impl Session {
     }
 
     /// Every header of an authenticated call, for any HTTP client; logs in if needed. Errors: as `token`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// for (name, value) in session.headers().await?.expose() {
+    ///     // Give them to your own HTTP client, anew for each request.
+    ///     let _ = (name, value);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn headers(&self) -> Result<Headers> {
         let record = self.record().await?;
         Ok(self.inner.headers_of(&record))
@@ -222,6 +261,13 @@ impl Session {
 
     /// Which address the broker sees, which are registered, and whether orders from here will be accepted.
     /// SmartAPI has no such call: its verdict is `Unsupported` and nothing is sent. Errors: as `get`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let who = session.whoami().await?;
+    /// println!("{}: {}", who.verdict, who.message);
+    /// # Ok(()) }
+    /// ```
     pub async fn whoami(&self) -> Result<WhoAmI> {
         let inner = &self.inner;
         let Some(request) = inner.adapter.whoami() else {
@@ -243,6 +289,13 @@ impl Session {
 
     /// Who the session belongs to. Samco tells it in the login reply, SmartAPI in a call of its own. Errors: as
     /// `get`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let profile = session.profile().await?;
+    /// println!("{:?} may trade on {}", profile.account_id, profile.exchanges.join(", "));
+    /// # Ok(()) }
+    /// ```
     pub async fn profile(&self) -> Result<Profile> {
         match self.inner.adapter.profile() {
             ProfileSource::Login => self.record().await.map(|record| record.profile.clone()),
@@ -256,6 +309,21 @@ impl Session {
     }
 
     /// A GET to the broker. The path begins with `/`.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// use preopen::core::wire::Method;
+    ///
+    /// let quote = session.get("/quote/getQuote").query("symbolName", "INFY").send().await?;
+    /// println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
+    /// // Writes are never repeated, and a token that was refused is an error for them.
+    /// let order = serde_json::json!({"symbolName": "INFY", "exchange": "NSE", "transactionType": "BUY", "quantity": "1"});
+    /// session.post("/order/placeOrder").json(&order).send().await?;
+    /// session.put("/order/modifyOrder/1").json(&order).send().await?;
+    /// session.delete("/order/cancelOrder").query("orderNumber", 1).send().await?;
+    /// session.request(Method::Get, "/holding/getHoldings").send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn get(&self, path: impl Into<String>) -> Call {
         self.request(Method::Get, path)
     }
@@ -299,6 +367,15 @@ impl Session {
     }
 
     /// What the session is doing. No side effect.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let state = session.state();
+    /// println!("{} ({})", state.name.as_str(), state.reason);
+    /// // The same for a program that shares the session through a store, and has not used it yet:
+    /// println!("{}", session.stored_state().await?.name.as_str());
+    /// # Ok(()) }
+    /// ```
     pub fn state(&self) -> SessionState {
         self.inner.state.machine().state(self.inner.clock.now())
     }
@@ -317,6 +394,16 @@ impl Session {
 
     /// Says that the broker refused the token of this generation. The next call logs in again; an old
     /// generation changes nothing.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// let token = session.token().await?;
+    /// // Your own client got a 401 with this token. Another thread's newer one is left alone.
+    /// session.invalidate(token.generation());
+    /// let fresh = session.token().await?;
+    /// assert!(fresh.generation() > token.generation());
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate(&self, generation: u64) {
         let inner = &self.inner;
         let refused = inner
@@ -337,6 +424,18 @@ impl Session {
 
     /// Lets a blocked session try again, after you have fixed what blocked it, and ends a wait between failed
     /// logins, and the pause after the broker said that there were too many calls.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// use preopen::ErrorKind;
+    ///
+    /// // A refused credential is not tried again by itself: three wrong PINs can block an account.
+    /// if let Err(error) = session.token().await && error.kind() == ErrorKind::CredentialsRejected {
+    ///     // ... the user has corrected it at the broker ...
+    ///     session.reset();
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn reset(&self) {
         self.inner.pace.resume(&self.inner);
         if let Some(shared) = &self.inner.shared {
@@ -350,6 +449,12 @@ impl Session {
     /// if you drop this future once it was polled, and no login starts before it has ended: it could end the new session.
     ///
     /// Errors: `InvalidInput` when the session is closed. What the broker answers is in the result.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// println!("{}", session.logout().await?.message);
+    /// # Ok(()) }
+    /// ```
     pub async fn logout(&self) -> Result<Logout> {
         // The session to end is the newest one, whichever program opened it.
         catch_up(&self.inner).await;

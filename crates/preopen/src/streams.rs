@@ -16,6 +16,19 @@ impl Session {
     ///
     /// Errors: as `token`; `InvalidInput` (`stream`) for a stream that the broker does not have; `MalformedResponse` when
     /// the login gave no feed token.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// for (name, value) in session.stream_headers(None).await?.expose() {
+    ///     // For the handshake of the broker's WebSocket, anew for each connection.
+    ///     let _ = (name, value);
+    /// }
+    /// if session.broker() == "angelone" {
+    ///     let feed_token = session.feed_token().await?;
+    ///     # drop(feed_token);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn stream_headers(&self, stream: Option<&str>) -> Result<Headers> {
         let adapter = self.adapter();
         let known = adapter.streams();

@@ -7,6 +7,16 @@ use preopen_core::lifecycle::Record;
 use preopen_core::{Secret, Timestamp};
 
 /// A live access token. `Debug` is redacted; [`Token::expose`] gives the text.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let token = session.token().await?;
+/// println!("{token:?}");                       // redacted
+/// println!("generation {} until {}", token.generation(), token.expires_at());
+/// let header = format!("Bearer {}", token.expose());
+/// # let _ = header;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Token(Arc<Record>);
 
@@ -43,6 +53,17 @@ impl fmt::Debug for Token {
 }
 
 /// The headers of an authenticated call, in order. Values are secrets; `Debug` shows names only.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let headers = session.headers().await?;
+/// println!("{headers:?}: {:?}", headers.names().collect::<Vec<_>>());   // names only
+/// for (name, value) in headers.expose() {
+///     // The values are secrets.
+///     let _ = (name, value);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Headers(Arc<[(String, Secret)]>);
 

@@ -18,6 +18,12 @@ use crate::store::Store;
 /// nothing for the store's own choice, `keyring`, or a key as `preopen key` makes it.
 ///
 /// Errors: `InvalidInput` (`store`, `store_key`).
+///
+/// ```
+/// assert!(preopen_store::open("memory", None)?.is_none());
+/// assert_eq!(preopen_store::open("attic", None).unwrap_err().field(), Some("store"));
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 pub fn open(address: &str, key: Option<&str>) -> Result<Option<Arc<dyn Store>>> {
     let key = Key::read(key)?;
     let address = address.trim();
@@ -54,6 +60,14 @@ pub fn open(address: &str, key: Option<&str>) -> Result<Option<Arc<dyn Store>>> 
 
 /// What a person should know about the store of this address, a sentence each; usually nothing. Looks, and changes
 /// nothing. Errors: `InvalidInput` (`store`).
+///
+/// ```no_run
+/// # async fn example() -> preopen_core::Result<()> {
+/// for warning in preopen_store::warnings("redis://127.0.0.1").await? {
+///     eprintln!("{warning}");
+/// }
+/// # Ok(()) }
+/// ```
 pub async fn warnings(address: &str) -> Result<Vec<String>> {
     #[cfg(any(unix, windows))]
     if let Some(store) = file(address.trim())? {

@@ -17,6 +17,14 @@ const SOON: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A check that a store did not pass.
+///
+/// ```no_run
+/// # async fn example(mine: impl preopen_store::Store + 'static) {
+/// for violation in preopen_store::conformance::check(std::sync::Arc::new(mine)).await {
+///     eprintln!("{violation}");                      // the check, and what happened instead
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
@@ -62,6 +70,14 @@ checks! {
 }
 
 /// Runs every check; none of the violations is fatal to the others. Needs a tokio runtime with time.
+///
+/// ```no_run
+/// # async fn example(mine: impl preopen_store::Store + 'static) {
+/// for violation in preopen_store::conformance::check(std::sync::Arc::new(mine)).await {
+///     eprintln!("{violation}");                      // the check, and what happened instead
+/// }
+/// # }
+/// ```
 pub async fn check(store: Arc<dyn Store>) -> Vec<Violation> {
     let mut violations = Vec::new();
     // Values of an earlier run must not be taken for this one's.
@@ -83,6 +99,10 @@ pub async fn check(store: Arc<dyn Store>) -> Vec<Violation> {
 }
 
 /// The words of every check, in order.
+///
+/// ```
+/// assert!(preopen_store::conformance::names().count() > 10);
+/// ```
 pub fn names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|(words, _)| *words)
 }

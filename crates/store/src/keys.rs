@@ -4,6 +4,12 @@ use preopen_core::seal::SealKey;
 use preopen_core::{Error, Result};
 
 /// Where a sealing key is kept.
+///
+/// ```
+/// use preopen_store::KeySource;
+///
+/// assert_eq!(KeySource::from_text(KeySource::Environment.as_str()), Some(KeySource::Environment));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
@@ -51,6 +57,12 @@ impl KeySource {
 }
 
 /// The key in `PREOPEN_KEY`. Errors: `InvalidInput` (`key`).
+///
+/// ```no_run
+/// let key = preopen_store::environment_key()?;       // of PREOPEN_KEY
+/// # drop(key);
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 pub fn environment_key() -> Result<SealKey> {
     SealKey::from_env()
 }
@@ -63,6 +75,16 @@ pub(crate) fn environment_has_key() -> bool {
 /// The key of a value for a program that may have been given one, and may have one in `PREOPEN_KEY`. The same key can be
 /// handed to one program in the one way and to another in the other, so each serves where the one that the value names is not
 /// there. Errors: `InvalidInput` (`key`).
+///
+/// ```
+/// use preopen_core::seal::SealKey;
+/// use preopen_store::given_key;
+///
+/// let key = SealKey::generate()?;
+/// let (source, _) = given_key(None, Some(&key))?;
+/// println!("{}", source.as_str());
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 pub fn given_key(source: Option<KeySource>, given: Option<&SealKey>) -> Result<(KeySource, SealKey)> {
     match (source, given) {
         (Some(other @ (KeySource::File | KeySource::Keyring)), _) => Err(other.is_not_to_be_had()),

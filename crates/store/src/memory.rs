@@ -15,6 +15,14 @@ use crate::store::{Claim, Claimed, Store, Value};
 
 /// Keeps values as long as the process lives. Clones share them. It belongs to one process: a forked child must make
 /// its own.
+///
+/// ```
+/// use preopen_store::{MemoryStore, Store};
+///
+/// let store = MemoryStore::new()?;                   // for sessions of one process, and tests
+/// println!("{}", store.describe());
+/// # Ok::<(), preopen_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 

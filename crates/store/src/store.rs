@@ -16,6 +16,13 @@ const POLL: Duration = Duration::from_millis(50);
 ///
 /// The guard is written before every login and outlives every session: it holds what must not be forgotten (the
 /// newest generation, refused credentials, spent one-time codes). The session comes and goes.
+///
+/// ```
+/// use preopen_store::Value;
+///
+/// let value = Value::new(Some("sealed".to_owned()), None);
+/// assert_eq!(Value::from_text(&value.to_text()), value);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Value {
@@ -46,6 +53,16 @@ impl Value {
 }
 
 /// A claim that was obtained, and what the store held at that moment.
+///
+/// ```no_run
+/// # async fn example(store: impl preopen_store::Store) -> preopen_core::Result<()> {
+/// // One program at a time may write an account's value.
+/// if let Some(mut claimed) = store.claim("account").await? {
+///     claimed.claim.write(&preopen_store::Value::default()).await?;
+///     claimed.claim.release().await;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Claimed {
@@ -70,6 +87,13 @@ impl Claimed {
 /// a thread of its own, for example `tokio::task::spawn_blocking`. Futures are run on a tokio runtime with time and I/O.
 ///
 /// Errors of all methods: `StoreUnavailable` when the store cannot be used, and `InvalidInput` for settings.
+///
+/// ```no_run
+/// # async fn example(store: impl preopen_store::Store) -> preopen_core::Result<()> {
+/// store.validate()?;
+/// println!("{}: {}", store.describe(), store.read("account").await?.is_some());
+/// # Ok(()) }
+/// ```
 pub trait Store: Send + Sync + fmt::Debug {
     /// The store in a few words for messages and `status`, without a credential: `file /home/you/.local/state/preopen`.
     fn describe(&self) -> String;
@@ -115,6 +139,13 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// The right to write an account's value, for one program at a time. When it is dropped, or its process dies, it is
 /// free again without anybody's help: at once, or when its lease is over.
+///
+/// ```no_run
+/// # async fn example(claim: Box<dyn preopen_store::Claim>) {
+/// println!("good for {:?}", claim.good_for());
+/// claim.release().await;
+/// # }
+/// ```
 pub trait Claim: Send + fmt::Debug {
     /// How long the claim is certain to hold: a login that may take longer is not sent. `Duration::MAX` when it lasts as
     /// long as this process. A claim with a lease renews it by itself, and must notice by itself that it could not.

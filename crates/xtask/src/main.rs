@@ -8,6 +8,7 @@
     reason = "a command-line tool for people: printing is its interface"
 )]
 
+mod api;
 mod bench;
 mod bindings;
 mod capabilities;
@@ -21,6 +22,7 @@ mod errors_page;
 mod package;
 mod process;
 mod report;
+mod rustdoc;
 mod soak;
 mod test;
 mod tools;
@@ -59,6 +61,8 @@ enum Command {
     Errors(errors_page::Args),
     /// Build the documentation's site into `target/site`, and check it.
     Docs,
+    /// Compare what users of the Rust crate can name with `docs/api`, or write it anew.
+    Api(api::Args),
     /// Build the library for Kotlin, Swift and further languages of UniFFI, and write their bindings into `dist/uniffi`.
     Bindings,
     /// Build the wheel and the npm tarball of this platform into `dist/`.
@@ -68,7 +72,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    if let Some(rustdoc) = std::env::var_os(rustdoc::REAL) {
+        return finish(rustdoc::run(rustdoc));
+    }
+    finish(match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
@@ -78,10 +85,14 @@ fn main() -> ExitCode {
         Command::Capabilities(args) => capabilities::run(&args),
         Command::Errors(args) => errors_page::run(&args),
         Command::Docs => docs::run(),
+        Command::Api(args) => api::run(&args),
         Command::Bindings => bindings::run(),
         Command::Package(args) => package::run(&args),
         Command::Version(args) => version::run(&args),
-    };
+    })
+}
+
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE

@@ -15,6 +15,13 @@ pub(super) const EXPIRING_BEFORE: Duration = Duration::from_mins(15);
 pub const FAILING_AFTER: u32 = 3;
 
 /// What happened to a session.
+///
+/// ```
+/// use preopen_core::lifecycle::EventName;
+///
+/// assert_eq!(EventName::LoginNeeded.as_str(), "login_needed");
+/// assert!(EventName::ALL.contains(&EventName::Renewed));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventName {
@@ -69,6 +76,14 @@ impl EventName {
 }
 
 /// One event. It holds no secret.
+///
+/// ```
+/// use preopen_core::lifecycle::SessionEvent;
+///
+/// fn line(event: &SessionEvent) -> String {
+///     format!("{} {} generation {}: {}", event.at.to_ist(), event.name.as_str(), event.generation, event.reason)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionEvent {

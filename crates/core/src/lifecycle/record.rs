@@ -89,6 +89,12 @@ impl Record {
 }
 
 /// The name of a session's state.
+///
+/// ```
+/// use preopen_core::lifecycle::StateName;
+///
+/// assert_eq!(StateName::SignedOut.as_str(), "signed_out");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StateName {
@@ -121,6 +127,14 @@ impl StateName {
 }
 
 /// What a session is doing. Reading it has no side effect.
+///
+/// ```
+/// use preopen_core::lifecycle::{SessionState, StateName};
+///
+/// fn is_usable(state: &SessionState) -> bool {
+///     state.name == StateName::Active && state.blocked_by.is_none()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionState {

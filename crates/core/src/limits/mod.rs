@@ -16,6 +16,14 @@ use crate::lifecycle::share_of;
 use crate::wire::{Method, same_path};
 
 /// The most calls in any second, minute and hour; what is not named has no limit.
+///
+/// ```
+/// use preopen_core::limits::Rates;
+///
+/// assert_eq!(Rates::each(9, 500, 1000).per_minute, Some(500));
+/// assert_eq!(Rates::per_second(1).and_per_hour(100).per_hour, Some(100));
+/// assert!(Rates::NONE.is_none());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rates {

@@ -17,6 +17,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// Which registered address matched.
+///
+/// ```
+/// assert_eq!(preopen_core::static_ip::Slot::Primary.as_str(), "primary");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -38,6 +42,13 @@ impl Slot {
 }
 
 /// Whether the broker accepts orders from the address it sees.
+///
+/// ```
+/// use preopen_core::static_ip::{Slot, Verdict};
+///
+/// assert_eq!(Verdict::Match(Slot::Secondary).as_str(), "match");
+/// assert_eq!(Verdict::Unregistered.to_string(), "unregistered");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -71,6 +82,14 @@ impl fmt::Display for Verdict {
 
 /// The addresses that a broker told: the one it saw and the registered ones. Unset ones are `None`,
 /// whether the broker sent `null`, an empty string or a dash.
+///
+/// ```
+/// use preopen_core::static_ip::{Addresses, Verdict};
+///
+/// let told = Addresses::new(Some("8.8.4.4"), Some("8.8.8.8"), Some("--"));
+/// assert_eq!(told.verdict(), Some(Verdict::Mismatch));
+/// assert!(told.are_refused() && told.fix().is_some() && !told.left_by_ipv6());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Addresses {
@@ -172,6 +191,13 @@ impl fmt::Display for Addresses {
 ///
 /// Samco answers `GET /ip/whoami` (documented; a mismatch is an HTTP 200). SmartAPI has no such call
 /// (none in its documentation), so its verdict is `Unsupported` and all addresses are `None`.
+///
+/// ```
+/// use preopen_core::static_ip::{Verdict, WhoAmI};
+///
+/// let who = WhoAmI::unsupported("this broker does not tell");
+/// assert_eq!((who.verdict, who.matched_as()), (Verdict::Unsupported, None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WhoAmI {

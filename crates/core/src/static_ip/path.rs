@@ -3,6 +3,10 @@
 use std::net::IpAddr;
 
 /// The address family that requests are held to.
+///
+/// ```
+/// assert_eq!(preopen_core::static_ip::Family::V4.as_str(), "4");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
@@ -26,6 +30,11 @@ impl Family {
 }
 
 /// A proxy that the requests go through: the broker sees its address, not this host's.
+///
+/// ```
+/// let proxy = preopen_core::static_ip::Proxy::new(true, "127.0.0.1:3128");
+/// assert!(proxy.from_system);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxy {
@@ -46,6 +55,12 @@ impl Proxy {
 }
 
 /// How requests leave this host.
+///
+/// ```
+/// use preopen_core::static_ip::{Family, NetworkPath};
+///
+/// println!("{:?}", NetworkPath::new(Family::V4));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NetworkPath {

@@ -5,6 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::error::{Error, Result};
 
 /// Why an address cannot be registered as a static IP.
+///
+/// ```
+/// use preopen_core::static_ip::public_ipv4;
+///
+/// let why = public_ipv4("10.0.0.1").unwrap_err();
+/// println!("{}", why.as_str());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotPublic {
@@ -102,6 +109,13 @@ pub fn public_ipv4(text: &str) -> std::result::Result<Ipv4Addr, NotPublic> {
 }
 
 /// The same, with an `InvalidInput` that names `field`.
+///
+/// ```
+/// use preopen_core::static_ip::check_public;
+///
+/// assert!(check_public("primary", " 8.8.8.8 ").is_ok());
+/// assert_eq!(check_public("primary", "10.0.0.1").unwrap_err().field(), Some("primary"));
+/// ```
 pub fn check_public(field: &str, text: &str) -> Result<Ipv4Addr> {
     public_ipv4(text).map_err(|problem| Error::invalid_input(field, problem.as_str()))
 }

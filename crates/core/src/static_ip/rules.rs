@@ -11,6 +11,15 @@ use crate::error::{Error, Result};
 const DAY: Duration = Duration::from_hours(24);
 
 /// How long one change rules out the next.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::static_ip::Rule;
+///
+/// let changed = Timestamp::parse_rfc3339("2026-11-18T10:00:00+05:30").unwrap();   // a Wednesday
+/// let monday = Rule::ANGEL_ONE.window.next_after(changed);
+/// assert_eq!(monday.format_ist("%a %H:%M"), "Mon 00:00");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Window {
@@ -38,6 +47,18 @@ impl Window {
 
 /// A rule on changes of static IPs. Changes of all apps of an account count together, also those of apps that are
 /// deactivated by now.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::static_ip::{Change, Edit, Entry, Rule};
+///
+/// let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+/// let moved = Edit::new("bot", Entry::Set("8.8.8.8".parse().unwrap()), Entry::Keep);
+/// let history = [Change::new(at("2026-11-16T10:00:00+05:30"), moved)];
+/// let again = Rule::SAMCO.next_change(&history, at("2026-11-18T10:00:00+05:30"));
+/// assert!(!again.allowed);
+/// assert_eq!(again.at, Some(at("2026-11-23T10:00:00+05:30")));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rule {
@@ -171,6 +192,13 @@ impl Rule {
 }
 
 /// What happens to one of an app's two addresses.
+///
+/// ```
+/// use preopen_core::static_ip::{Edit, Entry};
+///
+/// let edit = Edit::new("bot", Entry::Set("8.8.8.8".parse().unwrap()), Entry::Keep);
+/// assert_eq!(edit.secondary, Entry::Keep);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Entry {
     /// It stays as it is.
@@ -183,6 +211,12 @@ pub enum Entry {
 }
 
 /// One operation on the addresses of an app. Both addresses at once are one change.
+///
+/// ```
+/// use preopen_core::static_ip::Edit;
+///
+/// assert!(Edit::deactivation("bot").deactivated);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Edit {
@@ -217,6 +251,14 @@ impl Edit {
 }
 
 /// An operation that was done.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::static_ip::{Change, Edit};
+///
+/// let change = Change::new(Timestamp::from_seconds(1_790_000_000), Edit::deactivation("bot"));
+/// assert_eq!(change.edit.app, "bot");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -234,6 +276,15 @@ impl Change {
 }
 
 /// Whether a change may be done now, and if not, when.
+///
+/// ```
+/// use preopen_core::Timestamp;
+/// use preopen_core::static_ip::Rule;
+///
+/// let answer = Rule::SAMCO.next_change(&[], Timestamp::from_seconds(1_790_000_000));
+/// assert!(answer.allowed && answer.at.is_none());
+/// println!("{}", answer.reason);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer {

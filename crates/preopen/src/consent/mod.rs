@@ -26,6 +26,15 @@ pub use receiver::LoginOptions;
 
 /// A login that was begun: the page that a person must open, and until when it may be completed. `Debug` shows no URL: it
 /// holds the API key and the login's state.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// let start = session.begin_login().await?;
+/// println!("open {} until {}", start.url(), start.expires_at.to_ist());
+/// // ... the browser ends at your redirect URL; another process may complete it ...
+/// session.complete_login("https://app.example/callback?code=...&state=...").await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LoginStart {

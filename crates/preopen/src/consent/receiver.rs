@@ -41,6 +41,22 @@ const AT_ONCE: usize = 64;
 type Show = Arc<dyn Fn(&LoginStart) + Send + Sync>;
 
 /// How [`Session::login`] shows the page and for how long it waits.
+///
+/// ```no_run
+/// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+/// use std::time::Duration;
+/// use preopen::LoginOptions;
+///
+/// // A terminal without a browser: the page is shown, and the listener waits.
+/// if session.receives_logins() {
+///     let options = LoginOptions::new()
+///         .open_browser(false)
+///         .timeout(Duration::from_secs(120))
+///         .show(|start| println!("open {}", start.url()));
+///     session.login(options).await?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[must_use]
 pub struct LoginOptions {
@@ -97,6 +113,14 @@ impl fmt::Debug for LoginOptions {
 
 impl Session {
     /// Whether [`Session::login`] can receive the answer of the broker's page: the redirect URL is on this machine.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> preopen::Result<()> {
+    /// if !session.receives_logins() {
+    ///     println!("open {}", session.begin_login().await?.url());   // the redirect URL is not on this machine
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn receives_logins(&self) -> bool {
         let consent = self.inner.adapter.consent();
         consent.is_some_and(|consent| Place::of(consent.redirect_url()).is_ok())

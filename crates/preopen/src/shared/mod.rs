@@ -33,6 +33,12 @@ const UNANSWERED: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What a new login does when the store cannot be used.
+///
+/// ```
+/// use preopen::StoreLoss;
+///
+/// assert_eq!(StoreLoss::default(), StoreLoss::Refuse);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreLoss {

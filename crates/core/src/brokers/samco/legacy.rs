@@ -27,6 +27,14 @@ const UPDATE_IPS: &str = "/ip/ipUpdate";
 /// with them ends at 08:00 IST like any other (documented; an older page says 24 hours).
 ///
 /// Use [`Samco`](super::Samco) instead: an app's key and secret log in without the account's password.
+///
+/// ```
+/// # #![allow(deprecated)]
+/// use preopen_core::brokers::SamcoLegacy;
+///
+/// let credentials = SamcoLegacy::new("DM00001", "password", "secret-api-key").year_of_birth("1990");
+/// assert!(!format!("{credentials:?}").contains("password"));
+/// ```
 #[derive(Clone)]
 pub struct SamcoLegacy {
     user_id: String,
