@@ -99,9 +99,9 @@ def _observe(meter: metrics.Meter, family: dict[str, Any], on: Callable[[], bool
     elif family["kind"] == "gauge":
         meter.create_observable_gauge(name, callback(value("value")), unit, text)
     else:
-        meter.create_observable_counter(f"{name}_count", callback(value("count")), "1", text)
+        meter.create_observable_counter(f"{name}_count", callback(value("count")), "{wait}", text)
         meter.create_observable_counter(f"{name}_sum", callback(value("sum")), unit, text)
-        meter.create_observable_counter(f"{name}_bucket", callback(buckets), "1", text)
+        meter.create_observable_counter(f"{name}_bucket", callback(buckets), "{wait}", text)
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def test_the_page_shows_these_scripts_and_nothing_else() -> None:
     assert marked("migrating-from-the-official-sdks.md") == [text.split("\n", 2)[2] for text in scripts]
 
 
-@pytest.mark.parametrize("block", marked("drop-ins.md"))
+@pytest.mark.parametrize("block", marked("drop-ins.md"), ids=("smartapi", "stocknote"))
 def test_a_block_about_the_clients_runs(run: Any, block: str, capsys: pytest.CaptureFixture[str]) -> None:
     done = run(block)
     assert "error" not in done

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -22,6 +23,8 @@ LIMITS: dict[str, int] = LIST["limits"]
 TARGETS: dict[str, dict[str, str]] = {target["triple"]: target for target in LIST["targets"]}
 WANTED = [TARGETS[triple] for triple in os.environ.get("PREOPEN_TARGETS", ",".join(TARGETS)).split(",")]
 VERSION = json.loads((ROOT / "node/package.json").read_text(encoding="utf-8"))["version"]
+# A pre-release has another spelling in Python: 1.0.0-rc.1 is 1.0.0rc1.
+PYTHON_VERSION = re.sub(r"-(alpha|beta|rc)\.", lambda found: {"rc": "rc"}.get(found[1], found[1][0]), VERSION)
 LICENCES = {"LICENSE-MIT", "LICENSE-APACHE"}
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # In a clean container, with the packages in /src/dist: installs the wheels without a registry, and uses them.
 set -eu
-if ! command -v python3 >/dev/null; then
+if ! python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 8)' 2>/dev/null; then
     if command -v apt-get >/dev/null; then
         apt-get update -qq
         apt-get install -y -qq --no-install-recommends python3-venv >/dev/null

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, VERSION, WANTED, dist, only
+from conftest import PYTHON_VERSION, ROOT, VERSION, WANTED, dist, only
 
 SMOKE = ROOT / "tests/package"
 # The wheel is for the oldest Python and for the newest: `cargo xtask test` names them.
@@ -30,7 +30,7 @@ def run(*command, cwd, **environment):
 def test_python_has_the_package_and_the_command_from_the_two_wheels(python, tmp_path):
     run(python, "-m", "venv", "venv", cwd=tmp_path)
     inside = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    wanted = f"preopen[sandbox]=={VERSION}"
+    wanted = f"preopen[sandbox]=={PYTHON_VERSION}"
     run(inside, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", dist(), wanted, cwd=tmp_path)
     listed = run(inside, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).split()
     brought = {line.split("==")[0] for line in listed} - {"pip", "setuptools", "wheel"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import LIMITS, VERSION, in_tar, in_wheel, only, tag
+from conftest import LIMITS, PYTHON_VERSION, VERSION, in_tar, in_wheel, only, tag
 from native import fits
 
 
@@ -12,7 +12,7 @@ def program(target: dict[str, str]) -> str:
 
 
 def test_the_wheel_is_small_and_runs_on_old_systems(target):
-    path = only(f"preopen-{VERSION}-cp38-abi3-{tag(target)}.whl")
+    path = only(f"preopen-{PYTHON_VERSION}-cp38-abi3-{tag(target)}.whl")
     assert path.stat().st_size <= LIMITS["wheel"]
     [native] = [
         file for name, file in in_wheel(path).items() if name.startswith("preopen/_native.") and b"\0" in file
@@ -21,8 +21,8 @@ def test_the_wheel_is_small_and_runs_on_old_systems(target):
 
 
 def test_the_command_of_the_wheel_is_small_and_runs_on_old_systems(target):
-    path = only(f"preopen_cli-{VERSION}-py3-none-{tag(target)}.whl")
-    file = in_wheel(path)[f"preopen_cli-{VERSION}.data/scripts/{program(target)}"]
+    path = only(f"preopen_cli-{PYTHON_VERSION}-py3-none-{tag(target)}.whl")
+    file = in_wheel(path)[f"preopen_cli-{PYTHON_VERSION}.data/scripts/{program(target)}"]
     assert len(file) <= LIMITS["command"]
     fits(file, target)
 

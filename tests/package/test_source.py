@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 import sys
 import tarfile
 
-from conftest import LICENCES, ROOT, VERSION, dist, in_tar, only
+from conftest import LICENCES, PYTHON_VERSION, ROOT, VERSION, dist, in_tar, only
 
 
 def test_the_source_archive_makes_itself_anew(tmp_path):
-    archive = only(f"preopen-{VERSION}.tar.gz")
+    archive = only(f"preopen-{PYTHON_VERSION}.tar.gz")
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")
-    unpacked = tmp_path / f"preopen-{VERSION}"
+    unpacked = tmp_path / f"preopen-{PYTHON_VERSION}"
     again = tmp_path / "again"
     sdist = [sys.executable, "-m", "maturin", "sdist", "--out", str(again)]
     # Only what is in the archive is there; the files of a build elsewhere are not.
@@ -38,7 +39,7 @@ def locks(text: bytes) -> dict[tuple[str, str], str]:
 
 
 def test_the_source_archive_has_what_a_build_needs():
-    files = set(in_tar(only(f"preopen-{VERSION}.tar.gz")))
+    files = set(in_tar(only(f"preopen-{PYTHON_VERSION}.tar.gz")))
     assert (
         LICENCES
         | {"pyproject.toml", "Cargo.toml", "Cargo.lock", "README.md", "PKG-INFO", "python/preopen/py.typed"}
@@ -70,15 +71,18 @@ def test_each_crate_is_complete_and_says_what_it_is():
             assert re.search(rf"^{field} = ", manifest, re.MULTILINE), (path.name, field)
         # A path would be one of the machine that packed it.
         assert not re.search(r'^path = "(?!src/|build\.rs)', manifest, re.MULTILINE), path.name
-        for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', " ".join(sources(files))):
-            assert not name.startswith("../../../.."), (path.name, name)
+        for name, text in sources(files):
+            for included in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', text):
+                place = posixpath.normpath(posixpath.join(posixpath.dirname(name), included))
+                assert place in files, (path.name, name, included)
 
 
 def sources(files):
-    """The sources without their tests, which may read what is elsewhere in the repository."""
+    """The sources without what only tests compile: that may read what is elsewhere in the repository."""
     for name, content in files.items():
         if name.endswith(".rs"):
-            yield content.decode("utf-8").split("#[cfg(test)]")[0]
+            text = content.decode("utf-8").split("#[cfg(test)]")[0]
+            yield name, re.sub(r"#\[cfg_attr\(doctest,.*|#\[cfg\(doctest\)\]\n.*", "", text)
 
 
 def test_the_licences_are_the_repository_s():

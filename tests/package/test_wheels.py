@@ -10,7 +10,7 @@ from email.parser import Parser
 from typing import Any
 
 import pytest
-from conftest import LICENCES, ROOT, VERSION, bill_of, dist, in_wheel, only, tag
+from conftest import LICENCES, PYTHON_VERSION, ROOT, bill_of, dist, in_wheel, only, tag
 from native import platform
 
 PACKAGE = "preopen"
@@ -19,17 +19,17 @@ COMMAND = "preopen_cli"
 
 def wheels(name: str, target: dict[str, str]) -> list[dict[str, bytes]]:
     """For this platform: one for every Python, and in a release one for Python without the GIL."""
-    found = sorted(dist().glob(f"{name}-{VERSION}-*{tag(target)}.whl"))
+    found = sorted(dist().glob(f"{name}-{PYTHON_VERSION}-*{tag(target)}.whl"))
     assert found
     return [in_wheel(path) for path in found]
 
 
 def metadata(files: dict[str, bytes], name: str) -> Any:
-    return Parser().parsestr(files[f"{name}-{VERSION}.dist-info/METADATA"].decode("utf-8"))
+    return Parser().parsestr(files[f"{name}-{PYTHON_VERSION}.dist-info/METADATA"].decode("utf-8"))
 
 
 def test_one_wheel_serves_every_python(target):
-    path = only(f"{PACKAGE}-{VERSION}-cp38-abi3-{tag(target)}.whl")
+    path = only(f"{PACKAGE}-{PYTHON_VERSION}-cp38-abi3-{tag(target)}.whl")
     files = in_wheel(path)
     suffix = "pyd" if target["os"] == "win32" else "abi3.so"
     native = files.pop(f"preopen/_native.{suffix}")
@@ -43,8 +43,8 @@ def test_one_wheel_serves_every_python(target):
 
 
 def test_the_command_has_a_wheel_of_its_own(target):
-    path = only(f"{COMMAND}-{VERSION}-py3-none-{tag(target)}.whl")
-    program = f"{COMMAND}-{VERSION}.data/scripts/preopen" + (".exe" if target["os"] == "win32" else "")
+    path = only(f"{COMMAND}-{PYTHON_VERSION}-py3-none-{tag(target)}.whl")
+    program = f"{COMMAND}-{PYTHON_VERSION}.data/scripts/preopen" + (".exe" if target["os"] == "win32" else "")
     file = in_wheel(path)[program]
     assert platform(file) == (target["os"], target["cpu"])
     with zipfile.ZipFile(path) as archive:
@@ -55,17 +55,17 @@ def test_the_command_has_a_wheel_of_its_own(target):
 def test_nothing_else_is_installed_along_with_it(target, name):
     for files in wheels(name, target):
         facts = metadata(files, name)
-        assert facts["Version"] == VERSION
+        assert facts["Version"] == PYTHON_VERSION
         assert facts["Requires-Python"] == ">=3.8"
         needed = facts.get_all("Requires-Dist") or []
         assert [one for one in needed if not re.search(r";\s*extra\s*==", one)] == []
         if name == PACKAGE:
-            assert any(one.startswith(f"preopen-cli=={VERSION}") for one in needed), needed
+            assert any(one.startswith(f"preopen-cli=={PYTHON_VERSION}") for one in needed), needed
 
 
 @pytest.mark.parametrize("name", [PACKAGE, COMMAND])
 def test_it_says_what_it_is_made_of(target, name):
-    info = f"{name}-{VERSION}.dist-info/"
+    info = f"{name}-{PYTHON_VERSION}.dist-info/"
     for files in wheels(name, target):
         assert {file.split("/")[-1] for file in files if file.startswith(info + "licenses/")} == LICENCES
         bills = [file for file in files if file.startswith(info + "sboms/")]

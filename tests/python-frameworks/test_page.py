@@ -1,5 +1,5 @@
-"""The blocks of docs/python.md that need a framework: they run as a person pastes them, on the embedded
-broker."""
+"""The blocks of docs/python.md and docs/observability.md that need a framework: they run as a person pastes
+them, on the embedded broker."""
 
 import json
 import pathlib
@@ -10,10 +10,11 @@ import sys
 import pytest
 from conftest import logins
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs" / "python.md"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+PAGES = [(DOCS / name).read_text(encoding="utf-8") for name in ("python.md", "observability.md")]
 BLOCKS = re.findall(
     r"<!-- tests/python-frameworks/test_page.py runs this block -->\n```python\n(.*?)^```",
-    PAGE.read_text(encoding="utf-8"),
+    "\n".join(PAGES),
     re.DOTALL | re.MULTILINE,
 )
 
@@ -34,7 +35,12 @@ django.setup()
 from django.test import Client
 print(json.dumps([Client().get(where).json() for where in ("/limits", "/quote/INFY")]))
 """
-AFTER = {"uvloop": "", "django": DJANGO}
+CALLED = """
+session = preopen.Session(preopen.Samco.from_env())
+session.get("/limit/getLimits")
+assert hasattr(preopen.Session.get, "__wrapped__")
+"""
+AFTER = {"uvloop": "", "django": DJANGO, "opentelemetry": CALLED}
 
 
 def test_there_are_blocks():

@@ -7,7 +7,7 @@ use preopen::metrics::ALL;
 use crate::common::{quote, samco, sandbox};
 
 /// The value of a counter for Samco, with these labels.
-fn count(metrics: &[Metric], name: &str, labels: &[(&str, &str)]) -> Option<u64> {
+fn count(metrics: &[&Metric], name: &str, labels: &[(&str, &str)]) -> Option<u64> {
     let metric = metrics.iter().find(|metric| metric.name() == name)?;
     let AggregatedMetrics::U64(MetricData::Sum(sum)) = metric.data() else {
         panic!("{metric:?}");
@@ -37,7 +37,7 @@ async fn a_meter_observes_every_metric_by_its_name() {
     provider.force_flush().unwrap();
     let collected = exporter.get_finished_metrics().unwrap();
     let scopes = collected.last().unwrap().scope_metrics();
-    let metrics: Vec<Metric> = scopes.flat_map(|scope| scope.metrics()).cloned().collect();
+    let metrics: Vec<&Metric> = scopes.flat_map(|scope| scope.metrics()).collect();
 
     let logins = [("why", "first_use"), ("outcome", "ok")];
     assert!(count(&metrics, "preopen_logins_total", &logins) >= Some(1));
@@ -49,7 +49,7 @@ async fn a_meter_observes_every_metric_by_its_name() {
         waits
     );
     assert!(count(&metrics, "preopen_login_wait_seconds_bucket", &[("le", "0.001")]) < waits);
-    let names: Vec<&str> = metrics.iter().map(Metric::name).collect();
+    let names: Vec<&str> = metrics.iter().map(|metric| metric.name()).collect();
     assert!(names.contains(&"preopen_login_wait_seconds_sum"));
     assert!(names.contains(&"preopen_token_age_seconds") && names.contains(&"preopen_live_sessions"));
     for metric in &metrics {

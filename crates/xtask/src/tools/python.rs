@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::once;
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{console, process};
 
 /// The oldest Python that the package supports.
 pub(crate) const FLOOR: Version = (3, 8);
@@ -137,12 +137,12 @@ pub(crate) fn floor_and_newest(all: &[Python]) -> Vec<Python> {
         return Vec::new();
     };
     if oldest.version != FLOOR {
-        println!(
+        console::say(format_args!(
             "Python {}.{}, the oldest supported one, is not on this machine; the oldest here is {}",
             FLOOR.0,
             FLOOR.1,
             oldest.name()
-        );
+        ));
     }
     let mut chosen = vec![oldest.clone()];
     if newest.version != oldest.version {
@@ -185,11 +185,11 @@ impl Venv {
     }
 
     fn make(&self, python: &Python, requirements: &Path) -> Result<()> {
-        println!(
+        console::say(format_args!(
             "making a Python {} environment, {}",
             python.name(),
             folder_name(&self.folder)
-        );
+        ));
         Self::bare(python, &self.folder)?;
         process::run(self.pip().arg("--requirement").arg(requirements))
     }
