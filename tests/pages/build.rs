@@ -8,8 +8,12 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut pages = vec![root.join("README.md")];
-    markdown(&root.join("docs"), &mut pages)?;
+    let mut pages = Vec::new();
+    // An unpacked archive of this crate alone has no pages, and builds all the same.
+    if root.join("docs").is_dir() {
+        pages.push(root.join("README.md"));
+        markdown(&root.join("docs"), &mut pages)?;
+    }
     let (mut tests, mut count) = (String::new(), 0);
     for page in &pages {
         println!("cargo::rerun-if-changed={}", page.display());

@@ -28,7 +28,5 @@ async fn broker() -> Sandbox {
     broker
 }
 
-#[test]
-fn there_are_blocks() {
-    assert!(BLOCKS > 5, "only {BLOCKS}");
-}
+/// A build that found none would run none.
+const _: () = assert!(BLOCKS > 5);
