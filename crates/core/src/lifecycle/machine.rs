@@ -116,8 +116,8 @@ pub struct Machine {
     generation: u64,
     /// Why the session that is over does not live any more.
     ended_by: Ended,
-    /// `reset()` was called, and no login began since.
-    was_reset: bool,
+    /// Why the next login begins, whatever else is known: `reset()` was called.
+    next: Option<Why>,
     /// The last session that is known to be dead, of those that are kept in a store.
     dead: Option<Origin>,
     /// The last generation that was there when the user logged out.
@@ -194,7 +194,7 @@ impl Machine {
                 self.resting = false;
                 self.back_off.clear();
                 // A login that is under way began before.
-                self.was_reset = self.flight.is_none();
+                self.next = self.flight.is_none().then_some(Why::Reset);
                 Vec::new()
             }
             Event::Closed => self.closed(),
@@ -249,8 +249,8 @@ impl Machine {
 
     /// Why a caller who needs a session makes a login begin.
     fn why_needed(&self) -> Why {
-        if self.was_reset {
-            return Why::Reset;
+        if let Some(why) = self.next {
+            return why;
         }
         if self.back_off.failures() > 0 {
             return Why::Retry;
@@ -267,7 +267,7 @@ impl Machine {
     fn begin(&mut self, why: Why, now: Now) -> Effect {
         self.resting = false;
         self.for_person = false;
-        self.was_reset = false;
+        self.next = None;
         let flight = self.next_flight(why);
         self.flight = Some(flight);
         if self.draining.is_empty() {

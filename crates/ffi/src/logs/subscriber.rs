@@ -9,18 +9,18 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber, callsite, dispatcher, subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber, callsite, dispatcher, subscriber};
 
 use super::{LogRecord, Reader};
 
 static READERS: ArcSwapOption<Vec<Arc<Reader>>> = ArcSwapOption::const_empty();
 
-pub(super) fn add(reader: Arc<Reader>) -> Result<()> {
-    change(|readers| readers.push(Arc::clone(&reader)));
+pub(super) fn add(reader: &Arc<Reader>) -> Result<()> {
+    change(|readers| readers.push(Arc::clone(reader)));
     if subscriber::set_global_default(Forwarder).is_err() {
-        let ours = dispatcher::get_default(|dispatch| dispatch.is::<Forwarder>());
+        let ours = dispatcher::get_default(Dispatch::is::<Forwarder>);
         if !ours {
-            remove(&reader);
+            remove(reader);
             return Err(Error::new(
                 ErrorKind::Internal,
                 "this program collects the events of `tracing` itself: read Preopen's there",
