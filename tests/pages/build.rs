@@ -144,9 +144,10 @@ impl Block {
             body = format!("    async fn example() -> Result<(), Box<dyn std::error::Error>> {{ {setup}\n{body}    Ok(())\n    }}\n");
             "example"
         });
+        // More than one thread: a block may hold up its own, and the broker is in this process.
         writeln!(
             out,
-            "/// `{page}`, line {}.\nmod {name} {{\n{body}\n    #[tokio::test]\n    async fn runs() {{\n        \
+            "/// `{page}`, line {}.\nmod {name} {{\n{body}\n    #[tokio::test(flavor = \"multi_thread\")]\n    async fn runs() {{\n        \
              let broker = crate::broker().await;\n        {calls}().await.unwrap();\n        broker.stop().await;\n    }}\n}}\n",
             self.line
         )?;

@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::pedantic,
     reason = "what stands here was written to be read on a page"
 )]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Dispatch, Event, Level, Metadata, Subscriber, callsite, dispatcher, subscriber};
+use tracing::{Event, Level, Metadata, Subscriber, callsite, dispatcher, subscriber};
 
 use super::{LogRecord, Reader};
 
@@ -18,7 +18,7 @@ static READERS: ArcSwapOption<Vec<Arc<Reader>>> = ArcSwapOption::const_empty();
 pub(super) fn add(reader: &Arc<Reader>) -> Result<()> {
     change(|readers| readers.push(Arc::clone(reader)));
     if subscriber::set_global_default(Forwarder).is_err() {
-        let ours = dispatcher::get_default(Dispatch::is::<Forwarder>);
+        let ours = dispatcher::get_default(tracing::Dispatch::is::<Forwarder>);
         if !ours {
             remove(reader);
             return Err(Error::new(
