@@ -22,7 +22,7 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
 type Table = &'static [(&'static str, &'static str)];
 
 pub(crate) const EXIT_CODES: Table = &[
-    ("0", "Done. `status`: there is a live session."),
+    ("0", "Done. `status`: each account looked at has a live session."),
     ("2", "Wrong usage, or a setting that is missing or wrong."),
     (
         "3",
@@ -138,7 +138,7 @@ pub(crate) fn commands(command: &Command) -> String {
         let _ = writeln!(text, "{group}:");
         for name in *names {
             let about = about(command, name);
-            let _ = writeln!(text, "  {name:<12} {about}");
+            let _ = writeln!(text, "  {name:<13} {about}");
         }
         text.push('\n');
     }
