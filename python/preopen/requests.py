@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from requests.auth import AuthBase
 
-from ._foreign import Told, blocking, fill, sign
+from ._foreign import Told, blocking, fill, foreign, is_as_it_seems, sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Auth(AuthBase):
         self._told = Told()
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
-        call = self._session._native.foreign(r.method or "", r.url or "")
+        call = foreign(self._session, r.method or "", r.url or "", r.headers)
         signed = sign(self._session, call)
         fill(r.headers, signed)
         register: Any = r.register_hook
@@ -84,6 +84,10 @@ class _Watch:
         self._told = told
         self._call = call
         self._signed = signed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A reply may be pickled or copied, with its request and its hooks: the session does not go along.
+        return (_past, ())
 
     def __call__(self, response: Response, **options: Any) -> Response:
         if self._refused(response) and getattr(response, "connection", None) is not None:
@@ -109,10 +113,19 @@ class _Watch:
             response.status_code,
             response.headers,
             response.content,
-            sent.body is None or isinstance(sent.body, (str, bytes)),
+            (sent.body is None or isinstance(sent.body, (str, bytes))) and is_as_it_seems(sent.headers),
         )
         if error is not None and response.is_redirect:
             response.close()
             raise error
         self._told.note(response, error)
         return again
+
+
+def _past() -> Any:
+    return _look_no_more
+
+
+def _look_no_more(response: Response, **_: Any) -> Response:
+    """The hook of a request that was pickled or copied."""
+    return response
