@@ -59,9 +59,9 @@ class Middleware:
       whole before you get them.
 
     A request raises what `AsyncSession.token` raises; `InvalidInputError` (field ``url``) when it goes to
-    another host, (``path``) for the login and the logout, which are the session's own, (``params``) when its
-    URL holds a secret; and `BrokerUnavailableError` for a redirect. Those of them that are an `OSError` are
-    an `aiohttp.ClientError` too.
+    another host, (``headers``) with another ``Host``, (``path``) for the login and the logout, which are the
+    session's own, (``params``) when its URL holds a secret; and `BrokerUnavailableError` for a redirect.
+    Those of them that are an `OSError` are an `aiohttp.ClientError` too.
     """
 
     def __init__(self, session: AsyncSession) -> None:

@@ -48,9 +48,9 @@ class Auth(httpx.Auth):
     `rate_limits` of the session do not apply to them.
 
     A request raises what `Session.token` raises; `InvalidInputError` (field ``url``) when it goes to another
-    host, (``path``) for the login and the logout, which are the session's own, (``params``) when its URL
-    holds a secret, (``session``) when a blocking client has an `AsyncSession` or the reverse; and
-    `BrokerUnavailableError` for a redirect.
+    host, (``headers``) with another ``Host``, (``path``) for the login and the logout, which are the
+    session's own, (``params``) when its URL holds a secret, (``session``) when a blocking client has an
+    `AsyncSession` or the reverse; and `BrokerUnavailableError` for a redirect.
 
     - `session`: a `Session` or an `AsyncSession`. Raises `InvalidInputError` (field ``session``) for anything
       else.

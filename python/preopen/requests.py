@@ -49,8 +49,8 @@ class Auth(AuthBase):
     `rate_limits` of the session do not apply to them.
 
     A request raises what `Session.token` raises; `InvalidInputError` (field ``url``) when it goes to another
-    host, (``path``) for the login and the logout, which are the session's own, (``params``) when its URL
-    holds a secret; and `BrokerUnavailableError` for a redirect.
+    host, (``headers``) with another ``Host``, (``path``) for the login and the logout, which are the
+    session's own, (``params``) when its URL holds a secret; and `BrokerUnavailableError` for a redirect.
 
     - `session`: a `Session`. Raises `InvalidInputError` (field ``session``) for anything else.
     """
