@@ -84,7 +84,8 @@ export function createInterceptor(session: Session): Interceptor {
 class Exchange implements Handler, Controller {
   readonly #session: Session;
   readonly #dispatch: Dispatch;
-  readonly #options: Options;
+  /** What was asked for, as it was then: what is looked at is what is sent, however long a login takes. */
+  #options: Options;
   readonly #handler: Handler;
   #call: NativeForeignCall | undefined;
   #signed: NativeSignedCall | undefined;
@@ -104,9 +105,12 @@ class Exchange implements Handler, Controller {
   }
 
   async send(): Promise<void> {
-    const { signal } = this.#options;
     try {
-      this.#call ??= foreign(this.#session, this.#options.method, urlOf(this.#options));
+      if (this.#call === undefined) {
+        this.#options = kept(this.#options);
+        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options));
+      }
+      const { signal } = this.#options;
       this.#signed = await sign(this.#call, signal instanceof AbortSignal ? signal : undefined);
       if (this.#aborted !== undefined) throw this.#aborted;
       const headers = authorized(this.#signed, this.#options);
@@ -220,6 +224,20 @@ class Exchange implements Handler, Controller {
     this.#handler.onResponseStart?.(this, held.status, held.headers, held.message);
     for (const chunk of held.chunks) this.#handler.onResponseData?.(this, chunk);
   }
+}
+
+/** A copy of a request that its caller cannot change, but for its body. */
+function kept(given: Options): Options {
+  const options = { ...given };
+  const { origin, path, method, query, headers } = options;
+  return {
+    ...options,
+    ...(origin === undefined ? undefined : { origin: new URL(origin).origin }),
+    path: String(path),
+    method: String(method),
+    ...(query === undefined || query === null ? undefined : { query: { ...query } }),
+    headers: [...pairs(headers)].flat(),
+  };
 }
 
 /** The URL that the request goes to. */

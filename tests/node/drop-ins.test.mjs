@@ -280,6 +280,18 @@ test("undici: a dispatcher that does not tell where it goes is refused, one of a
   assert.deepEqual(strangers, []);
 });
 
+test("undici: what was asked for is what is sent, whatever becomes of it while a login is under way", async () => {
+  const session = broker.session("samco");
+  const dispatcher = new Agent().compose(createInterceptor(session));
+  const origin = new URL(session.baseUrl);
+  const options = { origin, path: LIMITS, method: "GET", query: { a: "b" }, headers: { "x-own": "1" } };
+  const sent = dispatcher.request(options);
+  origin.port = new URL(strange()).port;
+  const { statusCode, body } = await sent;
+  await body.dump();
+  assert.deepEqual([statusCode, await count(broker, "samco", LIMITS), strangers.splice(0).length], [200, 1, 0]);
+});
+
 test("what is no session is refused when it is given", () => {
   for (const wrong of [undefined, null, {}, "session"]) {
     for (const make of [() => createFetch(wrong), () => attach(axios.create(), wrong), () => createInterceptor(wrong)]) assert.throws(make, { field: "session" });
