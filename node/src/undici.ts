@@ -84,7 +84,7 @@ export function createInterceptor(session: Session): Interceptor {
 class Exchange implements Handler, Controller {
   readonly #session: Session;
   readonly #dispatch: Dispatch;
-  /** As they were: what is looked at is what is sent, whatever becomes of them meanwhile. */
+  /** What was asked for, as it was then: what is looked at is what is sent, however long a login takes. */
   #options: Options;
   readonly #handler: Handler;
   #call: NativeForeignCall | undefined;
@@ -105,18 +105,12 @@ class Exchange implements Handler, Controller {
   }
 
   async send(): Promise<void> {
-    const { signal } = this.#options;
     try {
       if (this.#call === undefined) {
-        const { origin, query, headers } = this.#options;
-        const kept = {
-          headers: [...pairs(headers)].flat(),
-          ...(query === undefined ? {} : { query: query === null ? null : { ...query } }),
-          ...(origin === undefined ? {} : { origin: new URL(origin).origin }),
-        };
-        this.#options = { ...this.#options, ...kept };
-        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options), pairs(kept.headers));
+        this.#options = kept(this.#options);
+        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options), pairs(this.#options.headers));
       }
+      const { signal } = this.#options;
       this.#signed = await sign(this.#call, signal instanceof AbortSignal ? signal : undefined);
       if (this.#aborted !== undefined) throw this.#aborted;
       const headers = authorized(this.#signed, this.#options);
@@ -230,6 +224,20 @@ class Exchange implements Handler, Controller {
     this.#handler.onResponseStart?.(this, held.status, held.headers, held.message);
     for (const chunk of held.chunks) this.#handler.onResponseData?.(this, chunk);
   }
+}
+
+/** A copy of a request that its caller cannot change, but for its body. */
+function kept(given: Options): Options {
+  const options = { ...given };
+  const { origin, path, method, query, headers } = options;
+  return {
+    ...options,
+    ...(origin === undefined ? undefined : { origin: new URL(origin).origin }),
+    path: String(path),
+    method: String(method),
+    ...(query === undefined || query === null ? undefined : { query: { ...query } }),
+    headers: [...pairs(headers)].flat(),
+  };
 }
 
 /** The URL that the request goes to. */
