@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import PreopenError
 
 __all__ = [
+    "LONGEST_REFUSAL",
     "Hidden",
     "Sent",
     "Told",
@@ -32,6 +33,10 @@ __all__ = [
     "sign",
     "sign_async",
 ]
+
+
+#: No refusal is longer than this: what is, need not be read.
+LONGEST_REFUSAL = 65_536
 
 
 class Hidden(str):

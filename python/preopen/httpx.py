@@ -42,7 +42,8 @@ class Auth(httpx.Auth):
       sent again either.
     - The token goes to the session's own host and nowhere else: any other URL is refused before anything is
       sent. A redirect is an error, also where ``follow_redirects`` has followed it without the token.
-    - Replies stay yours: statuses are not raised. `error` says what one meant.
+    - Replies stay yours: statuses are not raised. `error` says what one meant. JSON and text replies, and all
+      that are no success, are read whole before you get them, also with ``client.stream``.
 
     Connections, proxies, timeouts and transports are those of `httpx`; `source_ip`, `proxy`, `ca_file` and
     `rate_limits` of the session do not apply to them.

@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+from requests import RequestException
 from requests.auth import AuthBase
 
-from ._foreign import Told, blocking, fill, foreign, is_as_it_seems, sign
+from ._foreign import LONGEST_REFUSAL, Told, blocking, fill, foreign, is_as_it_seems, sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class Auth(AuthBase):
       generator is not sent again either.
     - The token goes to the session's own host and nowhere else: any other URL is refused before anything is
       sent, and a redirect is never followed.
-    - Replies stay yours: statuses are not raised. `error` says what one meant.
+    - Replies stay yours: statuses are not raised. `error` says what one meant. With ``stream=True`` a success
+      is not read before you get it, and `error` knows nothing of it; another status is read, unless it says
+      that it is longer than a refusal can be.
 
     Connections, proxies, timeouts and retries are those of `requests`; `source_ip`, `proxy`, `ca_file` and
     `rate_limits` of the session do not apply to them.
@@ -90,7 +93,8 @@ class _Watch:
         return (_past, ())
 
     def __call__(self, response: Response, **options: Any) -> Response:
-        if self._refused(response) and getattr(response, "connection", None) is not None:
+        streamed = bool(options.get("stream"))
+        if self._refused(response, streamed) and getattr(response, "connection", None) is not None:
             # The connection goes back to its pool before the next one is taken.
             response.close()
             self._signed = sign(self._session, self._call)
@@ -99,15 +103,15 @@ class _Watch:
             second: Response = response.connection.send(again, **options)
             second.history.append(response)
             second.request = again
-            self._refused(second)
+            self._refused(second, streamed)
             return second
         return response
 
-    def _refused(self, response: Response) -> bool:
+    def _refused(self, response: Response, streamed: bool) -> bool:
         """Tells the session of a reply; whether the call should be sent once more."""
         sent = response.request
         told = self._signed.is_telling(response.status_code, response.headers.get("content-type"))
-        if not told:
+        if not told or (streamed and not _is_short_refusal(response)):
             return False
         again, error = self._signed.answered(
             response.status_code,
@@ -120,6 +124,22 @@ class _Watch:
             raise error
         self._told.note(response, error)
         return again
+
+
+def _is_short_refusal(response: Response) -> bool:
+    """Whether a reply whose caller wants to read it piece by piece can be read at once: a success may never
+    end."""
+    if response.ok and not response.is_redirect:
+        return False
+    length = response.headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > LONGEST_REFUSAL:
+        return False
+    try:
+        _ = response.content
+    except RequestException:
+        # It broke off: whoever reads it is told.
+        return False
+    return True
 
 
 def _past() -> Any:

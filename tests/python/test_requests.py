@@ -118,6 +118,24 @@ def test_a_reply_can_be_pickled_and_copied_without_the_token(sandbox):
     assert reply.request.headers["x-session-token"] == now
 
 
+def test_a_stream_is_not_waited_for(sandbox):
+    session = sandbox.session("samco")
+    session.token()
+    url = session.base_url + READ["samco"]
+    # Half of the body comes, and then nothing.
+    sandbox.fault("samco", READ["samco"], stall=True)
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=2) as reply:
+        assert reply.status_code == 200
+    # What breaks off is its reader's to find out.
+    sandbox.fault("samco", READ["samco"], status=401, body_kind="truncated")
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=10) as reply:
+        assert reply.status_code == 401
+    sandbox.fault("samco", READ["samco"], status=401, body_kind="large", size=400_000)
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=10) as reply:
+        assert reply.status_code == 401
+        assert len(reply.content) >= 400_000
+
+
 def test_a_herd_on_one_client_of_threads(sandbox):
     import threading
 
