@@ -76,7 +76,7 @@ pub(crate) const VARIABLES: Table = &[
     ("PREOPEN_NO_INPUT", "Not empty: never ask, as --no-input."),
     (
         "PREOPEN_SANDBOX_TOKEN",
-        "The sandbox's control token: sessions on it follow its clock.",
+        "The sandbox's control token: this command's sessions on it follow its clock.",
     ),
     (
         "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
