@@ -27,7 +27,7 @@ let files;
 
 function run(program, args, cwd = folder, env = process.env) {
   const shell = process.platform === "win32" && program === "npm";
-  const result = spawnSync(program, args, { cwd, encoding: "utf8", shell, timeout: 120_000, env });
+  const result = spawnSync(program, args, { cwd, encoding: "utf8", shell, timeout: 300_000, env });
   assert.equal(result.status, 0, `${program} ${args.join(" ")}: ${result.error ?? ""}${result.stderr}${result.stdout}`);
   return result.stdout;
 }

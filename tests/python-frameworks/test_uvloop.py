@@ -1,4 +1,4 @@
-"""uvloop in place of asyncio's own event loop."""
+"""uvloop in place of asyncio's own event loop; and what only newer Pythons have of asyncio, on both."""
 
 import asyncio
 
@@ -24,19 +24,36 @@ def test_a_thousand_tasks_share_one_login(broker):
     assert logins(broker) == 1
 
 
-def test_giving_up_leaves_the_login_alive(broker):
-    broker.fault("samco", LOGIN, delay_ms=600)
+class WrongError(Exception):
+    """What ends a group of tasks."""
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_giving_up_leaves_the_login_alive(broker, run):
+    broker.fault("samco", LOGIN, delay_ms=1500)
     session = broker.async_session("samco")
 
     async def main():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await session.token()
+        # A task that fails has the others cancelled.
+        with pytest.raises(ExceptionGroup) as caught:  # noqa: F821 - Python 3.11 has it
+            async with asyncio.TaskGroup() as group:
+                group.create_task(session.token())
+
+                async def fails():
+                    await asyncio.sleep(0.01)
+                    raise WrongError
+
+                group.create_task(fails())
+        assert [type(one) for one in caught.value.exceptions] == [WrongError]
+        assert session.state().name == "opening"
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(session.token()) for _ in range(3)]
         assert {task.result().generation for task in tasks} == {1}
 
-    uvloop.run(main())
+    run(main())
     assert logins(broker) == 1
 
 

@@ -2,7 +2,6 @@
 exit code and without a word; a login under way lives as long as its process."""
 
 import signal
-import sys
 import time
 
 import pytest
@@ -213,7 +212,6 @@ say(*codes)
     assert (code, out, err) == (0, "3 4 0\n", "")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
 def test_a_terminated_program_is_gone(sandbox):
     sandbox.fault("samco", LOGIN["samco"], stall="before")
     with script(*program(sandbox, "say('ready'); session(timeout=60).token()")) as child:

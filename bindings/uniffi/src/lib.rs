@@ -1,6 +1,12 @@
 //! Preopen's Rust API for the languages of UniFFI: Kotlin and Swift first. It converts and nothing else; what is tested is
 //! in README.md.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "an error crosses the border by value, and UniFFI has no boxes"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "UniFFI hands over owned values")]
+
 // The macros name their crate `::uniffi`, which is these two.
 extern crate self as uniffi;
 #[doc(hidden)]

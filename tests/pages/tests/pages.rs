@@ -2,6 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::pedantic,
     reason = "what stands here was written to be read on a page"
 )]
@@ -28,7 +29,5 @@ async fn broker() -> Sandbox {
     broker
 }
 
-#[test]
-fn there_are_blocks() {
-    assert!(BLOCKS > 5, "only {BLOCKS}");
-}
+/// A build that found none would run none.
+const _: () = assert!(BLOCKS > 5);

@@ -95,6 +95,15 @@ struct Habits {
     needs_consent: bool,
 }
 
+/// What the next login is for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cause {
+    /// Why the session that is over does not live any more.
+    ended_by: Ended,
+    /// `reset()` was called, and no login began since.
+    was_reset: bool,
+}
+
 /// The lifecycle of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -114,10 +123,7 @@ pub struct Machine {
     /// The session whose refresh token the running flight may use.
     renewing: Option<u64>,
     generation: u64,
-    /// Why the session that is over does not live any more.
-    ended_by: Ended,
-    /// `reset()` was called, and no login began since.
-    was_reset: bool,
+    cause: Cause,
     /// The last session that is known to be dead, of those that are kept in a store.
     dead: Option<Origin>,
     /// The last generation that was there when the user logged out.
@@ -194,7 +200,7 @@ impl Machine {
                 self.resting = false;
                 self.back_off.clear();
                 // A login that is under way began before.
-                self.was_reset = self.flight.is_none();
+                self.cause.was_reset = self.flight.is_none();
                 Vec::new()
             }
             Event::Closed => self.closed(),
@@ -249,7 +255,7 @@ impl Machine {
 
     /// Why a caller who needs a session makes a login begin.
     fn why_needed(&self) -> Why {
-        if self.was_reset {
+        if self.cause.was_reset {
             return Why::Reset;
         }
         if self.back_off.failures() > 0 {
@@ -257,7 +263,7 @@ impl Machine {
         }
         match &self.phase {
             Phase::Active(_) => Why::Expired,
-            Phase::Expired(_) => self.ended_by.why(),
+            Phase::Expired(_) => self.cause.ended_by.why(),
             Phase::SignedOut if self.generation > 0 => Why::LoggedOut,
             Phase::SignedOut | Phase::Closed => Why::FirstUse,
         }
@@ -267,7 +273,7 @@ impl Machine {
     fn begin(&mut self, why: Why, now: Now) -> Effect {
         self.resting = false;
         self.for_person = false;
-        self.was_reset = false;
+        self.cause.was_reset = false;
         let flight = self.next_flight(why);
         self.flight = Some(flight);
         if self.draining.is_empty() {
@@ -389,7 +395,7 @@ impl Machine {
         self.called = false;
         self.resting = false;
         self.phase = Phase::Active(Arc::clone(&record));
-        self.ended_by = Ended::ByTime;
+        self.cause.ended_by = Ended::ByTime;
         self.told = Told::Nothing;
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
@@ -559,7 +565,7 @@ impl Machine {
             let expired = SessionEvent::of(EventName::Expired, now.wall, &record, by.reason());
             effects.push(announce(expired));
         }
-        self.ended_by = by;
+        self.cause.ended_by = by;
         self.phase = Phase::Expired(record);
         effects
     }

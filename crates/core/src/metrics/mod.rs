@@ -178,18 +178,20 @@ pub struct Counters {
     waits: Histogram,
 }
 
-const NONE: ByOutcome = [const { AtomicU64::new(0) }; Outcome::COUNT];
+const fn none() -> ByOutcome {
+    [const { AtomicU64::new(0) }; Outcome::COUNT]
+}
 
 impl Counters {
     /// The counters of a broker, all of them zero.
     pub const fn new(broker: &'static str) -> Self {
         Self {
             broker,
-            logins: [NONE; Why::ALL.len()],
-            renewals: NONE,
-            refusals: NONE,
-            logouts: NONE,
-            calls: NONE,
+            logins: [const { none() }; Why::ALL.len()],
+            renewals: none(),
+            refusals: none(),
+            logouts: none(),
+            calls: none(),
             waits: Histogram::new(),
         }
     }

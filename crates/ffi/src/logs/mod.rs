@@ -34,7 +34,7 @@ pub struct LogRecord {
 impl LogRecord {
     fn new(level: Level, target: &str, message: String) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "milliseconds of this age fit")]
-        let at = SystemClock::default().now().wall.as_millis() as f64 / 1000.0;
+        let at = SystemClock.now().wall.as_millis() as f64 / 1000.0;
         Self {
             at,
             level: name(level),
@@ -156,7 +156,7 @@ impl Logs {
             arrived: Condvar::new(),
             take,
         });
-        subscriber::add(Arc::clone(&reader))?;
+        subscriber::add(&reader)?;
         Ok(Self(reader))
     }
 

@@ -15,12 +15,12 @@ use super::{LogRecord, Reader};
 
 static READERS: ArcSwapOption<Vec<Arc<Reader>>> = ArcSwapOption::const_empty();
 
-pub(super) fn add(reader: Arc<Reader>) -> Result<()> {
-    change(|readers| readers.push(Arc::clone(&reader)));
+pub(super) fn add(reader: &Arc<Reader>) -> Result<()> {
+    change(|readers| readers.push(Arc::clone(reader)));
     if subscriber::set_global_default(Forwarder).is_err() {
-        let ours = dispatcher::get_default(|dispatch| dispatch.is::<Forwarder>());
+        let ours = dispatcher::get_default(tracing::Dispatch::is::<Forwarder>);
         if !ours {
-            remove(&reader);
+            remove(reader);
             return Err(Error::new(
                 ErrorKind::Internal,
                 "this program collects the events of `tracing` itself: read Preopen's there",

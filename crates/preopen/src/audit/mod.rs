@@ -124,7 +124,7 @@ impl Auditor {
                 debug!(target: "preopen", broker, account, event = name, generation, kind, "{}", event.reason);
             }
             _ => {
-                info!(target: "preopen", broker, account, event = name, generation, kind, "{}", event.reason)
+                info!(target: "preopen", broker, account, event = name, generation, kind, "{}", event.reason);
             }
         }
     }

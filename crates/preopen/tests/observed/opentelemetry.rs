@@ -1,6 +1,6 @@
 //! Metrics and spans as OpenTelemetry gets them, by its own SDK.
 
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics, SumDataPoint};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 use preopen::metrics::ALL;
 
@@ -20,7 +20,7 @@ fn count(metrics: &[&Metric], name: &str, labels: &[(&str, &str)]) -> Option<u64
         };
         labels.iter().chain([&("broker", "samco")]).all(has)
     });
-    points.next().map(|point| point.value())
+    points.next().map(SumDataPoint::value)
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_meter_observes_every_metric_by_its_name() {
     provider.force_flush().unwrap();
     let collected = exporter.get_finished_metrics().unwrap();
     let scopes = collected.last().unwrap().scope_metrics();
-    let metrics: Vec<&Metric> = scopes.flat_map(|scope| scope.metrics()).collect();
+    let metrics: Vec<&Metric> = scopes.flat_map(ScopeMetrics::metrics).collect();
 
     let logins = [("why", "first_use"), ("outcome", "ok")];
     assert!(count(&metrics, "preopen_logins_total", &logins) >= Some(1));

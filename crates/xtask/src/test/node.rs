@@ -70,6 +70,8 @@ pub(super) fn run_tests_with(
     runner.args([
         "--test",
         "--test-reporter=spec",
+        // What hangs is a failed test with a name, before the whole run is stopped without one.
+        "--test-timeout=900000",
         "--test-reporter-destination=stdout",
     ]);
     settings(&mut runner);

@@ -12,6 +12,10 @@ use super::root;
 /// The crates whose items `preopen` shows, with itself first.
 const CRATES: [&str; 4] = ["preopen", "preopen_core", "preopen_http", "preopen_store"];
 
+/// What docs.rs builds them with.
+const FEATURES: &str =
+    "preopen/keyring,preopen/opentelemetry,preopen/redis,preopen-store/keyring,preopen-store/redis";
+
 /// The version of the JSON that `public-api` reads here.
 const FORMAT: u64 = 57;
 
@@ -69,7 +73,7 @@ fn make() -> Vec<Documented> {
     cargo
         .current_dir(root())
         .args(["doc", "--quiet", "--no-deps", "--lib"])
-        .args(["--features", "preopen/keyring,preopen/redis"]);
+        .args(["--features", FEATURES]);
     for name in CRATES {
         cargo.args(["--package", &name.replace('_', "-")]);
     }

@@ -38,7 +38,7 @@ fn the_snapshot_has_what_users_name_first() {
     for line in [
         "pub async fn preopen::Session::token(&self) -> preopen_core::error::Result<preopen::Token>",
         "pub enum preopen_core::error::ErrorKind",
-        "pub struct preopen_store::redis::RedisStore",
+        "pub struct preopen_store::RedisStore",
     ] {
         assert!(api.lines().any(|known| known.ends_with(line)), "{line}");
     }

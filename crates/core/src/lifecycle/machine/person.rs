@@ -80,7 +80,7 @@ impl Machine {
         }
         self.generation = record.generation;
         self.called = false;
-        self.ended_by = Ended::ByTime;
+        self.cause.ended_by = Ended::ByTime;
         self.phase = Phase::Expired(record);
         // A clock that is set back must not bring back the session before it.
         vec![Effect::Withdraw]
