@@ -5,7 +5,7 @@ import "./floor.js";
 import { constants, brotliDecompressSync, unzipSync } from "node:zlib";
 
 import { invalidInput } from "./convert.js";
-import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isTelling, nativeOf, sign } from "./foreign.js";
+import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isAsItSeems, isTelling, nativeOf, sign } from "./foreign.js";
 import type { NativeForeignCall, NativeSignedCall } from "./native.js";
 import type { Session } from "./session.js";
 
@@ -66,7 +66,7 @@ type Dispatch = (options: Options, handler: Handler) => boolean;
  * What holds for `preopen/fetch` holds here: a login comes first when there is no session; a read whose token the broker
  * refused is sent again, once, unless its body is a stream or a form; a write is never sent again; redirects are not followed
  * by interceptors that were composed before this one, so compose it last. Requests fail with `InvalidInputError` (`url`,
- * `method`, `path`, `params`, `origin`), as `session.token()`, and as undici's.
+ * `method`, `path`, `params`, `origin`, `headers` for another `Host`), as `session.token()`, and as undici's.
  *
  * @throws InvalidInputError for what is no session.
  */
@@ -108,7 +108,7 @@ class Exchange implements Handler, Controller {
     try {
       if (this.#call === undefined) {
         this.#options = kept(this.#options);
-        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options));
+        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options), pairs(this.#options.headers));
       }
       const { signal } = this.#options;
       this.#signed = await sign(this.#call, signal instanceof AbortSignal ? signal : undefined);
@@ -188,7 +188,7 @@ class Exchange implements Handler, Controller {
     const signed = this.#signed;
     if (held !== undefined && signed !== undefined) {
       const body = decoded(Buffer.concat(held.chunks), text(held.headers["content-encoding"]));
-      const known = body !== undefined && answered(signed, held.status, pairs(held.headers), body, isKept(this.#options.body));
+      const known = body !== undefined && answered(signed, held.status, pairs(held.headers), body, isKept(this.#options.body) && isAsItSeems(pairs(this.#options.headers)));
       if (known !== false && known.repeat) {
         this.#held = undefined;
         void this.send();
