@@ -1,6 +1,9 @@
 // Finding the addon: in this package when it was built or packed for one machine, else in the package of the platform.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import type { Native } from "./native.js";
 import { VERSION } from "./version.js";
@@ -45,12 +48,15 @@ export function loadAddon(): Native {
   const load = requireHere();
   let damaged: string | undefined;
   let failure: unknown;
-  for (const name of candidates()) {
+  const platform = platformName();
+  for (const name of candidates(platform)) {
     let path: string;
     try {
       path = load.resolve(name);
+      if (name.startsWith("@") && !isInstalled(name)) throw outside(name, path);
     } catch (error) {
-      if (damaged === undefined) failure = error;
+      // What is missing is the package of this platform, not that of the other C library.
+      if (damaged === undefined && (failure === undefined || name.startsWith(`@preopen/${platform}/`))) failure = error;
       continue;
     }
     let addon: Native;
@@ -63,19 +69,34 @@ export function loadAddon(): Native {
     }
     return checked(addon, name);
   }
-  const platform = platformName();
   if (damaged !== undefined) throw new AddonError("addon_unusable", platform, unusable(damaged, platform), failure);
   throw new AddonError("addon_missing", platform, missing(platform, isBundled(load)), failure);
 }
 
 /** Where the addon may be: in this package, or in one of a platform, the likeliest first. */
-function* candidates(): Generator<string> {
+function* candidates(platform: string): Generator<string> {
   yield "../native/preopen.node";
-  const platform = platformName();
   yield `@preopen/${platform}/preopen.node`;
   // A C library that is not known for certain must not be in the way.
   if (platform.endsWith("-gnu")) yield `@preopen/${platform.replace(/gnu$/, "musl")}/preopen.node`;
   if (platform.endsWith("-musl")) yield `@preopen/${platform.replace(/musl$/, "gnu")}/preopen.node`;
+}
+
+/**
+ * Whether a package is in a node_modules folder above this file. Node looks in NODE_PATH, in the home folder and beside itself
+ * as well: whoever can write there need not be who installed this package. Plug'n'Play has no such folders.
+ */
+function isInstalled(name: string): boolean {
+  if (process.versions["pnp"] !== undefined) return true;
+  for (let file = fileURLToPath(import.meta.url); dirname(file) !== file; file = dirname(file)) {
+    if (existsSync(join(dirname(file), "node_modules", name))) return true;
+  }
+  return false;
+}
+
+function outside(name: string, path: string): Error {
+  const problem = `Cannot find '${name}' in a node_modules folder above preopen; ${path} is in none, and is not loaded`;
+  return Object.assign(new Error(problem), { code: "MODULE_NOT_FOUND" });
 }
 
 function checked(addon: Native, name: string): Native {

@@ -177,6 +177,20 @@ test("without an addon it names the platform, the package and what to do", () =>
   assert.match(other, new RegExp(`for sunos-${arch}.*no package for this platform, only for .*darwin-arm64.*from source`));
 });
 
+test("an addon that is not installed with the package is not loaded", () => {
+  const cwd = copied("elsewhere");
+  rmSync(join(cwd, "node_modules/preopen/native"), { recursive: true });
+  const home = join(cwd, "home");
+  const place = join(home, ".node_modules/@preopen", HERE);
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, "preopen.node"), "no addon");
+  writeFileSync(join(cwd, "use.mjs"), TOLD);
+  for (const env of [{ HOME: home, USERPROFILE: home }, { NODE_PATH: join(home, ".node_modules") }]) {
+    const [, , code, , , cause] = JSON.parse(run(process.execPath, ["use.mjs"], cwd, { ...process.env, ...env }));
+    assert.deepEqual([code, cause], ["addon_missing", "MODULE_NOT_FOUND"]);
+  }
+});
+
 test("an addon of another version is refused", () => {
   const cwd = copied("mismatch");
   const version = join(cwd, "node_modules/preopen/dist/version.js");

@@ -79,17 +79,27 @@ fn replace(text: &str, secret: &str, words: bool) -> Text {
     cleaned
 }
 
-/// One line of printable text, not yet at its final length: brokers are known to send stack traces.
+/// Whether a character shows nothing itself: it joins, hides or turns around what stands beside it.
+fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// One line of printable text, not yet at its final length: brokers are known to send stack traces. Characters that would
+/// only change how others look are left out.
 pub fn safe_text(text: &str) -> String {
     let mut line = Text::default();
     for word in text
         .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
+        .filter(|word| !word.chars().all(is_format))
     {
         if !line.is_empty() {
             line.push(" ");
         }
-        line.push(word);
+        word.split(is_format).for_each(|part| line.push(part));
         if line.len() > UNREDACTED_LIMIT * 4 {
             break;
         }
@@ -120,6 +130,14 @@ mod tests {
         let error = Error::new(ErrorKind::BrokerRejected, "é".repeat(2000)).redacted(&Redactor::default());
         assert_eq!(error.message().chars().count(), MESSAGE_LIMIT);
         assert_eq!(safe_text("short"), "short");
+    }
+
+    #[test]
+    fn what_changes_how_other_text_looks_is_left_out() {
+        let text = "\u{feff}x \u{202e}y\u{202c} \u{2066} z\u{200b}\u{ad}z\n\u{1b}[31m \u{e0041}";
+        assert_eq!(safe_text(text), "x y zz [31m");
+        assert_eq!(safe_text("\u{202e}"), "");
+        assert_eq!(safe_text("लॉगिन विफल — café 株"), "लॉगिन विफल — café 株");
     }
 
     #[test]

@@ -111,7 +111,8 @@ impl SignedCall {
         self.call.session.inner.headers_of(&self.record)
     }
 
-    /// Whether the body of a reply can tell anything about the session. Others, for example a file, need not be read.
+    /// Whether the body of a reply can tell anything about the session. Others, for example a file or a stream of many JSON
+    /// texts, need not be read.
     pub fn is_telling(status: u16, content_type: Option<&str>) -> bool {
         let Some(kind) = content_type else { return true };
         let kind = kind
@@ -120,7 +121,11 @@ impl SignedCall {
             .unwrap_or_default()
             .trim()
             .to_ascii_lowercase();
-        !(200..300).contains(&status) || kind.contains("json") || matches!(&*kind, "text/html" | "text/plain")
+        let told = matches!(
+            &*kind,
+            "application/json" | "text/json" | "text/html" | "text/plain"
+        );
+        !(200..300).contains(&status) || told || kind.ends_with("+json")
     }
 
     /// Takes in what the broker answered, as for a call of the session: a refused token is invalidated, for this

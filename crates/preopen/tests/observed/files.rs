@@ -68,6 +68,13 @@ fn hopeless(folder: &Path) -> Vec<PathBuf> {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());
         files.push(pipe);
+        let (link, victim) = (folder.join("link"), folder.join("victim"));
+        std::fs::write(&victim, "mine\n").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        files.push(link);
+        let dangling = folder.join("dangling");
+        std::os::unix::fs::symlink(folder.join("not there"), &dangling).unwrap();
+        files.push(dangling);
     }
     files
 }
@@ -85,5 +92,35 @@ async fn a_file_that_cannot_be_written_keeps_nobody_from_logging_in_and_is_told_
         let about = format!("the audit file {} cannot be written", file.display());
         let told = seen.text().matches(&about).count();
         assert_eq!(told, 1, "{}: {}", file.display(), seen.text());
+    }
+    let path = |name| folder.path().join(name);
+    if cfg!(unix) {
+        assert_eq!(std::fs::read_to_string(path("victim")).unwrap(), "mine\n");
+    }
+    assert!(!path("not there").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_others_can_change_is_written_and_told_once() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = sandbox().await;
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, times) in [(0o600, 0), (0o644, 0), (0o666, 1), (0o620, 1)] {
+        let file = folder.path().join(format!("{mode:o}"));
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let seen = crate::records::listen();
+        let session = samco(&sandbox).audit_file(&file).build().unwrap();
+        session.token().await.unwrap();
+        session.logout().await.unwrap();
+        assert_eq!(entries(&file).len(), 2, "{mode:o}");
+        let about = format!("the audit file {} can be changed by other users", file.display());
+        assert_eq!(
+            seen.text().matches(&about).count(),
+            times,
+            "{mode:o}: {}",
+            seen.text()
+        );
     }
 }

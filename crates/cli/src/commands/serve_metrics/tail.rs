@@ -1,8 +1,8 @@
 //! Reading an audit file again and again: each line once, also when the file is moved away, cut or not there yet.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use preopen::audit::Entry;
 
@@ -44,7 +44,7 @@ impl Tail {
         let mut news = News::default();
         self.read_open(&mut news)?;
         // What stands there under its name may be another file by now.
-        let there = match File::open(&self.path) {
+        let there = match open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(news),
             Err(error) => return Err(error),
@@ -117,6 +117,26 @@ impl Tail {
         if self.skipping || !self.rest.is_empty() {
             self.end_line(news);
         }
+    }
+}
+
+/// A pipe that nobody writes to would keep every scrape waiting, and a device has no end: neither is an audit file.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        )),
     }
 }
 
@@ -196,5 +216,20 @@ mod tests {
         assert_eq!(counts(&mut tail), (1, 1));
         let mut folder_itself = Tail::new(folder.path().to_owned());
         assert!(folder_itself.read().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_or_a_device_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [pipe, "/dev/zero".into()] {
+            let (done, told) = std::sync::mpsc::channel();
+            std::thread::spawn(move || done.send(Tail::new(path).read().is_err()));
+            let refused = told.recv_timeout(std::time::Duration::from_secs(10));
+            assert_eq!(refused, Ok(true));
+        }
     }
 }
