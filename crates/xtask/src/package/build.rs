@@ -117,8 +117,9 @@ impl<'a> Builder<'a> {
     fn maturin(&self, verb: &str, folder: &Path) -> Command {
         let mut maturin = self.venv.run("maturin");
         maturin
-            .args([verb, "--release", "--locked", "--out"])
-            .arg(&self.scratch);
+            .args([verb, "--profile", self.profile(), "--locked", "--out"])
+            .arg(&self.scratch)
+            .args(["--compression-level", "9"]);
         maturin.arg("--target-dir").arg(&self.workspace.target);
         if self.named() {
             maturin.args(["--target", &self.target.triple]);
