@@ -1,4 +1,4 @@
-"""What tells where a file was built: the folders of this machine, and what folders of any builder look like."""
+"""What tells where a file was built: the folders of this machine, and what those of any builder look like."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import Dict, List
 
 from conftest import ROOT, dist, in_tar, in_wheel
 
-# A release calls cargo's folder `/cargo` everywhere. In a native file texts follow each other without anything between
-# them: what stands before that is not always a part of the path.
+# A release calls cargo's folder `/cargo` everywhere. In a native file texts follow each other without anything
+# between them: what stands before that is not always a part of the path.
 _OF_A_BUILDER = re.compile(
     rb"(?:\.cargo|/usr/local/cargo|/opt/cargo)[/\\](?:registry|git)[/\\]"
     rb"|\.rustup[/\\]toolchains"
     rb"|[/\\](?:home|Users)[/\\]runner"
     rb"|[A-Z]:[/\\](?:Users|a)[/\\]\w+[/\\]"
-    rb"|path\+file:|file:///"
 )
 
 
 def folders() -> List[Path]:
-    """Where this machine has the repository, its builds and the tools. A folder as short as `/src` may stand in any text."""
+    """Where this machine has the repository, its builds and the tools.
+
+    A folder as short as `/src` may stand in any text.
+    """
     home = Path.home()
     cargo, rustup = (
         Path(os.environ.get(name) or home / folder)

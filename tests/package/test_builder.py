@@ -29,7 +29,8 @@ def test_no_bill_of_materials_tells_where_it_was_written():
         if name.endswith((".cdx.json", ".cyclonedx.json"))
     ]
     assert len({package for package, _, _ in bills}) >= 4
-    assert [(package, name) for package, name, text in bills if looks_built_somewhere(text)] == []
+    told = [name for _, name, text in bills if looks_built_somewhere(text) or b"file:" in text]
+    assert told == []
     # Nor when: whoever builds the same makes the same.
     assert [name for _, name, text in bills if b'"timestamp"' in text or b'"serialNumber"' in text] == []
 
@@ -43,7 +44,6 @@ def test_no_bill_of_materials_tells_where_it_was_written():
         b"D:\\a\\preopen\\preopen\\target\\release\\build",
         b"/Users/runner/work/preopen/preopen/target/release/deps/libpreopen_node.dylib",
         b"/opt/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/str.rs",
-        b"path+file:///somewhere/crates/core#preopen-core@0.1.0",
     ],
 )
 def test_a_folder_of_any_builder_is_seen(path):
@@ -60,6 +60,7 @@ def test_a_folder_of_any_builder_is_seen(path):
         b"/cargo\\registry\\src\\index.crates.io-1949cf8c6b5b557f\\url-2.5.8\\src\\parser.rs",
         b"crates/core/src/lib.rs/preopen/crates/core/src/lib.rs",
         b"/rustc/0123456789abcdef/library/core/src/str.rs",
+        b"file:///etc/hosts",
     ],
 )
 def test_what_is_the_same_everywhere_is_not(path):
