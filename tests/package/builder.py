@@ -9,7 +9,7 @@ from typing import Dict, List
 
 from conftest import ROOT, dist, in_tar, in_wheel
 
-# A release calls cargo's folder `/cargo` everywhere. In a native file texts follow each other without anything
+# A release calls cargo's folder `/cargo` everywhere. In a native file texts follow each other with nothing
 # between them: what stands before that is not always a part of the path.
 _OF_A_BUILDER = re.compile(
     rb"(?:\.cargo|/usr/local/cargo|/opt/cargo)[/\\](?:registry|git)[/\\]"

@@ -82,7 +82,7 @@ def test_nothing_is_published_before_it_was_read_and_used():
 
 
 def test_what_may_publish_runs_nothing_of_others():
-    """A build script of any dependency could use the right: crates are compiled before, by a job without one."""
+    """A dependency's build script could use the right: crates are compiled before, by a job without one."""
     release = parsed(FOLDER / "release.yml")["jobs"]
     ran = [step.get("run") for step in steps(release["publish-crates"]) if "run" in step]
     assert ran == ["cargo publish --locked --workspace --no-verify"]
