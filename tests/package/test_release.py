@@ -1,4 +1,4 @@
-"""What only the builds of a release have: size, the oldest C library they run with, no trace of the builder."""
+"""What only builds of a release have: size, the oldest C library they run with, no trace of the builder."""
 
 from __future__ import annotations
 
