@@ -3,7 +3,7 @@
 import "./floor.js";
 
 import { invalidInput } from "./convert.js";
-import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isTelling, nativeOf, sign } from "./foreign.js";
+import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isAsItSeems, isTelling, nativeOf, sign } from "./foreign.js";
 import type { NativeSignedCall } from "./native.js";
 import type { Session } from "./session.js";
 
@@ -58,7 +58,7 @@ interface Reply {
  * refused is sent again, once, unless its body is a stream; a write is never sent again; redirects are not followed, whatever
  * `maxRedirects` says. A reply that you ask for as a stream or a blob is not looked at: nothing is renewed after it. Your other
  * interceptors, transformations and the adapter stay as they are. A refusal is axios' own `AxiosError`. Requests also reject
- * with `InvalidInputError` (`url`, `method`, `path`, `params`, `socketPath`), and as `session.token()`.
+ * with `InvalidInputError` (`url`, `method`, `path`, `params`, `headers` for another `Host`, `socketPath`), and as `session.token()`.
  *
  * Give it an instance that is for the broker alone: requests to other hosts are refused.
  *
@@ -85,7 +85,8 @@ export function attach(instance: AxiosLike, session: Session): () => void {
 /** The last step of a request: signed, sent by its own adapter, and once more when that helps. */
 async function exchange(session: Session, bare: Instance, config: Config, adapter: unknown): Promise<Reply> {
   const url = bare.getUri(config as never);
-  const call = foreign(session, config.method ?? "get", url);
+  const theirs = Object.entries(config.headers.toJSON());
+  const call = foreign(session, config.method ?? "get", url, theirs);
   if (config.socketPath !== undefined && config.socketPath !== null) {
     throw invalidInput("socketPath", "must not be given: the token goes to the session's host alone");
   }
@@ -120,7 +121,7 @@ async function exchange(session: Session, bare: Instance, config: Config, adapte
       failed = error as { readonly response?: Reply; config?: Config };
       reply = failed.response;
     }
-    if (signed !== undefined && reply !== undefined && isRefused(signed, reply, config.data)) continue;
+    if (signed !== undefined && reply !== undefined && isRefused(signed, reply, isKept(config.data) && isAsItSeems(theirs))) continue;
     if (reply !== undefined) {
       reply.config = config;
       hide(reply);
@@ -154,12 +155,12 @@ function authorized(signed: NativeSignedCall, { headers, data }: Config): Config
 }
 
 /** Whether the broker refused the token of a call that may be sent again. */
-function isRefused(signed: NativeSignedCall, { status, headers, data }: Reply, sent: unknown): boolean {
+function isRefused(signed: NativeSignedCall, { status, headers, data }: Reply, sendable: boolean): boolean {
   const flat = Object.entries({ ...headers }).map(([name, value]) => [name, String(value)] as const);
   const type = flat.find(([name]) => name.toLowerCase() === "content-type")?.[1];
   const body = bytes(data);
   if (body === undefined || body.length > LONGEST_REFUSAL || !isTelling(status, type)) return false;
-  return answered(signed, status, flat, body, isKept(sent)).repeat;
+  return answered(signed, status, flat, body, sendable).repeat;
 }
 
 /** A body that is there as a whole. */

@@ -4,7 +4,7 @@ import "./floor.js";
 
 import { invalidInput } from "./convert.js";
 import { BrokerUnavailableError } from "./errors.js";
-import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isTelling, nativeOf, sign } from "./foreign.js";
+import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isAsItSeems, isTelling, nativeOf, sign } from "./foreign.js";
 import type { Answer } from "./foreign.js";
 import type { NativeSignedCall } from "./native.js";
 import type { Session } from "./session.js";
@@ -43,7 +43,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * - The session's rate limits, its repetitions after a gateway's failure, and its `timeout` are those of `session.get()` and
  *   its kin; here you have `signal`.
  *
- * Rejects with `InvalidInputError` (`url`, `method`, `path`, `params`); as `session.token()`; with `BrokerUnavailableError` for
+ * Rejects with `InvalidInputError` (`url`, `method`, `path`, `params`, `headers` for another `Host`); as `session.token()`; with `BrokerUnavailableError` for
  * a redirect; with the signal's reason; and as the `fetch` behind it.
  *
  * @throws InvalidInputError for what is no session, or no function.
@@ -57,15 +57,17 @@ export function createFetch(session: Session, options: FetchOptions = {}): Fetch
     const send = given ?? globalThis.fetch;
     const own = typeof input === "string" && /^\/(?!\/)/.test(input);
     // Reads the arguments as `fetch` does: it throws for what that refuses.
-    const request = new Request(own ? session.baseUrl + input : (input as Request), init);
+    const request = requested(own ? session.baseUrl + input : (input as Request), init);
     const { signal, url } = request;
-    const call = foreign(session, request.method, url);
-    signal.throwIfAborted();
     const body = init?.body ?? undefined;
-    const sendable = request.body === null || isKept(body);
+    const sentWith = body === undefined ? undefined : (init?.headers ?? headersOfRequest(input));
+    const theirs = [...new Headers(sentWith ?? request.headers)];
+    const call = foreign(session, request.method, url, theirs);
+    signal.throwIfAborted();
+    const sendable = (request.body === null || isKept(body)) && isAsItSeems(theirs);
     for (;;) {
       const signed = await sign(call, signal);
-      const headers = authorized(signed, request, body === undefined ? undefined : (init?.headers ?? headersOfRequest(input)), body);
+      const headers = authorized(signed, request, theirs, body);
       const settings = { ...init, method: request.method, headers, signal, redirect: "manual" as const };
       // What is not given anew is read from the one request; its stream goes over once.
       const sent = body === undefined && request.body !== null ? { body: request.body, duplex: "half" as const } : {};
@@ -83,6 +85,14 @@ export function createFetch(session: Session, options: FetchOptions = {}): Fetch
       return response;
     }
   };
+}
+
+/** The arguments as `fetch` reads them; what is a path in another form is told as such. */
+function requested(input: Parameters<Fetch>[0], init: RequestInit | undefined): Request {
+  if (typeof input === "string" && !URL.canParse(input)) {
+    throw invalidInput("url", "must be a full URL, or a path of the session's own API that begins with one slash");
+  }
+  return new Request(input, init);
 }
 
 /** Whether a body is still there when it has been sent. */
@@ -106,8 +116,8 @@ function headersOfRequest(input: unknown): Headers {
  * The caller's headers with the session's. A body that is given anew brings its own type along, with a boundary for
  * example, so that the headers that were `given` with it count, and not those of the request.
  */
-function authorized(signed: NativeSignedCall, request: Request, given: RequestInit["headers"], body: unknown): Headers {
-  const headers = new Headers(given ?? request.headers);
+function authorized(signed: NativeSignedCall, request: Request, given: [string, string][], body: unknown): Headers {
+  const headers = new Headers(given);
   const plain = request.body !== null && (typeof body === "string" || ArrayBuffer.isView(body));
   for (const [name, value] of headersOf(signed)) {
     const low = name.toLowerCase();

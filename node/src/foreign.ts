@@ -30,13 +30,31 @@ export function nativeOf(session: Session): NativeSession {
   return inner;
 }
 
+/** A header's name and value. */
+export type Pair = readonly [name: string, value: unknown];
+
 /**
- * Looks at a call before it is sent. Throws `InvalidInputError` (`url`, `method`, `path`, `params`) for what must not get the
- * token.
+ * Looks at a call before it is sent. Throws `InvalidInputError` (`url`, `method`, `path`, `params`, `headers`) for what must not
+ * get the token: what stands before the broker, a proxy or a content network, would hand it to whom another `Host` names.
  */
-export function foreign(session: Session, method: string, url: string): NativeForeignCall {
+export function foreign(session: Session, method: string, url: string, headers: Iterable<Pair>): NativeForeignCall {
   if (!url.isWellFormed()) throw invalidInput("url", "must be valid Unicode");
-  return unwrap(nativeOf(session).foreign(method, url));
+  const call = unwrap(nativeOf(session).foreign(method, url));
+  const { host, hostname, protocol } = new URL(url);
+  const known = [host, `${hostname}:${protocol === "https:" ? 443 : 80}`].slice(0, host === hostname ? 2 : 1);
+  for (const [name, value] of headers) {
+    const named = name.toLowerCase() === "host" ? String(value).trim().toLowerCase() : host;
+    if (!known.includes(named)) throw invalidInput("headers", `must not name another Host than ${host}: leave it out`);
+  }
+  return call;
+}
+
+/** Headers by which a server takes a request for one of another method. */
+const OVERRIDES: ReadonlySet<string> = new Set(["x-http-method-override", "x-http-method", "x-method-override"]);
+
+/** Whether the method is what the broker goes by: else a read may be a write, and is not sent again. */
+export function isAsItSeems(headers: Iterable<Pair>): boolean {
+  return ![...headers].some(([name]) => OVERRIDES.has(name.toLowerCase()));
 }
 
 /** The call with a live session; waits for a login if there must be one. Rejects as `session.token()`. */

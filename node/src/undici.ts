@@ -5,7 +5,7 @@ import "./floor.js";
 import { constants, brotliDecompressSync, unzipSync } from "node:zlib";
 
 import { invalidInput } from "./convert.js";
-import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isTelling, nativeOf, sign } from "./foreign.js";
+import { LONGEST_REFUSAL, answered, foreign, givesWay, headersOf, isAsItSeems, isTelling, nativeOf, sign } from "./foreign.js";
 import type { NativeForeignCall, NativeSignedCall } from "./native.js";
 import type { Session } from "./session.js";
 
@@ -66,7 +66,7 @@ type Dispatch = (options: Options, handler: Handler) => boolean;
  * What holds for `preopen/fetch` holds here: a login comes first when there is no session; a read whose token the broker
  * refused is sent again, once, unless its body is a stream or a form; a write is never sent again; redirects are not followed
  * by interceptors that were composed before this one, so compose it last. Requests fail with `InvalidInputError` (`url`,
- * `method`, `path`, `params`, `origin`), as `session.token()`, and as undici's.
+ * `method`, `path`, `params`, `origin`, `headers` for another `Host`), as `session.token()`, and as undici's.
  *
  * @throws InvalidInputError for what is no session.
  */
@@ -84,7 +84,8 @@ export function createInterceptor(session: Session): Interceptor {
 class Exchange implements Handler, Controller {
   readonly #session: Session;
   readonly #dispatch: Dispatch;
-  readonly #options: Options;
+  /** What was asked for, as it was then: what is looked at is what is sent, however long a login takes. */
+  #options: Options;
   readonly #handler: Handler;
   #call: NativeForeignCall | undefined;
   #signed: NativeSignedCall | undefined;
@@ -104,9 +105,12 @@ class Exchange implements Handler, Controller {
   }
 
   async send(): Promise<void> {
-    const { signal } = this.#options;
     try {
-      this.#call ??= foreign(this.#session, this.#options.method, urlOf(this.#options));
+      if (this.#call === undefined) {
+        this.#options = kept(this.#options);
+        this.#call = foreign(this.#session, this.#options.method, urlOf(this.#options), pairs(this.#options.headers));
+      }
+      const { signal } = this.#options;
       this.#signed = await sign(this.#call, signal instanceof AbortSignal ? signal : undefined);
       if (this.#aborted !== undefined) throw this.#aborted;
       const headers = authorized(this.#signed, this.#options);
@@ -184,7 +188,7 @@ class Exchange implements Handler, Controller {
     const signed = this.#signed;
     if (held !== undefined && signed !== undefined) {
       const body = decoded(Buffer.concat(held.chunks), text(held.headers["content-encoding"]));
-      const known = body !== undefined && answered(signed, held.status, pairs(held.headers), body, isKept(this.#options.body));
+      const known = body !== undefined && answered(signed, held.status, pairs(held.headers), body, isKept(this.#options.body) && isAsItSeems(pairs(this.#options.headers)));
       if (known !== false && known.repeat) {
         this.#held = undefined;
         void this.send();
@@ -220,6 +224,20 @@ class Exchange implements Handler, Controller {
     this.#handler.onResponseStart?.(this, held.status, held.headers, held.message);
     for (const chunk of held.chunks) this.#handler.onResponseData?.(this, chunk);
   }
+}
+
+/** A copy of a request that its caller cannot change, but for its body. */
+function kept(given: Options): Options {
+  const options = { ...given };
+  const { origin, path, method, query, headers } = options;
+  return {
+    ...options,
+    ...(origin === undefined ? undefined : { origin: new URL(origin).origin }),
+    path: String(path),
+    method: String(method),
+    ...(query === undefined || query === null ? undefined : { query: { ...query } }),
+    headers: [...pairs(headers)].flat(),
+  };
 }
 
 /** The URL that the request goes to. */

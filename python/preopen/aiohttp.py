@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import aiohttp
 
-from ._foreign import Told, awaited, fill, sign_async
+from ._foreign import Told, awaited, fill, foreign, is_as_it_seems, sign_async
 from .errors import InvalidInputError, PreopenError
 
 TYPE_CHECKING = False
@@ -59,9 +59,9 @@ class Middleware:
       whole before you get them.
 
     A request raises what `AsyncSession.token` raises; `InvalidInputError` (field ``url``) when it goes to
-    another host, (``path``) for the login and the logout, which are the session's own, (``params``) when its
-    URL holds a secret; and `BrokerUnavailableError` for a redirect. Those of them that are an `OSError` are
-    an `aiohttp.ClientError` too.
+    another host, (``headers``) with another ``Host``, (``path``) for the login and the logout, which are the
+    session's own, (``params``) when its URL holds a secret; and `BrokerUnavailableError` for a redirect.
+    Those of them that are an `OSError` are an `aiohttp.ClientError` too.
     """
 
     def __init__(self, session: AsyncSession) -> None:
@@ -84,7 +84,7 @@ class Middleware:
     async def _sent(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        call = self._session._native.foreign(request.method, str(request.url))
+        call = foreign(self._session, request.method, str(request.url), request.headers)
         while True:
             signed = await sign_async(self._session, call)
             fill(request.headers, signed)
@@ -104,9 +104,8 @@ class Middleware:
         """Tells the session of a reply; whether the call should be sent once more."""
         if not signed.is_telling(response.status, response.headers.get("content-type")):
             return False
-        again, error = signed.answered(
-            response.status, response.headers, await response.read(), _is_at_hand(request.body)
-        )
+        sendable = _is_at_hand(request.body) and is_as_it_seems(request.headers)
+        again, error = signed.answered(response.status, response.headers, await response.read(), sendable)
         if error is not None and response.status in _REDIRECTS and "location" in response.headers:
             raise error
         self._told.note(response, error)

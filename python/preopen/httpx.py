@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import httpx
 
-from ._foreign import Hidden, Told, awaited, blocking, either, lines, sign, sign_async
+from ._foreign import Sent, Told, awaited, blocking, either, foreign, is_as_it_seems, lines, sign, sign_async
 from .errors import InternalError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import AsyncGenerator, Generator, Optional
+    from typing import Any, AsyncGenerator, Generator, Optional
 
     from ._base import SessionBase
     from ._native import SignedCall
@@ -42,15 +42,16 @@ class Auth(httpx.Auth):
       sent again either.
     - The token goes to the session's own host and nowhere else: any other URL is refused before anything is
       sent. A redirect is an error, also where ``follow_redirects`` has followed it without the token.
-    - Replies stay yours: statuses are not raised. `error` says what one meant.
+    - Replies stay yours: statuses are not raised. `error` says what one meant. JSON and text replies, and all
+      that are no success, are read whole before you get them, also with ``client.stream``.
 
     Connections, proxies, timeouts and transports are those of `httpx`; `source_ip`, `proxy`, `ca_file` and
     `rate_limits` of the session do not apply to them.
 
     A request raises what `Session.token` raises; `InvalidInputError` (field ``url``) when it goes to another
-    host, (``path``) for the login and the logout, which are the session's own, (``params``) when its URL
-    holds a secret, (``session``) when a blocking client has an `AsyncSession` or the reverse; and
-    `BrokerUnavailableError` for a redirect.
+    host, (``headers``) with another ``Host``, (``path``) for the login and the logout, which are the
+    session's own, (``params``) when its URL holds a secret, (``session``) when a blocking client has an
+    `AsyncSession` or the reverse; and `BrokerUnavailableError` for a redirect.
 
     - `session`: a `Session` or an `AsyncSession`. Raises `InvalidInputError` (field ``session``) for anything
       else.
@@ -63,7 +64,7 @@ class Auth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         session = blocking(self._session, "httpx.Client (httpx.AsyncClient takes an AsyncSession)")
-        call = session._native.foreign(request.method, str(request.url))
+        call = foreign(session, request.method, str(request.url), request.headers)
         plain = request.headers
         while True:
             signed = sign(session, call)
@@ -77,7 +78,7 @@ class Auth(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         session = awaited(self._session, "httpx.AsyncClient (httpx.Client takes a Session)")
-        call = session._native.foreign(request.method, str(request.url))
+        call = foreign(session, request.method, str(request.url), request.headers)
         plain = request.headers
         while True:
             signed = await sign_async(session, call)
@@ -101,7 +102,7 @@ class Auth(httpx.Auth):
             response.status_code,
             response.headers,
             response.content,
-            isinstance(request.stream, httpx.ByteStream),
+            isinstance(request.stream, httpx.ByteStream) and is_as_it_seems(request.headers),
         )
         if error is not None and response.has_redirect_location:
             raise error
@@ -129,7 +130,11 @@ class _Signed(httpx.Headers):
 
     def __init__(self, plain: httpx.Headers, signed: Optional[SignedCall] = None) -> None:
         super().__init__(plain)
-        self._secret: list[tuple[str, Hidden]] = [] if signed is None else list(lines(signed, plain))
+        self._secret: list[tuple[str, Sent]] = [] if signed is None else list(lines(signed, plain))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What pickles or copies a request gets what it shows.
+        return (httpx.Headers, (super().raw,))
 
     @property
     def raw(self) -> list[tuple[bytes, bytes]]:
@@ -141,7 +146,7 @@ class _Signed(httpx.Headers):
 def _check_that_copies_are_bare() -> None:
     """Refuses a future httpx whose copies of headers would have the token: a redirect could leak it."""
     probe = _Signed(httpx.Headers())
-    probe._secret = [("x-session-token", Hidden("probe"))]
+    probe._secret = [("x-session-token", Sent("probe"))]
     if "x-session-token" in httpx.Headers(probe) or len(probe.raw) != 1:
         version = httpx.__version__
         raise InternalError(f"httpx {version} copies headers in a way that Preopen does not know: use 0.28")

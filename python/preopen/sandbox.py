@@ -52,6 +52,9 @@ class Clock:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
+    def __repr__(self) -> str:
+        return f"<the clock of {self._sandbox!r}>"
+
     def now(self) -> datetime:
         """The broker's time: aware, in UTC."""
         return self._sandbox._follow(self._sandbox._control("GET", "/clock"))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from importlib import import_module, metadata
 
 import requests
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
     from ._base import Stream
     from ._session import Session
+    from .errors import PreopenError
 
-__all__ = ["connect", "order_updates", "websocket"]
+__all__ = ["connect", "error", "order_updates", "websocket"]
 
 _PACKAGE = "smartapi-python"
 #: Options of the client that are not a caller's any more.
@@ -56,6 +58,9 @@ def connect(session: Session, **options: Any) -> Any:
     Making it sends nothing. `options` are those of ``SmartConnect``: ``timeout`` (seconds, 7 by default),
     ``proxies``.
 
+    Methods answer as the client's do, also for what the broker refuses: ``placeOrder`` gives ``None`` then,
+    and the others give the reply. `error` says what the last answer meant.
+
     Calls raise what `preopen.requests.Auth` says, and the client's ``DataException`` for a reply that is not
     JSON; its ``__cause__`` is the `PreopenError`.
 
@@ -73,11 +78,21 @@ def connect(session: Session, **options: Any) -> Any:
     smart._preopen = session
     smart._preopen_auth = Auth(session)
     smart._preopen_client = requests.Session()
+    smart._preopen_last = threading.local()
     smart._preopen_client.auth = smart._preopen_auth
     smart.__init__(root=session.base_url, **options)
     # One of its methods takes this for its URL, whatever `root` is.
     smart._rootUrl = session.base_url
     return smart
+
+
+def error(smart: Any) -> Optional[PreopenError]:
+    """What `Session.get` or `Session.post` would have raised for the last answer that `smart`, made by
+    `connect`, got: for example `StaticIpMismatchError` where ``placeOrder`` gave ``None``. ``None`` for a
+    success. With calls of several threads, ask in the thread that called."""
+    last = getattr(smart._preopen_last, "reply", None)
+    auth: Auth = smart._preopen_auth
+    return None if last is None else auth.error(last)
 
 
 def websocket(session: Session, *, url: Optional[str] = None, **options: Any) -> Any:
@@ -120,6 +135,7 @@ class _Connect:
     _preopen: Session
     _preopen_auth: Auth
     _preopen_client: requests.Session
+    _preopen_last: threading.local
     _routes: Mapping[str, str]
     timeout: float
     proxies: Any
@@ -177,9 +193,12 @@ class _Connect:
     def _preopen_send(self, method: str, path: str, **options: Any) -> requests.Response:
         base = self._preopen.base_url
         url = path if path.startswith(base) else base + "/" + path.lstrip("/")
-        return self._preopen_client.request(
+        self._preopen_last.reply = None
+        reply = self._preopen_client.request(
             method, url, timeout=self.timeout, proxies=self.proxies, allow_redirects=False, **options
         )
+        self._preopen_last.reply = reply
+        return reply
 
     def _preopen_answer(self, reply: requests.Response) -> Any:
         try:

@@ -19,7 +19,7 @@ from importlib import import_module, metadata
 
 from urllib3 import HTTPHeaderDict, PoolManager, ProxyManager, Retry
 
-from ._foreign import Hidden, Told, blocking, fill, sign
+from ._foreign import Hidden, Told, blocking, fill, foreign, is_as_it_seems, sign
 from ._streams import stream_url
 from .errors import InvalidInputError
 
@@ -106,13 +106,13 @@ class _Signing:
 
     def urlopen(self, method: str, url: str, *_: object, **options: Any) -> Any:
         options.pop("redirect", None)
-        call = self._preopen._native.foreign(method, url)
         headers = HTTPHeaderDict(options.pop("headers", None) or {})
+        call = foreign(self._preopen, method, url, headers)
         options["retries"] = _RETRIES
         if options.get("timeout") is None:
             options["timeout"] = self._preopen_timeout
         body = options.get("body")
-        sendable = body is None or isinstance(body, (str, bytes))
+        sendable = (body is None or isinstance(body, (str, bytes))) and is_as_it_seems(headers)
         parent: Any = super()
         while True:
             signed = sign(self._preopen, call)

@@ -15,6 +15,8 @@ const PHONE = { width: 360, height: 740 };
 
 /** What axe-core finds in the page that is worse than a hint, a line for each element. */
 async function issues(page) {
+  // A page that is not all there yet has buttons without a text.
+  await page.waitForLoadState("load");
   const { violations, passes } = await page.evaluate(() => window.axe.run(document));
   assert.ok(passes.length >= 10, `axe-core had only ${passes.length} rules to say something about ${page.url()}`);
   const bad = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));

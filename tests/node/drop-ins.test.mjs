@@ -155,6 +155,26 @@ for (const [name, make] of Object.entries(CLIENTS)) {
     assert.deepEqual([strangers, (await broker.requests({ path: LIMITS })).count], [[], 0]);
   });
 
+  test(`${name}: a Host that is not the URL's is refused before a login`, async () => {
+    const [, send, base] = fresh();
+    const { host, hostname } = new URL(base);
+    // undici's own fetch takes a Host of the caller's out of every request, so that none gets here.
+    const wrong = name === "undici's fetch" ? [] : [{ Host: "evil.example" }, { hOST: `${host}.evil.example` }, { host: hostname }];
+    for (const headers of wrong) {
+      const error = ours((await settled(send("GET", base + LIMITS, { headers }))).error);
+      assert.ok(error instanceof InvalidInputError && error.field === "headers", inspect(error));
+    }
+    assert.equal((await broker.requests()).count, 0);
+    assert.equal((await send("GET", base + LIMITS, { headers: { Host: host } })).status, 200);
+  });
+
+  test(`${name}: a read that a header makes a write is not sent again`, async () => {
+    const [session, send, base] = fresh();
+    await ended(session);
+    assert.equal((await send("GET", base + LIMITS, { headers: { "X-HTTP-Method-Override": "POST" } })).status, 401);
+    assert.equal(await count(broker, "samco", LIMITS), 1);
+  });
+
   test(`${name}: a redirect is not followed`, async () => {
     const [, send, base] = fresh();
     await broker.fault("samco", LIMITS, { redirectTo: strange("/stolen") });
@@ -217,7 +237,7 @@ test("fetch: a Response is as it was, and a long or streamed one is not kept wai
   assert.equal((await fetch(LIMITS, { redirect: "manual" })).status, 200);
   await broker.fault("samco", LIMITS, { redirectTo: strange("/stolen") });
   assert.equal((await fetch(LIMITS, { redirect: "manual" })).status, 307);
-  await assert.rejects(fetch("//example.invalid/x"), TypeError);
+  for (const path of ["//example.invalid/x", LIMITS.slice(1), ""]) await assert.rejects(fetch(path), { field: "url" });
   await assert.rejects(fetch(LIMITS, { body: "x" }), TypeError);
   await assert.rejects(fetch(LIMITS, { method: "PATCH" }), { field: "method" });
 });
@@ -278,6 +298,18 @@ test("undici: a dispatcher that does not tell where it goes is refused, one of a
   // A path that reads as another host would go to this one; it is refused all the same.
   await assert.rejects(request({ origin: session.baseUrl, path: `//${new URL(strange()).host}/x`, method: "GET" }, { dispatcher }), { field: "path" });
   assert.deepEqual(strangers, []);
+});
+
+test("undici: what was asked for is what is sent, whatever becomes of it while a login is under way", async () => {
+  const session = broker.session("samco");
+  const dispatcher = new Agent().compose(createInterceptor(session));
+  const origin = new URL(session.baseUrl);
+  const options = { origin, path: LIMITS, method: "GET", query: { a: "b" }, headers: { "x-own": "1" } };
+  const sent = dispatcher.request(options);
+  origin.port = new URL(strange()).port;
+  const { statusCode, body } = await sent;
+  await body.dump();
+  assert.deepEqual([statusCode, await count(broker, "samco", LIMITS), strangers.splice(0).length], [200, 1, 0]);
 });
 
 test("what is no session is refused when it is given", () => {

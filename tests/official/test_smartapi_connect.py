@@ -105,6 +105,18 @@ def test_a_write_with_an_ended_token_is_not(smart: Any, session: preopen.Session
     assert session.state().generation == 2
 
 
+def test_what_a_refused_order_meant(smart: Any, broker: Sandbox) -> None:
+    assert smartapi.error(smart) is None
+    broker.set_source_ip("198.51.100.20")
+    assert smart.placeOrder({"tradingsymbol": "SBIN-EQ", "quantity": "1"}) is None
+    assert isinstance(smartapi.error(smart), preopen.StaticIpMismatchError)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        # Each thread has its own last answer.
+        assert pool.submit(smartapi.error, smart).result() is None
+    assert smart.ltpData(*SBIN)["status"] is True
+    assert smartapi.error(smart) is None
+
+
 def test_ten_threads_renew_once(smart: Any, session: preopen.Session, broker: Sandbox) -> None:
     session.token()
     broker.fault("angelone", LTP, times=1, **ENDED)

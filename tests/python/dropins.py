@@ -277,6 +277,25 @@ def test_a_redirect_never_has_the_token(client, sandbox):
         assert client.follows or elsewhere.seen == []
 
 
+def test_another_host_header_is_refused_before_a_login(client, sandbox):
+    session = client.session(sandbox)
+    own = session.base_url.split("//")[1]
+    for name, value in (("Host", "evil.example"), ("hOST", own + ".evil.example"), ("host", "127.0.0.1")):
+        with pytest.raises(preopen.InvalidInputError, match="Host") as caught:
+            read(client, session, headers={name: value})
+        assert caught.value.field == "headers"
+    assert sandbox.requests().count == 0
+    assert read(client, session, headers={"Host": own}).status == 200
+
+
+def test_a_read_that_a_header_makes_a_write_is_not_sent_again(client, sandbox):
+    session = client.session(sandbox)
+    client.run(session.token)
+    sandbox.fault("samco", READ["samco"], **ENDED["samco"])
+    assert read(client, session, headers={"X-HTTP-Method-Override": "POST"}).status == 401
+    assert sandbox.requests("samco", READ["samco"]).count == 1
+
+
 @BROKERS
 def test_the_session_s_own_calls_are_refused(client, sandbox, broker):
     session = client.session(sandbox, broker)

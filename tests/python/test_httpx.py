@@ -1,6 +1,8 @@
 """`preopen.httpx`: the rules of every drop-in with a blocking and an asynchronous client, and what only httpx
 has."""
 
+import copy
+import pickle
 import ssl
 
 import httpx
@@ -105,6 +107,19 @@ def test_no_secret_shows(sandbox):
         with httpx.Client(auth=Auth(dead)) as client:
             client.get(server.url + "/x")
     assert wire.TOKEN not in repr(vars(caught.value.request)) + plain_traceback(caught.value)
+
+
+def test_a_reply_can_be_pickled_and_copied_without_the_token(sandbox):
+    session = sandbox.session("samco")
+    token = session.token().expose()
+    with httpx.Client(auth=Auth(session), verify=TLS, headers={"x-mine": "1"}) as client:
+        reply = client.get(session.base_url + READ["samco"], params=QUOTE)
+    assert token.encode() in dict(reply.request.headers.raw)[b"x-session-token"]
+    assert token.encode() not in pickle.dumps(reply) + pickle.dumps(reply.request)
+    for again in (copy.deepcopy(reply.request.headers), pickle.loads(pickle.dumps(reply)).request.headers):
+        assert token not in repr(again.raw)
+        assert again == reply.request.headers
+        assert again["x-mine"] == "1"
 
 
 def test_an_httpx_whose_copies_would_have_the_token_is_refused(sandbox, monkeypatch):

@@ -1,5 +1,7 @@
 """`preopen.requests`: the rules of every drop-in, and what only requests has."""
 
+import copy
+import pickle
 import traceback
 
 import pytest
@@ -95,6 +97,43 @@ def test_no_secret_shows(sandbox):
         server.server_close()
         requests.get(server.url + "/x", auth=Auth(dead), timeout=10)
     assert wire.TOKEN not in repr(vars(caught.value.request)) + plain_traceback(caught.value)
+
+
+def test_a_reply_can_be_pickled_and_copied_without_the_token(sandbox):
+    session = sandbox.session("samco")
+    token = session.token().expose()
+    sandbox.fault("samco", READ["samco"], **ENDED["samco"])
+    reply = requests.get(session.base_url + READ["samco"], params=QUOTE, auth=Auth(session), timeout=10)
+    now = session.token().expose()
+    stored = pickle.dumps(reply) + pickle.dumps(reply.request.headers) + pickle.dumps(reply.history)
+    assert token.encode() not in stored
+    assert now.encode() not in stored
+    for again in (pickle.loads(pickle.dumps(reply)), copy.deepcopy(reply)):
+        assert again.json() == reply.json()
+        assert again.request.headers["x-session-token"] == "**redacted**"
+        # Its hooks are called when somebody sends it again.
+        (hook,) = again.request.hooks["response"]
+        assert hook(again, timeout=1) is again
+    # The one that was sent is as it was.
+    assert reply.request.headers["x-session-token"] == now
+
+
+def test_a_stream_is_not_waited_for(sandbox):
+    session = sandbox.session("samco")
+    session.token()
+    url = session.base_url + READ["samco"]
+    # Half of the body comes, and then nothing.
+    sandbox.fault("samco", READ["samco"], stall=True)
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=2) as reply:
+        assert reply.status_code == 200
+    # What breaks off is its reader's to find out.
+    sandbox.fault("samco", READ["samco"], status=401, body_kind="truncated")
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=10) as reply:
+        assert reply.status_code == 401
+    sandbox.fault("samco", READ["samco"], status=401, body_kind="large", size=400_000)
+    with requests.get(url, params=QUOTE, auth=Auth(session), stream=True, timeout=10) as reply:
+        assert reply.status_code == 401
+        assert len(reply.content) >= 400_000
 
 
 def test_a_herd_on_one_client_of_threads(sandbox):

@@ -45,7 +45,7 @@ enum Command {
     Token(SessionArguments),
     /// Print the headers of an authenticated call: `preopen headers samco | curl -H @- URL`.
     Headers(commands::headers::Arguments),
-    /// Tell what the store holds; the broker is not asked. Exit code 0 when there is a live session.
+    /// Tell what the store holds; the broker is not asked. Exit code 0 when each account looked at has a live session.
     Status(commands::status::Arguments),
     /// End the session at the broker, for every program that shares it.
     Logout(SessionArguments),

@@ -113,13 +113,13 @@ pub(crate) fn json_line(value: &Json) {
     line(&value.to_string());
 }
 
-/// Text of some length on standard output, for another program: whoever reads it must know when it did not get all.
+/// Text of some length on standard output. A reader that has enough of it is no reason to fail.
 pub(crate) fn text(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(bytes)
-        .and_then(|()| stdout.flush())
-        .map_err(|error| unwritten(&error))
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        _ => Ok(()),
+    }
 }
 
 /// A secret on standard output: these bytes and nothing else. Whoever reads them must know when he did not get all.

@@ -22,7 +22,7 @@ pub(crate) const GROUPS: &[(&str, &[&str])] = &[
 type Table = &'static [(&'static str, &'static str)];
 
 pub(crate) const EXIT_CODES: Table = &[
-    ("0", "Done. `status`: there is a live session."),
+    ("0", "Done. `status`: each account looked at has a live session."),
     ("2", "Wrong usage, or a setting that is missing or wrong."),
     (
         "3",
@@ -76,7 +76,7 @@ pub(crate) const VARIABLES: Table = &[
     ("PREOPEN_NO_INPUT", "Not empty: never ask, as --no-input."),
     (
         "PREOPEN_SANDBOX_TOKEN",
-        "The sandbox's control token: sessions on it follow its clock.",
+        "The sandbox's control token: this command's sessions on it follow its clock.",
     ),
     (
         "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
@@ -138,7 +138,7 @@ pub(crate) fn commands(command: &Command) -> String {
         let _ = writeln!(text, "{group}:");
         for name in *names {
             let about = about(command, name);
-            let _ = writeln!(text, "  {name:<12} {about}");
+            let _ = writeln!(text, "  {name:<13} {about}");
         }
         text.push('\n');
     }

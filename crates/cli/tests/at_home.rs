@@ -159,6 +159,8 @@ fn the_manual_has_a_page_for_each_command() {
         );
         assert!(page.contains("SEE ALSO"), "{name}");
     }
+    let below = std::fs::read_to_string(pages.join("preopen-legacy-register-ips.1")).unwrap();
+    assert!(below.contains("preopen\\-legacy\\-register\\-ips"), "{below}");
     let nowhere = preopen(&["man", "--dir", "/proc/nowhere/man1"]);
     assert_eq!(code(&nowhere), 5);
     assert!(stderr(&nowhere).contains("/proc/nowhere/man1"));

@@ -69,7 +69,7 @@ fn the_demo_as_text_ends_with_what_to_type_next() {
     assert!(output.status.success());
     assert!(!text.contains('\u{1b}'), "no colours into a pipe");
     assert!(
-        text.contains("Next:") && text.trim_end().ends_with("every test of every language"),
+        text.contains("Next:") && text.trim_end().ends_with("and the fix"),
         "{text}"
     );
     assert!(!text.contains("sandbox-samco-key"), "no credential is shown");

@@ -161,6 +161,36 @@ fn login_tells_whose_session_it_is_until_when_and_where() {
 }
 
 #[test]
+fn a_forced_login_that_is_refused_costs_nobody_the_session() {
+    let broker = Broker::start();
+    assert_eq!(code(&broker.run(&["login", "samco"])), 0);
+    let token = stdout(&broker.run(&["token", "samco"]));
+    // Each try is one login, which a person asked for.
+    for tries in 2..4 {
+        let mut forced = broker.command(&["login", "samco", "--force", "--json"]);
+        let refused = forced.env("SAMCO_API_SECRET", "wrong").output().unwrap();
+        assert_eq!(
+            (code(&refused), broker.count(SAMCO_LOGIN)),
+            (3, tries),
+            "{refused:?}"
+        );
+    }
+    let reader = broker
+        .command(&["token", "samco"])
+        .env_remove("SAMCO_API_SECRET")
+        .output();
+    let reader = reader.unwrap();
+    assert_eq!(
+        stdout(&reader),
+        token,
+        "the session is there as before: {reader:?}"
+    );
+    assert_eq!(code(&broker.run(&["login", "samco", "--force"])), 0);
+    assert_ne!(stdout(&broker.run(&["token", "samco"])), token);
+    assert_eq!(broker.count(SAMCO_LOGIN), 4);
+}
+
+#[test]
 fn status_tells_what_the_store_holds_and_sends_nothing() {
     let broker = Broker::start();
     let cold = broker.run(&["status", "samco", "--json"]);

@@ -148,6 +148,7 @@ impl Target {
         let path = url.split(['?', '#']).next().unwrap_or_default();
         let dotted = |part: &str| matches!(part, "." | "..") || part.to_ascii_lowercase().contains("%2e");
         let dotted = path.split('/').any(dotted);
+        let as_written = self.is_written_in(url);
         let Ok(url) = Url::parse(url) else {
             return bad(&format!(
                 "is not a full URL: it must begin with {}",
@@ -163,6 +164,12 @@ impl Target {
                 self.base_url()
             ));
         }
+        if !as_written {
+            return bad(&format!(
+                "must write the host as {}: other ways to write it are not the same host for every client",
+                self.authority()
+            ));
+        }
         if dotted {
             return bad("must not hold `.` or `..` segments");
         }
@@ -174,6 +181,22 @@ impl Target {
             }
             _ => bad(&format!("is not below {}", self.base_url())),
         }
+    }
+
+    /// Whether scheme and host stand in a URL as text. An encoded host, one with a dot at its end, or another form of an
+    /// address is decoded by one parser and looked up as it is by another.
+    fn is_written_in(&self, url: &str) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return false;
+        };
+        let given = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let own = self.authority();
+        let with_port = match (self.base.port(), self.base.port_or_known_default()) {
+            (None, Some(port)) => format!("{own}:{port}"),
+            _ => own.to_owned(),
+        };
+        scheme.eq_ignore_ascii_case(self.base.scheme())
+            && (given.eq_ignore_ascii_case(own) || given.eq_ignore_ascii_case(&with_port))
     }
 }
 
@@ -298,6 +321,15 @@ mod tests {
             "http://evil@127.0.0.1:8800/base/x",
             "http://127.0.0.1:8800\\@evil.example/base/x",
             "http://127.0.0.1:8800/base/x\n",
+            "http://%3127.0.0.1:8800/base/x",
+            "http://127.0.0.1.:8800/base/x",
+            "http://127.1:8800/base/x",
+            "http://0x7f.1:8800/base/x",
+            "http://2130706433:8800/base/x",
+            "http://\u{ff11}27.0.0.1:8800/base/x",
+            "http:127.0.0.1:8800/base/x",
+            "http:///127.0.0.1:8800/base/x",
+            "http:127.0.0.1:8800/base/x://127.0.0.1:8800/base/x",
             "/quote/getQuote",
             "",
         ] {
@@ -305,6 +337,9 @@ mod tests {
         }
         let live = resolve(None, &[]).unwrap();
         assert!(live.relative("https://TRADEAPI.samco.in:443/x").is_ok());
+        assert!(live.relative("HTTPS://tradeapi.samco.in/?x").is_ok());
+        assert!(live.relative("https://tradeapi.samco.in./x").is_err());
+        assert!(live.relative("https://tradeapi%2Esamco.in/x").is_err());
         assert!(live.relative("http://tradeapi.samco.in/x").is_err());
         assert!(live.relative("https://tradeapi.samco.in.evil.example/x").is_err());
     }

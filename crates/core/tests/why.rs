@@ -60,7 +60,22 @@ fn a_login_says_why_it_began() {
     run.fail(next, refused(), over);
 
     run.step(Event::Reset, over);
-    assert_eq!(needed(&mut run, over).why(), Why::Reset);
+    let next = needed(&mut run, over);
+    assert_eq!(next.why(), Why::Reset);
+    let generation = 4;
+    run.finish(next, login("four"), over, over);
+
+    // Nothing held a login back, so that a reset is no reason; a person wants a newer session.
+    run.step(Event::PassedOver { generation }, over);
+    run.step(Event::Reset, over);
+    assert_eq!(needed(&mut run, over).why(), Why::Asked);
+}
+
+#[test]
+fn a_reset_that_let_go_of_nothing_is_no_reason() {
+    let mut run = Run::default();
+    run.step(Event::Reset, noon());
+    assert_eq!(needed(&mut run, noon()).why(), Why::FirstUse);
 }
 
 #[test]

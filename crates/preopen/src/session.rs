@@ -392,6 +392,13 @@ impl Session {
         }
     }
 
+    /// Makes the next call log in anew. In the store the session stays until the newer one takes its place, so that a
+    /// login that is refused costs nobody one. For `preopen login --force`.
+    #[doc(hidden)]
+    pub fn pass_over(&self, generation: u64) {
+        drop(self.inner.apply(Event::PassedOver { generation }));
+    }
+
     /// Says that the broker refused the token of this generation. The next call logs in again; an old
     /// generation changes nothing.
     ///

@@ -16,8 +16,9 @@ pub(crate) struct Arguments {
 }
 
 const WHERE: &str = "\
-Where the script goes:
+Where the script goes, once its folder is there (mkdir -p):
   bash        preopen completions bash > ~/.local/share/bash-completion/completions/preopen
+              (with the package bash-completion; without it, source the script in ~/.bashrc)
   zsh         preopen completions zsh > \"${fpath[1]}/_preopen\"
   fish        preopen completions fish > ~/.config/fish/completions/preopen.fish
   powershell  preopen completions powershell >> $PROFILE";

@@ -367,14 +367,17 @@ impl Story {
         ));
         for (command, what) in [
             (
-                "cargo run -p preopen-cli -- sandbox",
+                "preopen sandbox",
                 "keep the embedded broker running, with accounts to try",
             ),
             (
-                "cargo run -p preopen-cli -- whoami samco",
+                "preopen whoami samco",
                 "with your own SAMCO_API_KEY and SAMCO_API_SECRET: may this host place orders?",
             ),
-            ("cargo xtask test", "every test of every language"),
+            (
+                "preopen doctor",
+                "what keeps this host from placing orders, and the fix",
+            ),
         ] {
             self.say(&format!("  {BOLD}{command}{BOLD:#}\n      {what}"));
         }

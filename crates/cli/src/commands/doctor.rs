@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use preopen::static_ip::{NotPublic, public_ipv4};
-use preopen::{Check, CheckStatus, Json, Preflight, Session, StateName};
+use preopen::{Check, CheckStatus, ErrorKind, Json, Preflight, Session, StateName};
 use serde_json::json;
 
 use crate::commands::preflight::{check_json, exit_of, for_a_terminal, tell, tell_check, to_json};
 use crate::commands::status;
-use crate::output::{BOLD, DIM, Failure, Output, json_line, line};
+use crate::output::{BOLD, DIM, Failure, Output, exit_code, json_line, line};
 use crate::progress;
 use crate::session::{Broker, Prepared, SessionOptions};
 
@@ -74,6 +74,9 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
             ));
             tell(found, false);
         }
+    }
+    if accounts.is_empty() {
+        return Ok(ExitCode::from(exit_code(ErrorKind::InvalidInput)));
     }
     let worst = accounts
         .iter()

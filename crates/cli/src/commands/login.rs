@@ -48,7 +48,9 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
         session.token().await?
     };
     if arguments.force && live && way != Way::Page {
-        session.invalidate(token.generation());
+        session.pass_over(token.generation());
+        // The first one went to the session that is there.
+        session.reset();
         token = session.token().await?;
     }
     let fresh = arguments.force || !live;

@@ -44,12 +44,17 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, Fai
 fn write_all(command: &Command, folder: &Path) -> std::io::Result<usize> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("preopen.1"), page(command, true)?)?;
-    let mut count = 1;
+    Ok(1 + write_below(command, "preopen", folder)?)
+}
+
+/// The pages of the commands below this one, which `name` names.
+fn write_below(command: &Command, name: &str, folder: &Path) -> std::io::Result<usize> {
+    let mut count = 0;
     for one in described(command) {
-        let name = format!("preopen-{}", one.get_name());
+        let name = format!("{name}-{}", one.get_name());
         let own = one.clone().display_name(name.clone());
         fs::write(folder.join(format!("{name}.1")), page(&own, false)?)?;
-        count += 1;
+        count += 1 + write_below(one, &name, folder)?;
     }
     Ok(count)
 }
@@ -78,7 +83,7 @@ fn page(command: &Command, first: bool) -> std::io::Result<Vec<u8>> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    if first {
+    if described(command).next().is_some() {
         man.render_subcommands_section(&mut page)?;
     } else if command.get_after_help().is_some() {
         man.render_extra_section(&mut page)?;

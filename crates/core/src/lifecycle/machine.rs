@@ -63,6 +63,8 @@ enum Ended {
     Revoked,
     /// Another program logged out, or was refused its token.
     Elsewhere,
+    /// The user wants a newer one.
+    ByUser,
 }
 
 impl Ended {
@@ -73,6 +75,7 @@ impl Ended {
             Self::ByBroker => "the broker refused its token",
             Self::Revoked => "the broker revoked it: a login code was used twice",
             Self::Elsewhere => "another program logged out, or was refused its token",
+            Self::ByUser => "a newer one was asked for",
         }
     }
 
@@ -82,6 +85,7 @@ impl Ended {
             Self::ByTime => Why::Expired,
             Self::ByBroker | Self::Revoked => Why::RefusedToken,
             Self::Elsewhere => Why::EndedElsewhere,
+            Self::ByUser => Why::Asked,
         }
     }
 }
@@ -100,7 +104,7 @@ struct Habits {
 struct Cause {
     /// Why the session that is over does not live any more.
     ended_by: Ended,
-    /// `reset()` was called, and no login began since.
+    /// `reset()` let go of what held logins back, and none began since.
     was_reset: bool,
 }
 
@@ -190,17 +194,20 @@ impl Machine {
             Event::Invalidated { generation } => {
                 self.ended(now, Ended::ByBroker, |record| record.generation == generation)
             }
+            Event::PassedOver { generation } => {
+                self.ended(now, Ended::ByUser, |record| record.generation == generation)
+            }
             Event::EndedElsewhere { origin } => {
                 self.ended(now, Ended::Elsewhere, |record| record.origin == Some(origin))
             }
             Event::SignedOut => self.signed_out(now),
             Event::Reset => {
-                self.blocked = None;
+                let held = self.blocked.take().is_some() || self.back_off.failures() > 0 || self.resting;
                 self.called = false;
                 self.resting = false;
                 self.back_off.clear();
-                // A login that is under way began before.
-                self.cause.was_reset = self.flight.is_none();
+                // A login that is under way began before, and one that nothing held back has a reason of its own.
+                self.cause.was_reset = held && self.flight.is_none();
                 Vec::new()
             }
             Event::Closed => self.closed(),

@@ -84,6 +84,11 @@ pub enum Event {
         /// The generation of the refused token.
         generation: u64,
     },
+    /// The user wants a newer session than the one of this generation, which lives on where it is kept until there is one.
+    PassedOver {
+        /// The generation that is not served any more.
+        generation: u64,
+    },
     /// The user logged out.
     SignedOut,
     /// The user wants a blocked session to try again.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use preopen_core::audit::Why;
 use preopen_core::broker::{Adapter, Login, digest};
 use preopen_core::clock::Now;
 use preopen_core::error::Phase;
@@ -178,7 +179,11 @@ async fn take_turn(
         }
         Decision::LogIn => {}
     }
-    turn.kept.ended_for(&asker);
+    // A session that only a newer one shall replace stays if there is none.
+    let replaces = flight.grant.is_none() && flight.id.why() == Why::Asked;
+    if !replaces {
+        turn.kept.ended_for(&asker);
+    }
     let before = turn.kept.origin();
     let done = attempts(flight, Some((&mut turn, adapter))).await;
     match done {

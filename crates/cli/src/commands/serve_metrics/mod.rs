@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use crate::commands::sandbox::signalled;
 use crate::credentials::SAMCO_API_KEY;
 use crate::http_server::{Answer, serve};
-use crate::output::{Failure, Output, json_line, line};
+use crate::output::{Failure, Output, advise, json_line, line};
 use crate::session::{Broker, Prepared, SessionOptions};
 use tail::Tail;
 
@@ -70,7 +70,7 @@ static TO_END: Family = gauge(
 static AUDIT_UP: Family = gauge(
     "preopen_audit_up",
     "",
-    "1 when the audit file could be read, else 0.",
+    "1 unless the audit file is there and cannot be read.",
 );
 static UNREADABLE: Family = Family {
     name: "preopen_audit_unreadable_lines_total",
@@ -103,6 +103,12 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     } else {
         arguments.brokers
     };
+    if let Some(file) = prepared.audit_file().filter(|file| !file.exists()) {
+        advise(&format!(
+            "{} is not there yet: the first login with it makes it",
+            file.display()
+        ));
+    }
     let audit = prepared.audit_file().map(|file| Audit::new(file.to_owned()));
     if brokers.is_empty() && audit.is_none() {
         return Err(Error::invalid_input(

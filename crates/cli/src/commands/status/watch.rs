@@ -139,7 +139,7 @@ fn tell(found: &Found, for_a_script: bool) -> std::io::Result<()> {
         writeln!(
             stdout,
             "{} {} {}",
-            found.at.to_rfc3339(),
+            found.at.to_ist(),
             found.broker.as_str(),
             found.summary()
         )?;
