@@ -1,8 +1,9 @@
-"""What only the builds of a release have: their size, and the oldest C library that they run with."""
+"""What only builds of a release have: size, the oldest C library they run with, no trace of the builder."""
 
 from __future__ import annotations
 
 import pytest
+from builder import folders, is_native, looks_built_somewhere, named, packages
 from conftest import LIMITS, PYTHON_VERSION, VERSION, in_tar, in_wheel, only, tag
 from native import fits
 
@@ -33,3 +34,20 @@ def test_what_npm_installs_is_small_and_runs_on_old_systems(target, kind):
     file = in_tar(only(f"preopen-{prefix}{target['npm']}-{VERSION}.tgz"))[name]
     assert len(file) <= LIMITS[kind]
     fits(file, target)
+
+
+def test_no_native_file_tells_where_it_was_built():
+    places = folders()
+    natives = [
+        (package, name, content)
+        for package, files in packages().items()
+        for name, content in files.items()
+        if is_native(content)
+    ]
+    # Each platform has a wheel and an npm package, of the library and of the command.
+    assert len(natives) >= 4
+    told = {
+        f"{package}: {name}": sorted(set(named(content, places) + looks_built_somewhere(content)))
+        for package, name, content in natives
+    }
+    assert {file: traces for file, traces in told.items() if traces} == {}

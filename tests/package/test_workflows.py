@@ -67,12 +67,34 @@ def test_no_job_keeps_a_credential_or_runs_for_ever():
 
 def test_nothing_is_published_before_it_was_read_and_used():
     release = parsed(FOLDER / "release.yml")["jobs"]
-    assert set(release["attest"]["needs"]) == {"inspect", "smoke-python", "smoke-node", "smoke-desktop"}
+    assert set(release["attest"]["needs"]) == {
+        "inspect",
+        "crates",
+        "smoke-python",
+        "smoke-node",
+        "smoke-desktop",
+    }
     assert release["attest"]["if"] == "github.event_name == 'push'"
     for name in ("publish-pypi", "publish-npm", "publish-crates"):
         assert release[name]["needs"] == "attest"
         assert release[name]["environment"], name
     assert set(release["publish-github"]["needs"]) == {"publish-pypi", "publish-npm", "publish-crates"}
+
+
+def test_what_may_publish_runs_nothing_of_others():
+    """A dependency's build script could use the right: crates are compiled before, by a job without one."""
+    release = parsed(FOLDER / "release.yml")["jobs"]
+    ran = [step.get("run") for step in steps(release["publish-crates"]) if "run" in step]
+    assert ran == ["cargo publish --locked --workspace --no-verify"]
+    assert [step.get("run") for step in steps(release["crates"]) if "run" in step] == [
+        "cargo package --locked --workspace"
+    ]
+    assert release["crates"]["permissions"] == {"contents": "read"}
+    for name, job in jobs().items():
+        if "write" in job["permissions"].values():
+            commands = " ".join(step.get("run", "") for step in steps(job))
+            cargo = r"\bcargo (?!publish\b)|\bcargo publish\b(?!.*--no-verify)"
+            assert not re.search(cargo + r"|\bmaturin\b|\bpip\b|\bnpm (?!publish\b)", commands), name
 
 
 def test_a_release_is_built_for_the_platforms_of_the_list():

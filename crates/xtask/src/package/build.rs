@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::Plan;
 use super::targets::Target;
+use super::{Plan, paths, sbom};
 use crate::process;
 use crate::tools::python::{self, Venv};
 use crate::workspace::Workspace;
@@ -58,15 +58,16 @@ impl<'a> Builder<'a> {
     /// The wheel of the package: one for every Python, or one for a free-threaded interpreter.
     pub(super) fn wheel(&self, interpreter: Option<&Path>) -> Result<PathBuf> {
         let default = self.venv.python();
-        let mut maturin = self.maturin("build", &self.workspace.root);
+        let mut maturin = self.maturin("preopen-python", &self.workspace.root)?;
         maturin.arg("--interpreter").arg(interpreter.unwrap_or(&default));
-        self.shared_c_library(&mut maturin);
+        self.flags(&mut maturin, self.module())?;
         self.made(&mut maturin, "whl")
     }
 
     /// The wheel of the command.
     pub(super) fn command_wheel(&self) -> Result<PathBuf> {
-        let mut maturin = self.maturin("build", &self.workspace.root.join(COMMAND));
+        let mut maturin = self.maturin("preopen-cli", &self.workspace.root.join(COMMAND))?;
+        self.flags(&mut maturin, &[])?;
         self.made(&mut maturin, "whl")
     }
 
@@ -105,7 +106,7 @@ impl<'a> Builder<'a> {
         };
         cargo.args(["--release", "--locked", "--package", "preopen-node"]);
         cargo.arg("--target-dir").arg(&self.workspace.target);
-        self.shared_c_library(&mut cargo);
+        self.flags(&mut cargo, self.module())?;
         process::run(cargo.current_dir(&self.workspace.root))?;
         Ok(built)
     }
@@ -114,12 +115,13 @@ impl<'a> Builder<'a> {
         self.named() && self.target.is_linux()
     }
 
-    fn maturin(&self, verb: &str, folder: &Path) -> Command {
+    fn maturin(&self, krate: &str, folder: &Path) -> Result<Command> {
         let mut maturin = self.venv.run("maturin");
         maturin
-            .args([verb, "--profile", self.profile(), "--locked", "--out"])
+            .args(["build", "--profile", self.profile(), "--locked", "--out"])
             .arg(&self.scratch)
-            .args(["--compression-level", "9"]);
+            .args(["--compression-level", "9", "--sbom-include"])
+            .arg(self.bill(krate)?);
         maturin.arg("--target-dir").arg(&self.workspace.target);
         if self.named() {
             maturin.args(["--target", &self.target.triple]);
@@ -128,18 +130,33 @@ impl<'a> Builder<'a> {
             maturin.args(["--zig", "--compatibility", policy]);
         }
         maturin.current_dir(folder);
-        maturin
+        Ok(maturin)
     }
 
-    /// A module cannot bring a C library of its own into somebody's process; only a program is linked with all of musl.
-    fn shared_c_library(&self, command: &mut Command) {
-        if self.target.libc.as_deref() == Some("musl") {
-            let triple = self.target.triple.to_uppercase().replace('-', "_");
-            command.env(
-                format!("CARGO_TARGET_{triple}_RUSTFLAGS"),
-                "-C target-feature=-crt-static",
-            );
+    /// Maturin's own bill tells where it was made, and when.
+    fn bill(&self, krate: &str) -> Result<PathBuf> {
+        let folder = self.workspace.target.join("sboms");
+        fs::create_dir_all(&folder)?;
+        let file = folder.join(format!("{krate}.cdx.json"));
+        fs::write(&file, sbom::of(self.workspace, krate, &self.target.triple)?)?;
+        Ok(file)
+    }
+
+    /// What a module is compiled with: it cannot bring a C library of its own into somebody's process; only a program is
+    /// linked with all of musl.
+    fn module(&self) -> &'static [&'static str] {
+        match self.target.libc.as_deref() {
+            Some("musl") => &["-C", "target-feature=-crt-static"],
+            _ => &[],
         }
+    }
+
+    /// What tests have built is taken as it is: other flags would build it all again.
+    fn flags(&self, command: &mut Command, further: &[&str]) -> Result<()> {
+        if self.plan == Plan::Tests {
+            return Ok(());
+        }
+        paths::hide(command, self.workspace, &self.target.triple, further)
     }
 
     /// A file of the release build.

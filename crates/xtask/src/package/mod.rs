@@ -5,6 +5,7 @@
 mod build;
 mod crates;
 mod npm;
+mod paths;
 mod sbom;
 mod targets;
 

@@ -1,6 +1,6 @@
-//! The bill of materials of an npm package: every crate that is compiled into its native file, as `CycloneDX` 1.5.
+//! The bill of materials of a wheel or an npm package: every crate that is compiled into its native file, as `CycloneDX` 1.5.
 //!
-//! Wheels have theirs from maturin, in the same form.
+//! It has neither a time nor a path in it: whoever builds the same makes the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
