@@ -131,12 +131,11 @@ fn open(path: &Path) -> io::Result<File> {
         options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
     }
     let file = options.open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is no regular file",
-        )),
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        let problem = "it is no regular file";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
     }
 }
 
