@@ -111,6 +111,11 @@ impl<'a> Builder<'a> {
         Ok(built)
     }
 
+    /// Tests pack a hundred megabytes with what a debugger wants, and throw them away.
+    fn compression(&self) -> &'static str {
+        if self.plan == Plan::Tests { "1" } else { "9" }
+    }
+
     fn zig(&self) -> bool {
         self.named() && self.target.is_linux()
     }
@@ -120,7 +125,7 @@ impl<'a> Builder<'a> {
         maturin
             .args(["build", "--profile", self.profile(), "--locked", "--out"])
             .arg(&self.scratch)
-            .args(["--compression-level", "9", "--sbom-include"])
+            .args(["--compression-level", self.compression(), "--sbom-include"])
             .arg(self.bill(krate)?);
         maturin.arg("--target-dir").arg(&self.workspace.target);
         if self.named() {
