@@ -1,4 +1,4 @@
-"""Angel One's own Python client, `smartapi-python`_, on a session that keeps itself valid.
+"""Angel One's own Python client, ``smartapi-python``, on a session that keeps itself valid.
 
     from preopen import AngelOne, Session
     from preopen.smartapi import connect
@@ -9,8 +9,6 @@
 
 It is made for version 1.5 and tested with 1.5.5. What only the client knows (routes, parameters, what its
 methods answer) stays the client's; what goes over the wire is sent by `preopen.requests`.
-
-.. _smartapi-python: https://pypi.org/project/smartapi-python/
 """
 
 from __future__ import annotations

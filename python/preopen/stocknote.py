@@ -1,4 +1,4 @@
-"""Samco's own Python client, `stocknotebridge`_, on a session that keeps itself valid.
+"""Samco's own Python client, ``stocknotebridge``, on a session that keeps itself valid.
 
     from preopen import Samco, Session
     from preopen.stocknote import connect
@@ -8,8 +8,6 @@
     samco.get_quote("RELIANCE", exchange="NSE")
 
 It is made for version 3.2 and tested with 3.2.2.
-
-.. _stocknotebridge: https://pypi.org/project/stocknotebridge/
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def test_no_bill_of_materials_tells_where_it_was_written():
 @pytest.mark.parametrize(
     "path",
     [
-        b"/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/url-2.5.8/src/parser.rs",
-        b"/usr/local/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/url-2.5.8/src/parser.rs",
+        b"/home/builder/.cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
+        b"/usr/local/cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
         b"C:\\Users\\runneradmin\\.cargo\\registry\\src\\index",
         b"D:\\a\\preopen\\preopen\\target\\release\\build",
         b"/Users/runner/work/preopen/preopen/target/release/deps/libpreopen_node.dylib",
@@ -55,9 +55,9 @@ def test_a_folder_of_any_builder_is_seen(path):
 @pytest.mark.parametrize(
     "path",
     [
-        b"\0/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/url-2.5.8/src/parser.rs",
-        b"an error/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/url-2.5.8/src/parser.rs",
-        b"/cargo\\registry\\src\\index.crates.io-1949cf8c6b5b557f\\url-2.5.8\\src\\parser.rs",
+        b"\0/cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
+        b"an error/cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
+        b"/cargo\\registry\\src\\index.example.org-0123456789abcdef\\url-2.5.8\\src\\parser.rs",
         b"crates/core/src/lib.rs/preopen/crates/core/src/lib.rs",
         b"/rustc/0123456789abcdef/library/core/src/str.rs",
         b"file:///etc/hosts",
@@ -68,6 +68,6 @@ def test_what_is_the_same_everywhere_is_not(path):
 
 
 def test_a_folder_is_seen_whole():
-    place = [Path("/work/main")]
-    assert named(b"an error/work/main/target", place) == [b"/work/main"]
-    assert named(b"see /work/mainland and /work/main-2", place) == []
+    place = [Path("/home/builder/preopen")]
+    assert named(b"an error/home/builder/preopen/target", place) == [b"/home/builder/preopen"]
+    assert named(b"see /home/builder/preopenland and /home/builder/preopen-2", place) == []
