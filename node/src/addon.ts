@@ -48,15 +48,14 @@ export function loadAddon(): Native {
   const load = requireHere();
   let damaged: string | undefined;
   let failure: unknown;
-  const platform = platformName();
-  for (const name of candidates(platform)) {
+  for (const name of candidates()) {
     let path: string;
     try {
       path = load.resolve(name);
       if (name.startsWith("@") && !isInstalled(name)) throw outside(name, path);
     } catch (error) {
       // What is missing is the package of this platform, not that of the other C library.
-      if (damaged === undefined && (failure === undefined || name.startsWith(`@preopen/${platform}/`))) failure = error;
+      if (damaged === undefined && (failure === undefined || name.startsWith(`@preopen/${platformName()}/`))) failure = error;
       continue;
     }
     let addon: Native;
@@ -69,13 +68,16 @@ export function loadAddon(): Native {
     }
     return checked(addon, name);
   }
+  const platform = platformName();
   if (damaged !== undefined) throw new AddonError("addon_unusable", platform, unusable(damaged, platform), failure);
   throw new AddonError("addon_missing", platform, missing(platform, isBundled(load)), failure);
 }
 
-/** Where the addon may be: in this package, or in one of a platform, the likeliest first. */
-function* candidates(platform: string): Generator<string> {
+/** Where the addon may be: in this package, or in one of a platform, the likeliest first. Which platform this is costs some
+ * reads of files, so that it is found out only where it matters. */
+function* candidates(): Generator<string> {
   yield "../native/preopen.node";
+  const platform = platformName();
   yield `@preopen/${platform}/preopen.node`;
   // A C library that is not known for certain must not be in the way.
   if (platform.endsWith("-gnu")) yield `@preopen/${platform.replace(/gnu$/, "musl")}/preopen.node`;

@@ -26,6 +26,7 @@ __all__ = [
     "Login",
     "LoginCode",
     "LoginStart",
+    "Logs",
     "Prompt",
     "SamcoLegacyCalls",
     "Session",
@@ -42,6 +43,7 @@ __all__ = [
     "exiting",
     "generate_key",
     "metric_families",
+    "metrics",
     "static_ip_check",
     "static_ip_may_change",
 ]
