@@ -328,18 +328,23 @@ def test_p8_celery_prefork(programs):
     command = ["-m", "celery", "--app", "program", "worker", "--pool", "prefork", "--concurrency", "2"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"]
     start = "if 'worker' in sys.argv: told()\n" if warm else ""
-    with programs.run(TASKS + start, *command, *quiet) as worker:
-        client = subprocess.run(
-            [sys.executable, "-c", CLIENT],
-            cwd=str(programs.folder),
-            timeout=120,
-            capture_output=True,
-            text=True,
-        )
-        assert client.returncode == 0, client.stderr
-        answers = json.loads(client.stdout)
-        worker.terminate()
-        _, err = worker.communicate(timeout=40)
-        assert "Traceback" not in err
+    (programs.folder / "program.py").write_text(SESSION + TASKS + start)
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT],
+        cwd=str(programs.folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    with client:
+        # A worker ends when it finds a file of its queue half written: all are there before it looks.
+        until(lambda: time.sleep(0.05) or len(list((programs.folder / "queue").glob("*.msg"))) == 6, 60)
+        with programs.run(TASKS + start, *command, *quiet) as worker:
+            out, err = client.communicate(timeout=120)
+            assert client.returncode == 0, err
+            worker.terminate()
+            _, told = worker.communicate(timeout=40)
+            assert "Traceback" not in told
+    answers = json.loads(out)
     assert_shared(answers, 2)
     assert logins(programs.sandbox) == 1
