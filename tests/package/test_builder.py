@@ -38,11 +38,11 @@ def test_no_bill_of_materials_tells_where_it_was_written():
 @pytest.mark.parametrize(
     "path",
     [
-        b"/home/builder/.cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
+        b"/home/you/.cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
         b"/usr/local/cargo/registry/src/index.example.org-0123456789abcdef/url-2.5.8/src/parser.rs",
         b"C:\\Users\\runneradmin\\.cargo\\registry\\src\\index",
         b"D:\\a\\preopen\\preopen\\target\\release\\build",
-        b"/Users/runner/work/preopen/preopen/target/release/deps/libpreopen_node.dylib",
+        b"/Users/you/work/preopen/preopen/target/release/deps/libpreopen_node.dylib",
         b"/opt/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/str.rs",
     ],
 )
@@ -68,6 +68,6 @@ def test_what_is_the_same_everywhere_is_not(path):
 
 
 def test_a_folder_is_seen_whole():
-    place = [Path("/home/builder/preopen")]
-    assert named(b"an error/home/builder/preopen/target", place) == [b"/home/builder/preopen"]
-    assert named(b"see /home/builder/preopenland and /home/builder/preopen-2", place) == []
+    place = [Path("/home/you/preopen")]
+    assert named(b"an error/home/you/preopen/target", place) == [b"/home/you/preopen"]
+    assert named(b"see /home/you/preopenland and /home/you/preopen-2", place) == []
