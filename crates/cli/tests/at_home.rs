@@ -254,6 +254,7 @@ fn a_question_is_asked_on_a_line_of_its_own() {
     let script = r#"sleep 0.1; "$PREOPEN" login samco --base-url "$URL""#;
     let mut terminal = Terminal::start(&broker, &["SAMCO_API_SECRET"], script);
     terminal.wait_for("Samco API secret: ");
+    // Longer than a wait goes untold.
     std::thread::sleep(std::time::Duration::from_millis(1500));
     assert!(!terminal.shown().contains("Ctrl-C stops"), "{}", terminal.shown());
     terminal.type_in(&format!("{secret}\n"));

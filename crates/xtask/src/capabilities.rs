@@ -58,19 +58,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Workspace::load()?.root;
+    let workspace = Workspace::load()?;
     let mut missing = Vec::new();
-    let page = page(&root, &mut missing)?;
-    let path = root.join(PAGE);
-    if args.check {
-        let committed = fs::read_to_string(&path).unwrap_or_default();
-        // A checkout may have other line ends.
-        if committed.replace("\r\n", "\n") != page {
-            missing.push(format!("{PAGE} is not what `cargo xtask capabilities` writes"));
-        }
-    } else {
-        fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
-        println!("wrote {PAGE}");
+    let page = page(&workspace.root, &mut missing)?;
+    if !workspace.write_or_compare(PAGE, &page, args.check)? {
+        missing.push(format!("{PAGE} is not what `cargo xtask capabilities` writes"));
     }
     for line in &missing {
         eprintln!("{line}");

@@ -179,20 +179,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let root = Workspace::load()?.root;
-    let page = page(&root)?;
-    let path = root.join(PAGE);
-    if !args.check {
-        fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
-        println!("wrote {PAGE}");
-        return Ok(ExitCode::SUCCESS);
-    }
-    // A checkout may have other line ends.
-    if fs::read_to_string(&path)
-        .unwrap_or_default()
-        .replace("\r\n", "\n")
-        == page
-    {
+    let workspace = Workspace::load()?;
+    let page = page(&workspace.root)?;
+    if workspace.write_or_compare(PAGE, &page, args.check)? {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("{PAGE} is not what `cargo xtask errors` writes");

@@ -1,6 +1,7 @@
 //! Where things are: the repository, cargo's target folder, and the workspace's packages with their edges.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,6 +36,19 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// Writes a page that a command makes, or only compares it; false when it is not up to date.
+    pub(crate) fn write_or_compare(&self, page: &str, text: &str, only_compare: bool) -> Result<bool> {
+        let path = self.root.join(page);
+        if only_compare {
+            // A checkout may have other line ends.
+            let committed = fs::read_to_string(&path).unwrap_or_default();
+            return Ok(committed.replace("\r\n", "\n") == text);
+        }
+        fs::write(&path, text).with_context(|| format!("cannot write {page}"))?;
+        println!("wrote {page}");
+        Ok(true)
+    }
+
     pub(crate) fn load() -> Result<Self> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
         let mut command = process::cargo();
