@@ -40,15 +40,7 @@ async fn a_thousand_callers_of_one_login_are_one_line() {
     let sandbox = sandbox().await;
     let (_folder, file) = folder();
     let session = samco(&sandbox).audit_file(&file).build().unwrap();
-    let callers: Vec<_> = (0..1000)
-        .map(|_| {
-            let session = session.clone();
-            tokio::spawn(async move { session.token().await.unwrap() })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
+    crate::ask_at_once(&session, 1000).await;
     let entries = entries(&file);
     assert_eq!(entries.len(), 1);
     let entry = &entries[0];

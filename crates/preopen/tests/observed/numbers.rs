@@ -80,15 +80,7 @@ async fn labels_are_of_closed_sets_and_who_waits_is_counted() {
     let sandbox = sandbox().await;
     let session = crate::common::samco(&sandbox).build().unwrap();
     let before = count(&snapshot(), "preopen_login_wait_seconds", &[("broker", "samco")]);
-    let callers: Vec<_> = (0..50)
-        .map(|_| {
-            let session = session.clone();
-            tokio::spawn(async move { session.token().await.unwrap() })
-        })
-        .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
+    crate::ask_at_once(&session, 50).await;
     let samples = snapshot();
     assert!(count(&samples, "preopen_login_wait_seconds", &[("broker", "samco")]) > before);
     let outcomes: Vec<&str> = Outcome::all().map(Outcome::as_str).collect();
