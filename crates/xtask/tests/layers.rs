@@ -6,9 +6,9 @@
     reason = "a test file: what cannot be read ends the test"
 )]
 
-use std::path::Path;
-use std::process::Command;
+mod common;
 
+use common::metadata;
 use serde_json::Value;
 
 /// Every member of the workspace with the members it may depend on. Arrows never turn back.
@@ -122,24 +122,7 @@ fn the_core_has_no_runtime() {
 }
 
 fn members() -> Vec<Value> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-        ])
-        .arg(manifest)
-        .output()
-        .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let metadata = metadata("--no-deps");
     metadata["packages"]
         .as_array()
         .expect("a list of packages")

@@ -2,25 +2,12 @@
 //! got later.
 #![allow(clippy::expect_used, reason = "a test: what cannot be read ends it")]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
-
-fn metadata() -> Value {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
-        .arg(manifest)
-        .output()
-        .expect("cargo runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
-}
+use common::metadata;
 
 /// `1.91` and `1.91.0` as numbers.
 fn version(text: &str) -> Vec<u32> {
@@ -31,7 +18,7 @@ fn version(text: &str) -> Vec<u32> {
 
 #[test]
 fn nothing_that_is_locked_wants_a_newer_rust() {
-    let metadata = metadata();
+    let metadata = metadata("--locked");
     let packages = metadata["packages"].as_array().expect("packages");
     let promised = version(env!("CARGO_PKG_RUST_VERSION"));
     let mut told = 0;
