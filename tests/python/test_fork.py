@@ -326,7 +326,7 @@ def test_p8_celery_prefork(programs):
     # The worker's children go on with its session, or, in front of an empty store, log in once.
     warm = not programs.shares
     command = ["-m", "celery", "--app", "program", "worker", "--pool", "prefork", "--concurrency", "2"]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "DEBUG"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
     start = "if 'worker' in sys.argv: told()\n" if warm else ""
     (programs.folder / "program.py").write_text(SESSION + TASKS + start)
     client = subprocess.Popen(
