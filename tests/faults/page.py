@@ -39,9 +39,9 @@ success, although it is true in a condition.
 What is kept away: `smartapi-python` and `smartapi-javascript` ask a public service for this machine's
 address when they are imported and constructed; but for the row about import and construction they are
 kept from it; what the latter does later without an answer is in
-[Migrating](migrating-from-the-official-sdks.md#smartapi-javascript). `stocknotebridge` imports pandas, whose NumPy starts threads of its own; its method
-`generate_session_token` raises `TypeError` before it sends anything, so that its login is the call
-which that method would make.
+[Migrating](migrating-from-the-official-sdks.md#smartapi-javascript). `stocknotebridge` imports pandas,
+whose NumPy starts threads of its own; its method `generate_session_token` raises `TypeError` before it
+sends anything, so that its login is the call which that method would make.
 """
 
 
