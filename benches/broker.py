@@ -67,6 +67,12 @@ class Broker:
         """How many requests for a path the broker saw, all told."""
         return self.control("GET", f"/requests?broker={broker}&limit=1&path={path}")["count"]
 
+    def answer(self, path, body):
+        """A path gets this reply from now on: for clients of brokers that the embedded one does not play."""
+        headers = {"content-type": "application/json"}
+        what = {"broker": "samco", "path": path, "status": 200, "body": body, "headers": headers}
+        self.control("POST", "/faults", {**what, "until": "2100-01-01T00:00:00Z"})
+
     def settings(self, **more):
         """What a client process reads on standard input."""
         angelone = self.accounts["angelone"]
