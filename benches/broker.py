@@ -35,6 +35,7 @@ class Broker:
     def __exit__(self, *_):
         self.child.stdin.close()
         self.child.wait(10)
+        self.child.stdout.close()
 
     def request(self, method, path, body=None, headers=None):
         """One request of the harness itself, on a connection of its own."""

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import groups
 import report
-import tomllib
 
 HERE = Path(__file__).resolve().parent
-DATA, PAGE = "benchmarks.json", "benchmarks.md"
+DATA, PAGE, NOTES = "benchmarks.json", "benchmarks.md", "notes.toml"
 
 
 def machine():
@@ -69,11 +68,12 @@ def keep(out, name, found):
 
 def render(out):
     """Writes the page and the plots from what is kept."""
-    # Only who draws needs matplotlib.
+    # Only who draws needs them, and they are not everywhere.
     import plots
+    import tomllib
 
     kept = read(out)
-    notes = tomllib.loads((HERE / "notes.toml").read_text(encoding="utf-8"))
+    notes = tomllib.loads((HERE / NOTES).read_text(encoding="utf-8"))
     (out / PAGE).write_text(report.page(kept, notes), encoding="utf-8")
     for name, group in kept.items():
         plots.write(group, out / report.PLOTS / f"{name}.svg")

@@ -6,7 +6,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 #: Readable on a light page and on a dark one.
-TEXT, OURS, PEER = "#808080", "#5c6bc0", "#9e9e9e"
+TEXT, OURS, PEER = "#808080", "#5c6bc0", "#9e9e9e80"
 STYLE = {
     # Text stays text, and the same numbers give the same file.
     "svg.fonttype": "none",

@@ -43,8 +43,8 @@ IN_MS = [Column("CPU ms", "cpu_us", 1e-3), Column("wall ms", "wall_us", 1e-3)]
 
 @dataclasses.dataclass
 class Table:
-    """Rows beside each other: row -> one result for each round. The first column is compared and plotted; rows
-    whose name begins with one of `ours` stand out there."""
+    """Rows beside each other: row -> one result for each round. The first column is compared and plotted;
+    rows whose name begins with one of `ours` stand out there."""
 
     title: str
     rows: dict
@@ -108,7 +108,7 @@ def plain(group):
 
 
 def page(kept, notes):
-    """The page: `kept` has the numbers of each group, in the page's order; `notes` a text for a target missed."""
+    """The page: `kept` has the numbers of each group, in order; `notes` texts, by group and target."""
     quick = [f"`{name}`" for name, group in kept.items() if group["quick"]]
     parts = [HEAD]
     if quick:
@@ -193,8 +193,8 @@ def section(name, group):
     before, after = group["load"]
     machine = group["machine"]
     parts.append(
-        f"{group['rounds']} rounds, {group['date']}, commit {group['commit']}; load average {before} before and "
-        f"{after} after; {machine['cores']} cores, {machine['cpu']}, {machine['system']}.\n"
+        f"{group['rounds']} rounds, {group['date']}, commit {group['commit']}; load average {before} before "
+        f"and {after} after; {machine['cores']} cores, {machine['cpu']}, {machine['system']}.\n"
     )
     return "\n".join(parts)
 
