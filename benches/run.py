@@ -33,7 +33,7 @@ def main():
     parser.add_argument(
         "--sessions", type=int, nargs="+", default=[1000, 2500, 5000, 10_000], help="sessions in one process"
     )
-    parser.add_argument("--seconds", type=int, default=6, help="of each round of the group `sandbox`")
+    parser.add_argument("--seconds", type=int, default=5, help="of each round of the group `sandbox`")
     parser.add_argument(
         "--only", choices=groups.NAMES, action="append", help="run this group; others keep their numbers"
     )
@@ -48,6 +48,7 @@ def main():
     if args.quick:
         parser.set_defaults(rounds=2, calls=200, hot_calls=10_000, sessions=[200, 400], seconds=1)
         args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     chosen = [] if args.render else args.only or groups.NAMES
     bench = Bench(
         programs=dict(args.program),
