@@ -28,10 +28,9 @@ class Peer:
 
 def run_client(command, settings, seconds=300):
     """One client process: settings go in, one line of JSON comes out. One that errs ends the run."""
-    # Node, and SDKs that leave TLS to requests, read further authorities from the environment only.
-    names = ("NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE") if settings.get("ca_file") else ()
-    environment = {**os.environ, **dict.fromkeys(names, settings.get("ca_file"))}
-    # An SDK leaves a folder of logs where it runs.
+    # Node reads further authorities from the environment only.
+    extra = {"NODE_EXTRA_CA_CERTS": settings["ca_file"]} if settings.get("ca_file") else {}
+    # SDKs leave files where they run.
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             command,
@@ -40,7 +39,7 @@ def run_client(command, settings, seconds=300):
             text=True,
             timeout=seconds,
             cwd=folder,
-            env=environment,
+            env={**os.environ, **extra},
         )
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stderr}")

@@ -60,6 +60,7 @@ def bridge_logins(settings):
 def kite_get(settings):
     from kiteconnect import KiteConnect
 
+    sdks.trust(settings)
     client = KiteConnect(api_key="key", access_token="token", root=settings["url"])
 
     def check(data):

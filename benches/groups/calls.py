@@ -17,13 +17,23 @@ each time and parses the body's JSON.
 """
 OFFICIAL = """\
 Each SDK on the API it was made for, set up as its documentation shows; `stocknotebridge` verifies
-no certificate. Those of Zerodha and Upstox get a fixed reply for their profile. `smartapi-python`
-opens a connection, with a new TLS context, for each call; it has a tenth of the calls.
+no certificate. Where TLS is verified, the authorities are the public ones and the test's. Those of
+Zerodha and Upstox get a fixed reply for their profile. `smartapi-python` opens a connection, with a
+new TLS context, for each call; it has a tenth of the calls.
 """
-#: What Zerodha's and Upstox' SDKs ask for, and a reply in the form that they expect.
-FIXED = {
-    "/user/profile": ["user_type", "individual"],
-    "/v2/user/profile": ["poa", False],
+#: What Zerodha's and Upstox' SDKs ask for, and a reply with what either looks for.
+KITE, UPSTOX = "/user/profile", "/v2/user/profile"
+TRADER = {
+    "user_id": "SBX001",
+    "user_name": "SANDBOX TRADER",
+    "user_type": "individual",
+    "email": "",
+    "broker": "SANDBOX",
+    "exchanges": ["NSE", "BSE", "NFO", "MCX"],
+    "products": ["CNC", "NRML", "MIS"],
+    "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
+    "poa": False,
+    "is_active": True,
 }
 #: Peers that get only a part of the calls, so that a run ends in time.
 SLOW = {"httpx-async": 4}
@@ -79,27 +89,21 @@ def measured(bench, broker, section):
 
 def official(bench, broker):
     """SDKs of brokers, over https; rows of the same API follow each other."""
-    profile = {"user_id": "SBX001", "user_name": "SANDBOX TRADER", "email": "", "broker": "B2C"}
-    for path, (name, value) in FIXED.items():
-        body = {
-            "status": "success",
-            "data": {**profile, name: value, "exchanges": ["NSE"], "products": ["CNC"]},
-        }
-        broker.answer(path, json.dumps(body))
+    for path in (KITE, UPSTOX):
+        broker.answer(path, json.dumps({"status": "success", "data": TRADER}))
     few = {"calls": max(bench.calls // 10, 16), "warm_up": 8}
     angelone = {"broker": "angelone", "path": PROFILE}
 
     def python(name):
         return bench.python(name, "python-official")
 
-    kite, upstox = FIXED
     peers = [
         Peer("preopen, Samco", bench.python("preopen")),
         Peer("stocknotebridge, Samco", python("stocknotebridge")),
-        Peer("preopen, Angel One", bench.python("preopen-angelone"), **angelone),
+        Peer("preopen, Angel One", bench.python("preopen-angelone"), {"path": PROFILE}, **angelone),
         Peer("smartapi-python, Angel One", python("smartapi-python"), few, **angelone),
-        Peer("kiteconnect, Zerodha", python("kiteconnect"), path=kite),
-        Peer("upstox-python-sdk, Upstox", python("upstox"), path=upstox),
+        Peer("kiteconnect, Zerodha", python("kiteconnect"), path=KITE),
+        Peer("upstox-python-sdk, Upstox", python("upstox"), path=UPSTOX),
     ]
     return alternate(broker, peers, bench.rounds, calls=bench.calls, workers=1, warm_up=warm_up(1))
 
