@@ -116,7 +116,9 @@ def run(bench):
                 if scheme in section.schemes:
                     name = title(section, scheme)
                     found[name] = measured(bench, broker, section)
-                    tables.append(Table(name, found[name], section.columns))
+                    # One plot of each section is enough.
+                    plotted = scheme == section.schemes[-1]
+                    tables.append(Table(name, found[name], section.columns, plotted=plotted))
             if scheme == "https":
                 rows = official(bench, broker)
                 tables.append(Table("Official SDKs in Python, https", rows, PER_CALL, OFFICIAL))
