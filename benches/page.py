@@ -30,9 +30,10 @@ def commit():
     """The commit that is checked out, or that it was changed since."""
 
     def git(*words):
-        return subprocess.run(["git", *words], cwd=HERE, stdout=subprocess.PIPE, text=True).stdout.strip()
+        return subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", ".", ":(exclude)../docs")
+    # A run changes the page itself.
+    changed = git("status", "--porcelain", "--", ".", ":(exclude)docs")
     return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
 
 
