@@ -30,7 +30,8 @@ def commit():
     """The commit that is checked out, or that it was changed since."""
 
     def git(*words):
-        return subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True).stdout.strip()
+        done = subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
 
     # A run changes the page itself.
     changed = git("status", "--porcelain", "--", ".", ":(exclude)docs")
