@@ -19,6 +19,7 @@ mod foreign;
 mod logins;
 mod logs;
 mod outcome;
+mod promises;
 mod reply;
 mod session;
 mod static_ip;
