@@ -47,12 +47,12 @@ struct Promises {
 }
 
 impl Promises {
-    fn of(env: &Env) -> napi::Result<Rc<Self>> {
+    fn of(env: Env) -> napi::Result<Rc<Self>> {
         if let Some(kept) = env.get_instance_data::<Rc<Self>>()? {
             return Ok(Rc::clone(kept));
         }
-        let settle =
-            env.create_function_from_closure("settle", |context| Self::of(context.env)?.settle(context.env))?;
+        let settle = env
+            .create_function_from_closure("settle", |context| Self::of(*context.env)?.settle(*context.env))?;
         let made = Rc::new(Self {
             ended: Arc::new(Ended {
                 queue: Mutex::default(),
@@ -64,18 +64,18 @@ impl Promises {
         Ok(made)
     }
 
-    fn settle(&self, env: &Env) -> napi::Result<()> {
+    fn settle(&self, env: Env) -> napi::Result<()> {
         let all = mem::take(&mut *self.ended.queue());
         self.count(env, self.open.get() - all.len())?;
         for settle in all {
-            settle(env);
+            settle(&env);
         }
         Ok(())
     }
 
     /// Keeps the process alive while there are `open` promises, and no longer.
     #[allow(unsafe_code, reason = "napi's own methods want the function for themselves")]
-    fn count(&self, env: &Env, open: usize) -> napi::Result<()> {
+    fn count(&self, env: Env, open: usize) -> napi::Result<()> {
         let before = self.open.replace(open);
         let (env, wake) = (env.raw(), &self.ended.wake);
         if (before == 0) == (open == 0) || wake.aborted() {
@@ -102,13 +102,16 @@ pub(crate) struct Deferred<T> {
 
 impl<T: ToNapiValue + Send + 'static> Deferred<T> {
     /// A promise, and its other end. While it is open it keeps the process alive: each must be resolved once.
-    #[allow(unsafe_code, reason = "napi's own deferred makes a thread-safe function for each promise")]
+    #[allow(
+        unsafe_code,
+        reason = "napi's own deferred makes a thread-safe function for each promise"
+    )]
     pub(crate) fn open(env: &Env) -> napi::Result<(Self, Object<'_>)> {
-        let promises = Promises::of(env)?;
+        let promises = Promises::of(*env)?;
         let (mut raw, mut promise) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: both are written before they are read, or the call has failed.
         check_status!(unsafe { sys::napi_create_promise(env.raw(), &raw mut raw, &raw mut promise) })?;
-        promises.count(env, promises.open.get() + 1)?;
+        promises.count(*env, promises.open.get() + 1)?;
         let deferred = Self {
             raw: RawDeferred(raw),
             ended: Arc::clone(&promises.ended),
