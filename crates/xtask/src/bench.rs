@@ -33,9 +33,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         driver.arg("--render");
     } else {
         for (name, path) in provide(&workspace, &newest)? {
-            driver
-                .arg("--program")
-                .arg(OsString::from_iter([name.as_ref(), "=".as_ref(), path.as_os_str()]));
+            driver.arg("--program").arg(OsString::from_iter([
+                name.as_ref(),
+                "=".as_ref(),
+                path.as_os_str(),
+            ]));
         }
     }
     process::run(driver.args(&args.rest))?;
@@ -62,6 +64,7 @@ fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, 
     node::install(workspace, &chosen, "")?;
     let addon = node::build_addon(workspace, "release")?;
     node::script(workspace, &chosen, "build")?;
+    let others = node::install_apart(workspace, &chosen, "benches/clients/node", "bench-node")?;
 
     Ok(vec![
         ("preopen", workspace.program("release", "preopen")),
@@ -70,6 +73,7 @@ fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, 
         ("wheel", wheel),
         ("addon", addon),
         ("node", chosen.program),
+        ("node-peers", others),
         ("python", peers.python()),
         ("python-official", official.python()),
     ])
