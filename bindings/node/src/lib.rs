@@ -16,6 +16,7 @@ mod consent;
 mod credentials;
 mod events;
 mod foreign;
+mod live;
 mod logins;
 mod logs;
 mod outcome;
