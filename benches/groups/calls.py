@@ -67,7 +67,7 @@ def sections(bench):
     clients = node("preopen", "raw socket", "agent", "undici.request", "fetch", "axios")
     return [
         Section("Python, blocking", 1, blocking),
-        Section("Python, asyncio, 1 task", 1, asyncio),
+        Section("Python, asyncio, 1 task", 1, asyncio, schemes=("https",)),
         Section("Python, asyncio, 16 tasks", 16, asyncio),
         Section("Python, asyncio, 50 tasks", 50, python("preopen-async", "aiohttp"), THROUGHPUT, ("http",)),
         Section("Python, 8 threads", 8, threads, THROUGHPUT, ("http",)),

@@ -8,7 +8,7 @@ from report import Column, Group, Table, Target
 from rounds import Peer, above, alternate, median, spawned
 
 #: Processes in a row; a round's number is the median of them.
-ROW = 7
+ROW = 5
 NOTE = """\
 Whole processes, from their start to their end, medians of {row} in a row. `above` is by how much a
 row is above the bare interpreter of the same round, and memory is the most that the process had.
