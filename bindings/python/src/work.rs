@@ -22,6 +22,7 @@ use crate::convert::{flat, json};
 use crate::error::lift;
 use crate::foreign::SignedCall;
 use crate::gate::{Pass, detached};
+use crate::live::Live;
 use crate::token::Token;
 
 /// What to do.
@@ -34,7 +35,8 @@ pub(crate) enum Operation {
     /// Strictly, if so.
     Preflight(Session, bool),
     Profile(Session),
-    Logout(Session),
+    /// And what of its token is kept.
+    Logout(Session, Live),
     Call(Box<Call>),
     Export(Session, SealKey),
     ExportExposed(Session),
@@ -89,11 +91,12 @@ impl Operation {
                     .await
                     .map(|profile| Outcome::Profile(profile.into()))
             }),
-            Self::Logout(session) => Box::pin(async move {
-                session
-                    .logout()
-                    .await
-                    .map(|logout| Outcome::Logout(Box::new(logout.into())))
+            Self::Logout(session, live) => Box::pin(async move {
+                // Again when it is over: other threads go on asking for the token until it begins.
+                live.forget();
+                let logout = session.logout().await;
+                live.forget();
+                logout.map(|logout| Outcome::Logout(Box::new(logout.into())))
             }),
             Self::Call(call) => Box::pin(async move { call.send().await.map(Outcome::Reply) }),
             Self::Export(session, key) => Box::pin(async move {
