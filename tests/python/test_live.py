@@ -1,9 +1,14 @@
-"""The live token and its headers, which are the same objects again for as long as they are live."""
+"""The live token and its headers, which are the same objects again for as long as they are live; and
+replies, whose keys are the same strings again."""
 
+import json
 import sys
 
 import pytest
+import wire
 from conftest import QUOTE, READ
+
+import preopen
 
 ENDS = {
     "by the clock": lambda sandbox, session, token: sandbox.clock.advance_to("08:00 IST"),
@@ -56,3 +61,25 @@ def test_a_session_that_is_over_holds_no_token(sandbox, end):
     held = sys.getrefcount(token)
     getattr(session, end)()
     assert sys.getrefcount(token) == held - 1
+
+
+KEYS = [f"key {number}" for number in range(2000)]
+DATA = {
+    "many": [{key: number for number, key in enumerate(KEYS)} for _ in range(2)],
+    "long": {"k" * length: length for length in range(70)},
+    "other letters": {"कुंजी": "मूल्य", "🔑": None, "a\u0000b": 1, "a": 2},
+    "numbers": [0, -1, 2**63, 1.5, -0.0, 1e300, True],
+    "nested": {"a": {"a": [{"a": {"a": "a"}}]}},
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_is_what_the_text_says_again_and_again(name):
+    body = json.dumps({"status": "Success", "one": DATA[name], "two": "beside it"}).encode()
+    with wire.serving(wire.broker(body)) as served:
+        session = preopen.Session(preopen.Samco(api_key="k", api_secret="s"), base_url=served.url)
+        for _ in range(3):
+            reply = session.get(READ["samco"])
+            assert reply.data == {"one": DATA[name], "two": "beside it"}
+            assert reply.text == body.decode()
+            assert repr(reply.data["one"]) == repr(DATA[name])

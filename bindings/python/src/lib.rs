@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod foreign;
 mod gate;
+mod json;
 mod live;
 mod logins;
 mod logs;

@@ -9,7 +9,7 @@ use preopen_ffi::preopen::{
     Session, Token as RustToken,
 };
 use preopen_ffi::{
-    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, SignedCall as RustSigned,
+    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, RejectionInfo, SignedCall as RustSigned,
     WhoAmIInfo, check_store, runtime,
 };
 use pyo3::exceptions::PyRuntimeError;
@@ -18,10 +18,11 @@ use pyo3::types::{PyDict, PyList, PyNone, PyString};
 
 use crate::completions::Completions;
 use crate::consent::{LoginCode, LoginStart};
-use crate::convert::{flat, json};
+use crate::convert::{flat, utc};
 use crate::error::lift;
 use crate::foreign::SignedCall;
 use crate::gate::{Pass, detached};
+use crate::json::json;
 use crate::live::Live;
 use crate::token::Token;
 
@@ -125,12 +126,7 @@ impl Outcome {
             Self::Preflight(found) => flat(py, found.as_ref()),
             Self::Profile(profile) => flat(py, profile),
             Self::Logout(logout) => flat(py, logout.as_ref()),
-            Self::Reply(reply) => {
-                let record = flat(py, &ReplyInfo::from(reply))?;
-                record.set_item("data", json(py, &reply.data)?)?;
-                record.set_item("text", reply.text())?;
-                Ok(record)
-            }
+            Self::Reply(reply) => reply_fields(py, reply),
             Self::LoginStart(start) => Bound::new(py, LoginStart(start.clone())).map(Bound::into_any),
             Self::LoginCode(code) => Bound::new(py, LoginCode(code.clone())).map(Bound::into_any),
             Self::Signed(call) => Bound::new(py, SignedCall(call.clone())).map(Bound::into_any),
@@ -139,6 +135,23 @@ impl Outcome {
             Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),
         }
     }
+}
+
+/// The fields of a reply in the order of their names, from which the package makes its `Reply`.
+fn reply_fields<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
+    let rejections: Vec<_> = reply.rejections.iter().map(RejectionInfo::from).collect();
+    let fields = (
+        json(py, &reply.data)?,
+        reply.http_status,
+        reply.message.as_deref(),
+        reply.message_id.as_deref(),
+        flat(py, &rejections)?,
+        reply.server_time.map(|at| utc(py, at)).transpose()?,
+        reply.status.as_deref(),
+        reply.text(),
+        PyList::new(py, &reply.validation_errors)?,
+    );
+    fields.into_pyobject(py).map(Bound::into_any)
 }
 
 /// Headers as a dict of their texts.
