@@ -1,6 +1,7 @@
 //! The extension module `preopen._native`: Preopen's Rust API as Python objects. It converts and nothing else;
 //! the public API with its friendly forms is the Python package around it.
 
+mod bell;
 mod clock;
 mod completions;
 mod consent;
