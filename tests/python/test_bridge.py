@@ -4,6 +4,7 @@ none."""
 import asyncio
 import gc
 import pathlib
+import weakref
 
 import pytest
 from conftest import QUOTE, READ, run_script
@@ -65,10 +66,12 @@ def held():
     return len(list(DESCRIPTORS.iterdir())) if DESCRIPTORS.exists() else 0
 
 
-def test_a_loop_that_is_gone_leaves_no_sockets(sandbox):
+def test_a_loop_that_is_gone_leaves_nothing(sandbox):
     session = sandbox.async_session("samco")
+    loops = []
 
     async def call():
+        loops.append(weakref.ref(asyncio.get_running_loop()))
         await session.get(READ["samco"], params=QUOTE)
 
     for _ in range(2):
@@ -77,6 +80,8 @@ def test_a_loop_that_is_gone_leaves_no_sockets(sandbox):
     for _ in range(5):
         asyncio.run(call())
     assert held() <= before
+    # The last one is kept, in case that it is used again.
+    assert [loop() for loop in loops[:-1]] == [None] * 6
 
 
 # What runs last at exit is what was registered first: after Preopen's own handler, when no thread calls back.
