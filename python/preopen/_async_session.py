@@ -10,15 +10,19 @@ from ._types import Profile, WhoAmI, read_logout, read_reply
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Callable, Mapping, Optional
+    from typing import Any, Awaitable, Callable, Mapping, Optional
 
     from . import _native
+    from ._ask import Callbacks
     from ._base import Params, Stream
     from ._legacy import AsyncSamcoLegacyCalls
     from ._preflight import Preflight
     from ._types import LoginCode, LoginStart, Logout, Reply, Token
 
 __all__ = ["AsyncSession"]
+
+#: `_bridge.run`, once it was needed.
+_bridged: Optional[Callable[[_native.Work, Optional[Callbacks]], Awaitable[Any]]] = None
 
 
 class AsyncSession(SessionBase):
@@ -71,11 +75,14 @@ class AsyncSession(SessionBase):
 
     __slots__ = ()
 
-    async def _run(self, work: _native.Work) -> Any:
-        # Imported on the first call that waits: whoever gets here has asyncio loaded.
-        from ._bridge import run
+    def _run(self, work: _native.Work) -> Awaitable[Any]:
+        global _bridged
+        if _bridged is None:
+            # Imported on the first call that waits: whoever gets here has asyncio loaded.
+            from . import _bridge
 
-        return await run(work, self._callbacks)
+            _bridged = _bridge.run
+        return _bridged(work, self._callbacks)
 
     async def token(self) -> Token:
         """A live token; logs in if there is none. Callers that come together share one login and its result.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+from weakref import WeakValueDictionary
 
 from . import _native
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ._ask import Callbacks
 
-__all__ = ["run", "while_shown"]
+__all__ = ["bridge", "run", "while_shown"]
 
 
 class _Bridge:
@@ -23,7 +23,15 @@ class _Bridge:
         self.loop = loop
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
-        self._completions = _native.Completions(self._wake)
+        #: Whether nobody wakes the loop once the interpreter exits.
+        self._looks = False
+        try:
+            self._completions = _native.Completions(None)
+            loop.add_reader(self._completions.fileno(), self._settle)
+        except (NotImplementedError, OSError):
+            # No sockets, no loop that watches them, or none left.
+            self._completions = _native.Completions(self._wake)
+            self._looks = True
 
     def _wake(self) -> None:
         # Called on another thread, once for all calls that finish until the loop looks. A closed loop raises,
@@ -50,31 +58,43 @@ class _Bridge:
         self._number = number = self._number + 1
         self._waiting[number] = future = self.loop.create_future()
         task = work.start(self._completions, number)
-        if _native.exiting():
+        if self._looks and _native.exiting():
             self._look()
         try:
             return await future
-        finally:
+        except BaseException:
             if self._waiting.pop(number, None) is not None:
                 task.abort()
             elif not future.cancelled():
                 # A task that is cancelled just now never looks: mark the error as seen.
                 future.exception()
+            raise
 
 
-_bridges = threading.local()
+#: The bridge that was used last, and all that there are: a loop has what wakes it for as long as it lives.
+_last: Optional[_Bridge] = None
+_bridges: WeakValueDictionary[int, _Bridge] = WeakValueDictionary()
 
 
-async def run(work: _native.Work, callbacks: Optional[Callbacks] = None) -> Any:
+def bridge(loop: asyncio.AbstractEventLoop) -> _Bridge:
+    """The bridge of this loop, which runs on this thread."""
+    global _last
+    found = _last
+    if found is None or found.loop is not loop:
+        found = _bridges.get(id(loop))
+        if found is None or found.loop is not loop:
+            _bridges[id(loop)] = found = _Bridge(loop)
+        _last = found
+    return found
+
+
+def run(work: _native.Work, callbacks: Optional[Callbacks] = None) -> Awaitable[Any]:
     """Awaits a call of the native module. Cancelling gives it up; a login that it waited for goes on. What
     the session's `callbacks` have to await is awaited on this event loop."""
     loop = asyncio.get_running_loop()
     if callbacks is not None:
         callbacks.use(loop)
-    bridge = getattr(_bridges, "current", None)
-    if bridge is None or bridge.loop is not loop:
-        _bridges.current = bridge = _Bridge(loop)
-    return await bridge.run(work)
+    return bridge(loop).run(work)
 
 
 async def while_shown(shown: Awaitable[object], outcome: Awaitable[Any]) -> None:

@@ -224,7 +224,13 @@ class VirtualClock:
 class Completions:
     """Finished calls of one event loop."""
 
-    def __new__(cls, wake: Callable[[], object]) -> Completions: ...
+    def __new__(cls, wake: Optional[Callable[[], object]]) -> Completions:
+        """Those of a loop that is woken by a callback; without one it watches `fileno`. Raises `OSError`
+        where there are no sockets to watch, or none left."""
+
+    def fileno(self) -> int:
+        """What can be read when there is something to drain; -1 where a callback tells."""
+
     def drain(self) -> List[Tuple[int, Any, bool]]:
         """All finished calls: number, result, and whether the result is an exception to raise."""
 

@@ -64,7 +64,7 @@ def test_every_call_can_be_given_up(sandbox, name):
         await cancelled(task)
         # The login lives on, and a call of one's own is not sent by anybody else.
         assert (await session.token()).generation == (2 if name == "logout" else 1)
-        assert _bridge._bridges.current._waiting == {}
+        assert _bridge.bridge(asyncio.get_running_loop())._waiting == {}
 
     asyncio.run(main())
     assert sandbox.requests(broker, path).count == 1
@@ -128,7 +128,7 @@ def test_givers_up_leave_nothing_behind(sandbox):
         before = held()
         for _ in range(5):
             await round_of(20)
-        assert _bridge._bridges.current._waiting == {}
+        assert _bridge.bridge(asyncio.get_running_loop())._waiting == {}
         # Connections of given-up calls are closed, not kept.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, lambda: until(lambda: held() <= before + 5))

@@ -28,8 +28,7 @@ def kind_of(name):
     """Every call as a plain function, for both kinds of session."""
     if name == "blocking":
         return preopen.Session, "session", lambda call: call()
-    loop = asyncio.new_event_loop()
-    return preopen.AsyncSession, "async_session", lambda call: loop.run_until_complete(call())
+    return preopen.AsyncSession, "async_session", lambda call: asyncio.run(call())
 
 
 def account(sandbox, broker, wrong):

@@ -5,24 +5,17 @@ use std::sync::Arc;
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{
     LoginCode as RustLoginCode, LoginStart as RustLoginStart, Result, SamcoLegacyCalls as Calls, Secret,
-    Session, Timestamp,
+    Session,
 };
 use preopen_ffi::{LoginSettings, LoginUnderWay};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyString, PyTzInfo};
+use pyo3::types::{PyDateTime, PyString};
 
-use crate::convert::{flag, optional, seconds, text};
+use crate::convert::{flag, optional, seconds, text, utc};
 use crate::error::lift;
 use crate::gate::detached;
 use crate::work::{Operation, Outcome, Work};
-
-/// An aware datetime in UTC.
-fn utc(py: Python<'_>, at: Timestamp) -> PyResult<Bound<'_, PyDateTime>> {
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
-    let seconds = at.as_millis() as f64 / 1000.0;
-    PyDateTime::from_timestamp(py, seconds, Some(&PyTzInfo::utc(py)?.to_owned()))
-}
 
 fn refuse_copy(what: &str) -> PyResult<()> {
     Err(PyTypeError::new_err(format!(

@@ -1,10 +1,12 @@
-//! Values between the languages: text and numbers in, JSON and flat records out. A wrong type is an
-//! `InvalidInput` that names the field.
+//! Values between the languages: text and numbers in, times and flat records out. A wrong type is an `InvalidInput` that
+//! names the field.
 
-use preopen_ffi::preopen::{Error, Json, Result};
+use preopen_ffi::preopen::{Error, Json, Result, Timestamp};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyNone, PyString};
+use pyo3::types::{PyBool, PyDateTime, PyFloat, PyInt, PyMapping, PyString, PyTzInfo};
 use serde::Serialize;
+
+use crate::json::json;
 
 /// Text of `field`. The error does not quote the value: it may be a secret.
 pub(crate) fn text(value: &Bound<'_, PyAny>, field: &str) -> Result<String> {
@@ -141,34 +143,9 @@ pub(crate) fn flat<'py>(py: Python<'py>, record: &impl Serialize) -> PyResult<Bo
     json(py, &value)
 }
 
-/// JSON as Python's own objects. Nesting is bounded by the parser that made the value.
-pub(crate) fn json<'py>(py: Python<'py>, value: &Json) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Json::Null => PyNone::get(py).to_owned().into_any(),
-        Json::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
-        Json::String(text) => PyString::new(py, text).into_any(),
-        Json::Number(number) => {
-            if let Some(whole) = number.as_i64() {
-                whole.into_pyobject(py)?.into_any()
-            } else if let Some(whole) = number.as_u64() {
-                whole.into_pyobject(py)?.into_any()
-            } else {
-                PyFloat::new(py, number.as_f64().unwrap_or(f64::NAN)).into_any()
-            }
-        }
-        Json::Array(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(json(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Json::Object(members) => {
-            let dict = PyDict::new(py);
-            for (name, member) in members {
-                dict.set_item(name, json(py, member)?)?;
-            }
-            dict.into_any()
-        }
-    })
+/// An aware datetime in UTC.
+pub(crate) fn utc(py: Python<'_>, at: Timestamp) -> PyResult<Bound<'_, PyDateTime>> {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
+    let seconds = at.as_millis() as f64 / 1000.0;
+    PyDateTime::from_timestamp(py, seconds, Some(&PyTzInfo::utc(py)?.to_owned()))
 }

@@ -1,6 +1,7 @@
 //! The extension module `preopen._native`: Preopen's Rust API as Python objects. It converts and nothing else;
 //! the public API with its friendly forms is the Python package around it.
 
+mod bell;
 mod clock;
 mod completions;
 mod consent;
@@ -10,6 +11,8 @@ mod error;
 mod events;
 mod foreign;
 mod gate;
+mod json;
+mod live;
 mod logins;
 mod logs;
 mod prompt;

@@ -15,15 +15,18 @@ use crate::credentials::Credentials;
 use crate::error::lift;
 use crate::events::Events;
 use crate::foreign::{self, ForeignCall};
+use crate::live::Live;
 use crate::prompt;
 use crate::store;
 use crate::token::Token;
-use crate::work::{Operation, Work, headers_dict};
+use crate::work::{Operation, Work};
 
 /// A session that keeps itself valid. See `preopen.Session`.
 #[pyclass(frozen, module = "preopen._native")]
+#[allow(clippy::struct_field_names, reason = "it is Rust's session")]
 pub(crate) struct Session {
     session: RustSession,
+    live: Live,
     /// Whether its logins call back: then a call may come from such a callback.
     asks: bool,
 }
@@ -84,7 +87,8 @@ impl Session {
         let complete = credentials.complete(py, callbacks)?;
         let session = lift(py, config.build(complete))?;
         let asks = credentials.asks();
-        Ok(Self { session, asks })
+        let live = Live::default();
+        Ok(Self { session, live, asks })
     }
 
     /// The broker's name.
@@ -106,14 +110,13 @@ impl Session {
     }
 
     /// The live token, if there is one.
-    fn try_token(&self) -> Option<Token> {
-        self.session.try_fresh_token().map(Token)
+    fn try_token(&self, py: Python<'_>) -> PyResult<Option<Py<Token>>> {
+        self.live.token(py, &self.session)
     }
 
     /// The headers, if there is a live token.
     fn try_headers<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let headers = self.session.try_fresh_headers();
-        headers.map(|headers| headers_dict(py, &headers)).transpose()
+        self.live.headers(py, &self.session)
     }
 
     fn token(&self, py: Python<'_>) -> PyResult<Work> {
@@ -149,7 +152,7 @@ impl Session {
     }
 
     fn logout(&self, py: Python<'_>) -> PyResult<Work> {
-        self.work(py, Operation::Logout(self.session.clone()))
+        self.work(py, Operation::Logout(self.session.clone(), self.live.clone()))
     }
 
     fn begin_login(&self, py: Python<'_>) -> PyResult<Work> {
@@ -291,6 +294,7 @@ impl Session {
 
     fn close(&self) {
         self.session.close();
+        self.live.forget();
     }
 
     fn __repr__(&self) -> String {

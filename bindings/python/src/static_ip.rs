@@ -3,8 +3,9 @@
 use preopen_ffi::{check_static_ip, may_change_static_ip};
 use pyo3::prelude::*;
 
-use crate::convert::{json, text};
+use crate::convert::text;
 use crate::error::lift;
+use crate::json::json;
 
 /// Whether a static IP may be changed; `asked` is JSON text.
 #[pyfunction]

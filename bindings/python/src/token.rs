@@ -3,7 +3,9 @@
 use preopen_ffi::preopen::Token as RustToken;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyString, PyTzInfo};
+use pyo3::types::{PyDateTime, PyString};
+
+use crate::convert::utc;
 
 /// A live access token. Its text is shown by `expose` alone: ``repr``, ``str`` and ``format`` are
 /// redacted, and it refuses to be pickled, copied or written as JSON.
@@ -20,9 +22,7 @@ impl Token {
     /// When the token ends, at the latest: aware, in UTC.
     #[getter]
     fn expires_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
-        #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era have 41 bits")]
-        let seconds = self.0.expires_at().as_millis() as f64 / 1000.0;
-        PyDateTime::from_timestamp(py, seconds, Some(&PyTzInfo::utc(py)?.to_owned()))
+        utc(py, self.0.expires_at())
     }
 
     /// The number of the login that the token came from, from 1; give it to `Session.invalidate`.

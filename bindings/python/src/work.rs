@@ -9,7 +9,7 @@ use preopen_ffi::preopen::{
     Session, Token as RustToken,
 };
 use preopen_ffi::{
-    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, ReplyInfo, SignedCall as RustSigned,
+    ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, RejectionInfo, SignedCall as RustSigned,
     WhoAmIInfo, check_store, runtime,
 };
 use pyo3::exceptions::PyRuntimeError;
@@ -18,10 +18,12 @@ use pyo3::types::{PyDict, PyList, PyNone, PyString};
 
 use crate::completions::Completions;
 use crate::consent::{LoginCode, LoginStart};
-use crate::convert::{flat, json};
+use crate::convert::{flat, utc};
 use crate::error::lift;
 use crate::foreign::SignedCall;
 use crate::gate::{Pass, detached};
+use crate::json::json;
+use crate::live::Live;
 use crate::token::Token;
 
 /// What to do.
@@ -34,7 +36,8 @@ pub(crate) enum Operation {
     /// Strictly, if so.
     Preflight(Session, bool),
     Profile(Session),
-    Logout(Session),
+    /// And what of its token is kept.
+    Logout(Session, Live),
     Call(Box<Call>),
     Export(Session, SealKey),
     ExportExposed(Session),
@@ -89,11 +92,12 @@ impl Operation {
                     .await
                     .map(|profile| Outcome::Profile(profile.into()))
             }),
-            Self::Logout(session) => Box::pin(async move {
-                session
-                    .logout()
-                    .await
-                    .map(|logout| Outcome::Logout(Box::new(logout.into())))
+            Self::Logout(session, live) => Box::pin(async move {
+                // Again when it is over: other threads go on asking for the token until it begins.
+                live.forget();
+                let logout = session.logout().await;
+                live.forget();
+                logout.map(|logout| Outcome::Logout(Box::new(logout.into())))
             }),
             Self::Call(call) => Box::pin(async move { call.send().await.map(Outcome::Reply) }),
             Self::Export(session, key) => Box::pin(async move {
@@ -122,12 +126,7 @@ impl Outcome {
             Self::Preflight(found) => flat(py, found.as_ref()),
             Self::Profile(profile) => flat(py, profile),
             Self::Logout(logout) => flat(py, logout.as_ref()),
-            Self::Reply(reply) => {
-                let record = flat(py, &ReplyInfo::from(reply))?;
-                record.set_item("data", json(py, &reply.data)?)?;
-                record.set_item("text", reply.text())?;
-                Ok(record)
-            }
+            Self::Reply(reply) => reply_fields(py, reply),
             Self::LoginStart(start) => Bound::new(py, LoginStart(start.clone())).map(Bound::into_any),
             Self::LoginCode(code) => Bound::new(py, LoginCode(code.clone())).map(Bound::into_any),
             Self::Signed(call) => Bound::new(py, SignedCall(call.clone())).map(Bound::into_any),
@@ -136,6 +135,23 @@ impl Outcome {
             Self::Nothing => Ok(PyNone::get(py).to_owned().into_any()),
         }
     }
+}
+
+/// The fields of a reply in the order of their names, from which the package makes its `Reply`.
+fn reply_fields<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
+    let rejections: Vec<_> = reply.rejections.iter().map(RejectionInfo::from).collect();
+    let fields = (
+        json(py, &reply.data)?,
+        reply.http_status,
+        reply.message.as_deref(),
+        reply.message_id.as_deref(),
+        flat(py, &rejections)?,
+        reply.server_time.map(|at| utc(py, at)).transpose()?,
+        reply.status.as_deref(),
+        reply.text(),
+        PyList::new(py, &reply.validation_errors)?,
+    );
+    fields.into_pyobject(py).map(Bound::into_any)
 }
 
 /// Headers as a dict of their texts.

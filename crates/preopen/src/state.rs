@@ -138,6 +138,14 @@ impl State {
         self.published.load_full()
     }
 
+    /// Whether this is the record that readers see.
+    pub(crate) fn publishes(&self, record: &Arc<Record>) -> bool {
+        let published = self.published.load();
+        published
+            .as_ref()
+            .is_some_and(|published| Arc::ptr_eq(published, record))
+    }
+
     pub(crate) fn need(&self, now: Now, policy: &ExpiryPolicy) -> Next {
         self.next(Event::Needed, now, policy)
     }

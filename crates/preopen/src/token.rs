@@ -6,6 +6,9 @@ use std::sync::Arc;
 use preopen_core::lifecycle::Record;
 use preopen_core::{Secret, Timestamp};
 
+use crate::session::Session;
+use crate::shared::is_fresh;
+
 /// A live access token. `Debug` is redacted; [`Token::expose`] gives the text.
 ///
 /// ```no_run
@@ -38,6 +41,22 @@ impl Token {
     /// The number of the login that the token came from; give it to `invalidate`.
     pub fn generation(&self) -> u64 {
         self.0.generation
+    }
+}
+
+/// For languages that hand out one object again and again.
+impl Session {
+    /// Whether [`Session::try_fresh_token`] would give this token now: it is the session's, and live by both clocks.
+    #[doc(hidden)]
+    pub fn hands_out(&self, token: &Token) -> bool {
+        let inner = &self.inner;
+        inner.state.publishes(&token.0) && token.0.is_live(inner.clock.now()) && is_fresh(inner)
+    }
+
+    /// The headers of calls with this token.
+    #[doc(hidden)]
+    pub fn headers_with(&self, token: &Token) -> Headers {
+        self.inner.headers_of(&token.0)
     }
 }
 
