@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     workspace.require_package("preopen-cli")?;
     let newest = python::discover()?.pop().context("no Python")?;
     let dev = Venv::provide(&workspace, "dev", &newest, "tools/requirements-dev.txt")?;
-    let peers = Venv::provide(&workspace, "bench-py", &newest, "benches/requirements.txt")?;
+    let peers = Venv::provide(&workspace, "bench-py", &newest, "benches/clients/requirements.txt")?;
     let chosen = node::for_builds(&workspace)?;
 
     process::run(workspace.cargo().args([
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         "preopen-bench",
     ]))?;
     let command = workspace.program("release", "preopen");
-    let sessions = workspace.program("release", "preopen-bench");
+    let rust = workspace.program("release", "preopen-bench");
     let floor = workspace.program("release", "preopen-bench-floor");
     let wheel = python::build_wheel(&workspace, &dev, "release", "wheels-bench")?;
     peers.install_wheel(&wheel)?;
@@ -45,17 +45,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut driver = Command::new(peers.python());
     driver
         .current_dir(&workspace.root)
-        .arg(workspace.require("benches/run.py")?)
-        .args(["--out", "docs/benchmarks.md"])
-        .arg("--preopen-bin")
-        .arg(&command)
-        .arg("--sessions-bin")
-        .arg(&sessions)
-        .arg("--floor-bin")
-        .arg(&floor)
-        .arg("--node")
-        .arg(&chosen.program)
-        .args(&args.rest);
+        .arg(workspace.require("benches/run.py")?);
+    let programs = [
+        ("preopen", command),
+        ("rust", rust),
+        ("floor", floor),
+        ("node", chosen.program),
+        ("python", peers.python()),
+    ];
+    for (name, path) in programs {
+        driver
+            .arg("--program")
+            .arg(OsString::from_iter([name.as_ref(), "=".as_ref(), path.as_os_str()]));
+    }
+    driver.args(&args.rest);
     process::run(&mut driver)?;
     Ok(ExitCode::SUCCESS)
 }

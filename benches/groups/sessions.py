@@ -2,13 +2,16 @@
 
 import json
 import re
-import statistics
 import subprocess
 from pathlib import Path
 
-LOGIN = "/session/token"
-CALL = "/quote/getQuote"
-QUERY = [["symbolName", "INFY"], ["exchange", "NSE"]]
+from broker import LOGIN, PARAMS
+from broker import PATH as CALL
+from report import Column, Group, Table, Target
+from rounds import median
+
+#: Busy at the same time.
+WORKERS = 64
 NOTE = """\
 One Samco account for each session, over http, {workers} busy at the same time, on warm connections. Bytes are
 for each session: `cold` was built and never used, `live` is logged in, `used` has made a call. The heap is
@@ -71,7 +74,7 @@ def measure(broker, program, count, workers, rounds):
         "workers": workers,
         "warm_up": keys[:workers],
         "path": CALL,
-        "query": QUERY,
+        "query": list(PARAMS.items()),
         "accounts": keys[workers:],
     }
     with Client(program, settings) as client:
@@ -94,43 +97,74 @@ def measure(broker, program, count, workers, rounds):
         return {**found, "renewals": renewals, "calls": calls}
 
 
-def per(results, name, count):
-    return [result[name] / count for result in results]
+def row(found, count):
+    """One result for each round: bytes and microseconds for each session."""
+    tokens = found["live"]["token_bytes"] / count
+    heap = {name: found[name]["heap"] / count for name in ("cold", "live", "used")}
+    resident = [found[name]["rss"] for name in ("ready", "used")]
+    still = {
+        "cold": heap["cold"],
+        "live": heap["live"] - tokens,
+        "used": heap["used"] - tokens,
+        "tokens": tokens,
+        "keys": found["cold"]["credential_bytes"] / count,
+        "rss": (resident[1] - resident[0]) / count if all(resident) else None,
+    }
+    return [
+        {
+            "cpu_us": login["cpu_us"] / count,
+            "rate": count / login["wall_us"] * 1e6,
+            # What one core would do: a login's CPU is the client's, the broker has its own.
+            "rate_of_a_core": count / login["cpu_us"] * 1e6,
+            "get_us": get["cpu_us"] / count,
+            **still,
+        }
+        for login, get in zip(found["renewals"], found["calls"])
+    ]
 
 
-def table(results):
-    """Bytes and microseconds for each session; ratios to the first row show what grows with the number."""
-    columns = (
-        f"{'sessions':>9}{'heap cold':>11}{'heap live':>11}{'heap used':>11}{'tokens':>8}{'keys':>6}"
-        f"{'RSS':>7}{'logins/s':>10}{'CPU us/login':>14}{'min-max':>11}{'ratio':>8}{'CPU us/GET':>12}"
-        f"{'login/GET':>11}"
+COLUMNS = [
+    Column("CPU µs/login", "cpu_us"),
+    Column("logins/s", "rate", digits=0),
+    Column("CPU µs/GET", "get_us"),
+    Column("heap cold", "cold", digits=0),
+    Column("heap live", "live", digits=0),
+    Column("heap used", "used", digits=0),
+    Column("tokens", "tokens", digits=0),
+    Column("keys", "keys", digits=0),
+    Column("RSS", "rss", digits=0),
+]
+
+
+def run(bench):
+    """Every number of sessions gets a broker and a client of its own."""
+    rows = {}
+    for count in bench.sessions:
+        with bench.broker() as broker:
+            found = measure(broker, bench.program("rust"), count, WORKERS, bench.rounds)
+        rows[f"{count:,} sessions"] = row(found, count)
+    first, last = (rows[f"{count:,} sessions"] for count in (bench.sessions[0], bench.sessions[-1]))
+    growth = median(last, "cpu_us") / median(first, "cpu_us")
+    return Group(
+        "sessions",
+        "Rust: many sessions in one process",
+        [
+            Table(
+                "Held, and renewed at the boundary",
+                rows,
+                COLUMNS,
+                NOTE.format(workers=WORKERS, rounds=bench.rounds),
+            )
+        ],
+        targets=[
+            Target("heap of a session at rest, token bytes aside", 2048, median(last, "used"), "bytes"),
+            Target(
+                "renewal at the boundary, logins of a core",
+                2000,
+                median(last, "rate_of_a_core"),
+                "/s",
+                at_least=True,
+            ),
+            Target("CPU of a login, most sessions to fewest", 1.5, growth, "x"),
+        ],
     )
-    lines, base = [columns], None
-    for count, found in results.items():
-        tokens = found["live"]["token_bytes"] / count
-        heap = {name: found[name]["heap"] / count for name in ("cold", "live", "used")}
-        cpu = per(found["renewals"], "cpu_us", count)
-        rate = statistics.median(1e6 / wall for wall in per(found["renewals"], "wall_us", count))
-        login, get = statistics.median(cpu), statistics.median(per(found["calls"], "cpu_us", count))
-        base = base or login
-        rss = [found[name]["rss"] for name in ("ready", "used")]
-        resident = f"{(rss[1] - rss[0]) / count:.0f}" if all(rss) else "-"
-        lines.append(
-            f"{count:>9}{heap['cold']:>11.0f}{heap['live'] - tokens:>11.0f}{heap['used'] - tokens:>11.0f}"
-            f"{tokens:>8.0f}{found['cold']['credential_bytes'] / count:>6.0f}{resident:>7}"
-            f"{rate:>10.0f}{login:>14.1f}{f'{min(cpu):.0f}-{max(cpu):.0f}':>11}{login / base:>7.2f}x"
-            f"{get:>12.1f}{login / get:>10.2f}x"
-        )
-    return "\n".join(lines)
-
-
-def run(start_broker, program, counts, workers, rounds):
-    """The section of the report. Every number of sessions gets a broker and a client of its own."""
-    results = {}
-    for count in counts:
-        with start_broker() as broker:
-            results[count] = measure(broker, program, count, workers, rounds)
-    title, text = "Rust: many sessions in one process", table(results)
-    print(f"\n{title}\n{text}", flush=True)
-    note = NOTE.format(workers=workers, rounds=rounds)
-    return f"### {title}\n\n{note}\n```\n{text}\n```\n"

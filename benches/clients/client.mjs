@@ -4,22 +4,23 @@ import https from "node:https";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 
-const PATH = "/quote/getQuote";
-const QUERY = "?symbolName=INFY&exchange=NSE";
 const settings = JSON.parse(await text(process.stdin));
+const PATH = settings.path;
+const QUERY = `?${new URLSearchParams(settings.params)}`;
 
 /** A client that sends nothing, or reads nothing, cannot win. */
 function check(data) {
   if (data.quoteDetails.symbolName !== "INFY") throw new Error("wrong payload");
 }
 
-async function measure(calls, run) {
+/** `sent` is every request that was made, warm-up included. */
+async function measure(calls, sent, run) {
   const cpu = process.cpuUsage();
   const wall = performance.now();
   await run(calls);
   const used = process.cpuUsage(cpu);
   const took = performance.now() - wall;
-  console.log(JSON.stringify({ cpu_us: (used.user + used.system) / calls, wall_us: (took * 1000) / calls, calls }));
+  console.log(JSON.stringify({ cpu_us: (used.user + used.system) / calls, wall_us: (took * 1000) / calls, calls, sent }));
 }
 
 async function calls(call) {
@@ -31,7 +32,7 @@ async function calls(call) {
     await Promise.all(Array.from({ length: settings.workers }, some));
   };
   await run(settings.warm_up);
-  await measure(settings.calls, run);
+  await measure(settings.calls, settings.warm_up + settings.calls, run);
 }
 
 async function session() {
@@ -65,7 +66,7 @@ async function hot(name) {
     for (let n = 0; n < count; n += 1) await method();
   };
   await run(1000);
-  await measure(settings.calls, run);
+  await measure(settings.calls, 0, run);
 }
 
 const peers = {

@@ -1,0 +1,12 @@
+"""One client process of the Python benchmarks: python client.py PEER, settings as JSON on standard input."""
+
+import json
+import sys
+
+import http_clients
+import live
+
+PEERS = {**http_clients.PEERS, **live.PEERS}
+
+if __name__ == "__main__":
+    PEERS[sys.argv[1]](json.load(sys.stdin))
