@@ -50,5 +50,5 @@ fn repeat(settings: &Settings, read: impl Fn()) -> Result<Value> {
     (0..settings.warm_up).for_each(|_| read());
     let watch = Watch::start();
     (0..settings.calls).for_each(|_| read());
-    Ok(watch.report(settings.calls))
+    Ok(watch.report(settings.calls, 0))
 }

@@ -18,7 +18,7 @@ pub(crate) fn floor(settings: &Settings) -> Result<Value> {
     for _ in 0..settings.calls {
         black_box((SystemTime::now(), Instant::now(), Arc::clone(black_box(&record))));
     }
-    Ok(watch.report(settings.calls))
+    Ok(watch.report(settings.calls, 0))
 }
 
 pub(crate) async fn token(settings: &Settings) -> Result<Value> {
@@ -28,7 +28,7 @@ pub(crate) async fn token(settings: &Settings) -> Result<Value> {
     for _ in 0..settings.calls {
         black_box(session.token().await?);
     }
-    Ok(watch.report(settings.calls))
+    Ok(watch.report(settings.calls, 0))
 }
 
 pub(crate) async fn headers(settings: &Settings) -> Result<Value> {
@@ -38,5 +38,5 @@ pub(crate) async fn headers(settings: &Settings) -> Result<Value> {
     for _ in 0..settings.calls {
         black_box(session.headers().await?);
     }
-    Ok(watch.report(settings.calls))
+    Ok(watch.report(settings.calls, 0))
 }

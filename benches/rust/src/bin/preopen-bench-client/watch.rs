@@ -17,11 +17,14 @@ impl Watch {
         Self(ProcessTime::now(), Instant::now())
     }
 
-    /// The cost of each of `calls`, in microseconds.
-    pub(crate) fn report(&self, calls: u32) -> Value {
+    /// The cost of each of `calls`, in microseconds; `sent` is how many requests the broker saw from this process.
+    pub(crate) fn report(&self, calls: u32, sent: u32) -> Value {
         let (cpu, wall) = (self.0.elapsed(), self.1.elapsed());
         let per_call = 1e6 / f64::from(calls);
-        json!({"cpu_us": cpu.as_secs_f64() * per_call, "wall_us": wall.as_secs_f64() * per_call, "calls": calls})
+        json!({
+            "cpu_us": cpu.as_secs_f64() * per_call, "wall_us": wall.as_secs_f64() * per_call,
+            "calls": calls, "sent": sent,
+        })
     }
 }
 
@@ -31,10 +34,9 @@ pub(crate) async fn measure<S>(
     workers: &mut [S],
     call: impl AsyncFn(&mut S) -> Result<()>,
 ) -> Result<Value> {
-    let watch = run(settings.warm_up, workers, &call).await?;
-    drop(watch);
+    run(settings.warm_up, workers, &call).await?;
     let watch = run(settings.calls, workers, &call).await?;
-    Ok(watch.report(settings.calls))
+    Ok(watch.report(settings.calls, settings.warm_up + settings.calls))
 }
 
 async fn run<S>(calls: u32, workers: &mut [S], call: &impl AsyncFn(&mut S) -> Result<()>) -> Result<Watch> {
