@@ -40,8 +40,19 @@ impl Redactor {
             known.push(secret);
         }
         known.retain(|secret| !secret.is_empty());
+        known.shrink_to_fit();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Self(known)
+    }
+
+    /// Whether `text` holds a known secret of at least so many bytes, in any of these forms.
+    pub fn finds_in(&self, text: &str, shortest: usize) -> bool {
+        let long = self
+            .0
+            .iter()
+            .map(Secret::expose)
+            .take_while(|secret| secret.len() >= shortest);
+        long.into_iter().any(|secret| text.contains(secret))
     }
 
     /// Replaces every known secret in `text`, and wipes what `text` was.
