@@ -24,15 +24,15 @@ fn main() -> Result<()> {
         .build()?;
     let line = runtime.block_on(async {
         match peer.as_str() {
-            "clock reads" => hot::floor(&settings),
+            "two clocks" => Ok(hot::floor(&settings)),
             "token()" => hot::token(&settings).await,
             "headers()" => hot::headers(&settings).await,
             "preopen" => preopen_calls::get(&settings).await,
-            "preopen login" => preopen_calls::login(&settings).await,
+            "login preopen" => preopen_calls::login(&settings).await,
             "reqwest" => bare::get(&settings).await,
             "raw socket" => raw::get(&settings).await,
-            "preopen envelope" => envelope::preopen(&settings),
-            "serde_json" => envelope::bare(&settings),
+            "envelope preopen" => envelope::preopen(&settings),
+            "envelope serde_json" => envelope::bare(&settings),
             "herd" => herd::token(&settings).await,
             _ => bail!("no peer is called {peer:?}"),
         }

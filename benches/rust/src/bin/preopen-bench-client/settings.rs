@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use preopen::{RateLimits, Samco, Session};
+use preopen::{Samco, Session};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,9 +21,10 @@ pub(crate) struct Settings {
     #[serde(default)]
     api_secret: String,
     pub(crate) calls: u32,
+    #[serde(default)]
     pub(crate) warm_up: u32,
     /// How many calls are under way at the same time.
-    #[serde(default)]
+    #[serde(default = "one")]
     pub(crate) workers: usize,
     /// Headers of an authenticated call, for peers that do not log in.
     #[serde(default)]
@@ -43,6 +44,10 @@ pub(crate) struct Envelope {
     pub(crate) success: bool,
 }
 
+fn one() -> usize {
+    1
+}
+
 impl Settings {
     /// A session that has not logged in yet.
     pub(crate) fn session(&self) -> Result<Session> {
@@ -51,7 +56,7 @@ impl Settings {
         if let Some(path) = &self.ca_file {
             builder = builder.ca_file(path);
         }
-        Ok(builder.rate_limits(RateLimits::new()).build()?)
+        Ok(builder.build()?)
     }
 }
 

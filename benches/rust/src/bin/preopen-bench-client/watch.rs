@@ -23,7 +23,7 @@ impl Watch {
         let per_call = 1e6 / f64::from(calls);
         json!({
             "cpu_us": cpu.as_secs_f64() * per_call, "wall_us": wall.as_secs_f64() * per_call,
-            "calls": calls, "sent": sent,
+            "calls": calls, "sent": sent, "rate": f64::from(calls) / wall.as_secs_f64(),
         })
     }
 }
