@@ -1,11 +1,23 @@
 """What a group is given: how much to measure, and the programs that `cargo xtask bench` provided."""
 
 import dataclasses
+import functools
+import json
+import subprocess
 from pathlib import Path
 
 from broker import Broker
 
 HERE = Path(__file__).resolve().parent
+
+#: What is named on the page, of each environment.
+PEERS = {
+    "python": ["preopen", "requests", "urllib3", "httpx", "aiohttp"],
+    "python-official": ["stocknotebridge", "smartapi-python", "kiteconnect", "upstox-python-sdk"],
+}
+VERSIONS = (
+    "import sys, json, importlib.metadata as m; print(json.dumps({p: m.version(p) for p in sys.argv[1:]}))"
+)
 
 
 @dataclasses.dataclass
@@ -18,19 +30,24 @@ class Bench:
     hot_calls: int
     sessions: list
     seconds: int
+    quick: bool = False
 
     def program(self, name):
         if name not in self.programs:
             raise SystemExit(f"this group needs `--program {name}=PATH`")
         return self.programs[name]
 
+    def client(self, name):
+        """A file of clients/."""
+        return str(HERE / "clients" / name)
+
     def python(self, peer, environment="python"):
-        """A client of clients/client.py, in the environment of that name."""
-        return [self.program(environment), str(HERE / "clients" / "client.py"), peer]
+        """A Python client, in the environment of that name."""
+        return [self.program(environment), self.client("client.py"), peer]
 
     def node(self, peer):
-        """A client of clients/client.mjs."""
-        return [self.program("node"), str(HERE / "clients" / "client.mjs"), peer]
+        """A Node client."""
+        return [self.program("node"), self.client("client.mjs"), peer]
 
     def rust(self, *words):
         """The Rust client."""
@@ -38,3 +55,17 @@ class Bench:
 
     def broker(self, tls=False):
         return Broker(self.program("preopen"), tls)
+
+    @functools.cached_property
+    def versions(self):
+        """Name -> version of what takes part."""
+        found = {"python": told([self.program("python"), "--version"]).split()[-1]}
+        found["node"] = told([self.program("node"), "--version"]).lstrip("v")
+        for environment, names in PEERS.items():
+            if environment in self.programs:
+                found.update(json.loads(told([self.program(environment), "-c", VERSIONS, *names])))
+        return found
+
+
+def told(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()

@@ -35,6 +35,7 @@ class Broker:
     def __exit__(self, *_):
         self.child.stdin.close()
         self.child.wait(10)
+        self.child.stdout.close()
 
     def request(self, method, path, body=None, headers=None):
         """One request of the harness itself, on a connection of its own."""
@@ -66,6 +67,12 @@ class Broker:
     def seen(self, path=PATH, broker="samco"):
         """How many requests for a path the broker saw, all told."""
         return self.control("GET", f"/requests?broker={broker}&limit=1&path={path}")["count"]
+
+    def answer(self, path, body):
+        """A path gets this reply from now on: for clients of brokers that the embedded one does not play."""
+        headers = {"content-type": "application/json"}
+        what = {"broker": "samco", "path": path, "status": 200, "body": body, "headers": headers}
+        self.control("POST", "/faults", {**what, "until": "2100-01-01T00:00:00Z"})
 
     def settings(self, **more):
         """What a client process reads on standard input."""

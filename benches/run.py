@@ -1,12 +1,12 @@
-"""The driver of the benchmarks: which groups run, and where their numbers go. `cargo xtask bench` calls it."""
+"""The driver of the benchmarks, which `cargo xtask bench` calls: which groups run, and where numbers go."""
 
 import argparse
 import importlib
-import json
 from pathlib import Path
 
 import groups
 import page
+import report
 from bench import Bench
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +33,7 @@ def main():
     parser.add_argument(
         "--sessions", type=int, nargs="+", default=[1000, 2500, 5000, 10_000], help="sessions in one process"
     )
-    parser.add_argument("--seconds", type=int, default=6, help="of each round of the group `sandbox`")
+    parser.add_argument("--seconds", type=int, default=5, help="of each round of the group `sandbox`")
     parser.add_argument(
         "--only", choices=groups.NAMES, action="append", help="run this group; others keep their numbers"
     )
@@ -41,7 +41,14 @@ def main():
         "--render", action="store_true", help="run nothing; write the page from the kept numbers"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="the folder of the page")
+    parser.add_argument(
+        "--quick", action="store_true", help="little of everything, to see that it works; the page says so"
+    )
     args = parser.parse_args()
+    if args.quick:
+        parser.set_defaults(rounds=2, calls=200, hot_calls=10_000, sessions=[200, 400], seconds=1)
+        args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     chosen = [] if args.render else args.only or groups.NAMES
     bench = Bench(
         programs=dict(args.program),
@@ -50,10 +57,11 @@ def main():
         hot_calls=args.hot_calls,
         sessions=args.sessions,
         seconds=args.seconds,
+        quick=args.quick,
     )
     for name in chosen:
         found = page.measured(bench, importlib.import_module(f"groups.{name}"))
-        print(json.dumps(found, indent=1), flush=True)
+        print(report.section(name, found), flush=True)
         page.keep(args.out, name, found)
     page.render(args.out)
 

@@ -20,7 +20,7 @@ async function measure(calls, sent, run) {
   await run(calls);
   const used = process.cpuUsage(cpu);
   const took = performance.now() - wall;
-  console.log(JSON.stringify({ cpu_us: (used.user + used.system) / calls, wall_us: (took * 1000) / calls, calls, sent }));
+  console.log(JSON.stringify({ cpu_us: (used.user + used.system) / calls, wall_us: (took * 1000) / calls, rate: (calls * 1000) / took, calls, sent }));
 }
 
 async function calls(call) {

@@ -3,10 +3,13 @@
 import json
 import sys
 
+import build
+import herd
 import http_clients
 import live
+import official
 
-PEERS = {**http_clients.PEERS, **live.PEERS}
+PEERS = {**http_clients.PEERS, **live.PEERS, **official.PEERS, **herd.PEERS, **build.PEERS}
 
 if __name__ == "__main__":
     PEERS[sys.argv[1]](json.load(sys.stdin))

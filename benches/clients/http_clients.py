@@ -1,4 +1,4 @@
-"""An authenticated GET by Preopen and by common HTTP clients: each makes a call; who drives it is told in the settings."""
+"""An authenticated GET by Preopen and by common HTTP clients."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def tls(settings):
 
 
 def raw_socket(settings):
-    """The floor: one keep-alive connection, the same bytes each time, only the length read from the reply's head."""
+    """The floor: one keep-alive connection, the same bytes each time, of the head only the length is read."""
     url = urllib.parse.urlsplit(settings["url"])
     plain = socket.create_connection((url.hostname, url.port))
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,4 +1,4 @@
-"""How a client process measures itself: CPU of all its threads and wall time, after a warm-up, payloads checked."""
+"""How a client process measures itself, after a warm-up, with every payload checked."""
 
 import asyncio
 import json
@@ -12,6 +12,11 @@ def check(data):
         raise SystemExit("wrong payload")
 
 
+def say(**found):
+    """The one line that the driver reads."""
+    print(json.dumps(found))
+
+
 class Stopwatch:
     """CPU of this process (all threads, user and system) and wall time, per call."""
 
@@ -19,26 +24,25 @@ class Stopwatch:
         self.calls = calls
         self.cpu, self.wall = time.process_time(), time.perf_counter()
 
-    def report(self, sent, **more):
-        """The one line that the driver reads; `sent` is every request that was made, warm-up included."""
+    def report(self, sent):
+        """`sent` is every request that was made, warm-up included."""
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         each = 1e6 / self.calls
-        told = {"cpu_us": cpu * each, "wall_us": wall * each, "calls": self.calls, "sent": sent, **more}
-        print(json.dumps(told))
+        say(cpu_us=cpu * each, wall_us=wall * each, rate=self.calls / wall, calls=self.calls, sent=sent)
 
 
-def blocking(call, settings, check=check):
-    """One call after another, in one thread."""
+def blocking(call, settings, check=check, already=0):
+    """One call after another, in one thread; `already` were sent on the way here."""
     for _ in range(settings["warm_up"]):
         check(call())
     watch = Stopwatch(settings["calls"])
     for _ in range(settings["calls"]):
         check(call())
-    watch.report(settings["warm_up"] + settings["calls"])
+    watch.report(already + settings["warm_up"] + settings["calls"])
 
 
-def threads(call, settings, check=check):
-    """The same from several threads; their calls are shared out evenly."""
+def threads(call, settings):
+    """The same from several threads, which share the calls evenly."""
 
     def share(count):
         try:

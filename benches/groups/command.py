@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
 from broker import LOGIN
 from report import IN_MS, Group, Table, Target
-from rounds import median, spawn
+from rounds import median, spawned
 
 #: Processes in a row; a round's number is the median of them.
 ROW = 40
@@ -42,13 +41,7 @@ def run(bench):
     """The broker must have seen one login and nothing else."""
     with bench.broker() as broker, tempfile.TemporaryDirectory() as folder:
         environment, commands = rows(bench, broker, folder)
-        results = {name: [] for name in commands}
-        for _ in range(bench.rounds):
-            for name, command in commands.items():
-                row = [spawn(command, environment) for _ in range(ROW)]
-                results[name].append(
-                    {key: statistics.median(one[key] for one in row) for key in ("cpu_us", "wall_us")}
-                )
+        results = spawned(commands, bench.rounds, ROW, environment)
         logins = broker.seen(LOGIN)
         if logins != 1:
             raise SystemExit(f"the broker saw {logins} logins")
@@ -56,6 +49,6 @@ def run(bench):
     return Group(
         "command",
         "The command: a token from a warm store, per process",
-        [Table("Whole processes", results, IN_MS, f"Medians of {ROW} processes in a row.")],
+        [Table("Whole processes", results, IN_MS, note=f"Medians of {ROW} processes in a row.")],
         targets=[Target("`preopen token`, warm store, process included", 10, wall, "ms")],
     )

@@ -12,12 +12,12 @@ from rounds import median
 PATH = "/ip/whoami"
 CONNECTIONS = 64
 NOTE = """\
-`GET {path}` with a live token over http on {connections} keep-alive connections, by {wrk} with one thread.
-The server has one core to itself and wrk another. The floor is the same HTTP library with one fixed reply
-of 256 bytes and nothing else. Medians of {rounds} rounds of {seconds} s, alternating; CPU is the server's,
-user and system. The broker's own count of requests was at least wrk's; no reply was other than HTTP 200.
-Resident memory of the broker: {warm:.1f} MiB after the first round (its request log is full then),
-{end:.1f} MiB at the end, {total:,} requests later.
+`GET {path}` with a live token over http on {connections} keep-alive connections, by {wrk} with one
+thread. The server has one core to itself and wrk another. The floor is the same HTTP library with
+one fixed reply of 256 bytes and nothing else. Medians of {rounds} rounds of {seconds} s,
+alternating; CPU is the server's, user and system. The broker's own count of requests was at least
+wrk's; no reply was other than HTTP 200. Resident memory of the broker: {warm:.1f} MiB after the
+first round (its request log is full then), {end:.1f} MiB at the end, {total:,} requests later.
 """
 
 

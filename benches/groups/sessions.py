@@ -13,12 +13,13 @@ from rounds import median
 #: Busy at the same time.
 WORKERS = 64
 NOTE = """\
-One Samco account for each session, over http, {workers} busy at the same time, on warm connections. Bytes are
-for each session: `cold` was built and never used, `live` is logged in, `used` has made a call. The heap is
-exact (a counting allocator); the tokens, and not the credentials (`keys`), are left out of `live` and `used`.
-`RSS` is by how much the process grew from before the first session to `used`, tokens included. A renewal is
-the broker's clock at 08:00 IST, when every session is over at once: medians of {rounds} rounds, CPU of all
-threads of the client. The broker's own counts of logins and calls were the client's in every round.
+One Samco account for each session, over http, {workers} busy at the same time, on warm connections.
+Bytes are for each session: `cold` was built and never used, `live` is logged in, `used` has made a
+call. The heap is exact (a counting allocator); the tokens, and not the credentials (`keys`), are
+left out of `live` and `used`. `RSS` is by how much the process grew from before the first session
+to `used`, tokens included. A renewal is the broker's clock at 08:00 IST, when every session is over
+at once: medians of {rounds} rounds, CPU of all threads of the client. The broker's own counts of
+logins and calls were the client's in every round.
 """
 START = "2026-11-23T07:30:00+05:30"
 
