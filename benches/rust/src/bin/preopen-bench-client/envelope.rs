@@ -22,7 +22,7 @@ pub(crate) fn preopen(settings: &Settings) -> Result<Value> {
         "angelone" => Box::new(AngelOne::new("key", "D1", "0000", "JBSWY3DPEHPK3PXPJBSWY3DPEH")),
         other => bail!("no broker is called {other:?}"),
     };
-    let endpoint = adapter.endpoint(Method::Get, &given.path);
+    let endpoint = adapter.endpoint(Method::parse(&given.method)?, &given.path);
     // As the transport hands it over.
     let mut body = Body::with_capacity(given.body.len(), endpoint.sensitive);
     body.push(given.body.as_bytes());

@@ -37,6 +37,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Deserialize)]
 pub(crate) struct Envelope {
     pub(crate) broker: String,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) status: u16,
     pub(crate) body: String,
