@@ -43,14 +43,15 @@ IN_MS = [Column("CPU ms", "cpu_us", 1e-3), Column("wall ms", "wall_us", 1e-3)]
 
 @dataclasses.dataclass
 class Table:
-    """Rows beside each other: row -> one result for each round. The first column is compared and plotted;
-    rows whose name begins with one of `ours` stand out there."""
+    """Rows beside each other: row -> one result for each round. The first column is compared, and plotted if
+    `plotted`; rows whose name begins with one of `ours` stand out there."""
 
     title: str
     rows: dict
     columns: list = dataclasses.field(default_factory=lambda: PER_CALL)
     note: str = ""
     ours: tuple = ("preopen",)
+    plotted: bool = True
 
 
 @dataclasses.dataclass
@@ -93,6 +94,7 @@ def summary(table):
         "rows": {
             row: [cell(results, column) for column in table.columns] for row, results in table.rows.items()
         },
+        "plotted": table.plotted,
         "ours": [row for row in table.rows if row.startswith(table.ours)],
     }
 
@@ -183,7 +185,7 @@ def section(name, group):
     parts = [f"## {group['title']}\n"]
     if group["note"]:
         parts.append(group["note"].rstrip() + "\n")
-    alt = f"{group['title']}: the first column of the tables below as bars, with their spread."
+    alt = f"{group['title']}: the first column of tables below as bars, with their spread."
     parts.append(f"![{alt}]({PLOTS}/{name}.svg)\n")
     for found in group["tables"]:
         parts.append(f"### {found['title']}\n")

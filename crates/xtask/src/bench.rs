@@ -33,9 +33,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         driver.arg("--render");
     } else {
         for (name, path) in provide(&workspace, &newest)? {
-            driver
-                .arg("--program")
-                .arg(OsString::from_iter([name.as_ref(), "=".as_ref(), path.as_os_str()]));
+            driver.arg("--program").arg(OsString::from_iter([
+                name.as_ref(),
+                "=".as_ref(),
+                path.as_os_str(),
+            ]));
         }
     }
     process::run(driver.args(&args.rest))?;
