@@ -1,7 +1,8 @@
 //! What both brokers' replies have in common: is this JSON at all, and what do the shapes that are not say.
 //! The brokers' own envelopes are in `brokers/*/replies.rs`, what their codes mean in `brokers/*/faults.rs`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::io::{self, Write as _};
 
 use serde_json::Value;
 
@@ -189,12 +190,10 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
     // Of a long one only the beginning is kept; of white space nothing may be left that is short enough to be cut anew.
     let enough = UNREDACTED_LIMIT + UNREDACTED_LIMIT / 4;
     let line = |room| {
-        let mut text = Beginning {
-            text: String::new(),
-            room,
-        };
+        let bytes = Vec::with_capacity(UNREDACTED_LIMIT / 8);
+        let mut text = Beginning { bytes, room };
         let written = write_payload(&mut text, refusal);
-        (safe_text(&text.text), written.is_ok())
+        (safe_text(&String::from_utf8_lossy(&text.bytes)), written.is_ok())
     };
     let (mut told, whole) = line(enough);
     if !whole && told.chars().count() < UNREDACTED_LIMIT {
@@ -203,26 +202,32 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
     (!refusal.payload.is_empty()).then_some(told)
 }
 
-fn write_payload(text: &mut Beginning, refusal: &Refusal<'_>) -> fmt::Result {
+fn write_payload(text: &mut Beginning, refusal: &Refusal<'_>) -> io::Result<()> {
     for (at, (key, value)) in refusal.payload.iter().enumerate() {
-        text.write_str(if at == 0 { "{" } else { ", " })?;
-        write!(text, "{}: {value}", Value::from(*key))?;
+        text.write_all(if at == 0 { b"{" } else { b", " })?;
+        serde_json::to_writer(&mut *text, key)?;
+        text.write_all(b": ")?;
+        serde_json::to_writer(&mut *text, value)?;
     }
-    text.write_str("}")
+    text.write_all(b"}")
 }
 
 /// The beginning of a text: whoever writes more is told to stop.
 struct Beginning {
-    text: String,
+    bytes: Vec<u8>,
     room: usize,
 }
 
-impl fmt::Write for Beginning {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        if self.text.len() >= self.room {
-            return Err(fmt::Error);
+impl io::Write for Beginning {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() >= self.room {
+            return Err(io::ErrorKind::StorageFull.into());
         }
-        self.text.push_str(more);
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
