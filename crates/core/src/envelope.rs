@@ -193,7 +193,9 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
         let bytes = Vec::with_capacity(UNREDACTED_LIMIT / 8);
         let mut text = Beginning { bytes, room };
         let written = write_payload(&mut text, refusal);
-        (safe_text(&String::from_utf8_lossy(&text.bytes)), written.is_ok())
+        // It is written in whole texts.
+        let told = std::str::from_utf8(&text.bytes).unwrap_or_default();
+        (safe_text(told), written.is_ok())
     };
     let (mut told, whole) = line(enough);
     if !whole && told.chars().count() < UNREDACTED_LIMIT {

@@ -103,10 +103,12 @@ fn is_format(c: char) -> bool {
 /// only change how others look are left out.
 pub fn safe_text(text: &str) -> String {
     if is_plain_line(text) {
-        let end = text.len().min(UNREDACTED_LIMIT + 1);
-        let mut line = text[..end].to_owned();
-        cap(&mut line, UNREDACTED_LIMIT);
-        return line;
+        // Each of its bytes is a character.
+        return if text.len() <= UNREDACTED_LIMIT {
+            text.to_owned()
+        } else {
+            format!("{}…", &text[..UNREDACTED_LIMIT - 1])
+        };
     }
     let mut line = Text::default();
     for word in text
