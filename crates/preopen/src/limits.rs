@@ -325,6 +325,8 @@ impl Inside {
     fn group(&mut self, number: usize) -> &mut Group {
         let known = self.groups.iter().position(|(known, _)| *known == number);
         let at = known.unwrap_or_else(|| {
+            // Most sessions use one: room for four would be half of what such a session takes.
+            self.groups.reserve_exact(1);
             self.groups.push((number, Group::default()));
             self.groups.len() - 1
         });
