@@ -36,11 +36,21 @@ const FOREIGN: [(&str, &[&str]); 13] = [
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
     (
         "rustls",
-        &["preopen-http", "preopen-sandbox", "preopen-store", "preopen-bench"],
+        &[
+            "preopen-http",
+            "preopen-sandbox",
+            "preopen-store",
+            "preopen-bench",
+        ],
     ),
     (
         "tokio-rustls",
-        &["preopen-http", "preopen-sandbox", "preopen-store", "preopen-bench"],
+        &[
+            "preopen-http",
+            "preopen-sandbox",
+            "preopen-store",
+            "preopen-bench",
+        ],
     ),
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),
