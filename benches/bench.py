@@ -15,6 +15,7 @@ PEERS = {
     "python": ["preopen", "requests", "urllib3", "httpx", "aiohttp"],
     "python-official": ["stocknotebridge", "smartapi-python", "kiteconnect", "upstox-python-sdk"],
 }
+NODE_PEERS = ["undici", "axios", "smartapi-javascript", "kiteconnect"]
 VERSIONS = (
     "import sys, json, importlib.metadata as m; print(json.dumps({p: m.version(p) for p in sys.argv[1:]}))"
 )
@@ -46,8 +47,8 @@ class Bench:
         return [self.program(environment), self.client("client.py"), peer]
 
     def node(self, peer):
-        """A Node client."""
-        return [self.program("node"), self.client("client.mjs"), peer]
+        """A Node client; the others are in an environment of their own."""
+        return [self.program("node"), self.client("node/client.mjs"), peer, self.program("node-peers")]
 
     def rust(self, *words):
         """The Rust client."""
@@ -61,6 +62,11 @@ class Bench:
         """Name -> version of what takes part."""
         found = {"python": told([self.program("python"), "--version"]).split()[-1]}
         found["node"] = told([self.program("node"), "--version"]).lstrip("v")
+        if "node-peers" in self.programs:
+            folder = Path(self.program("node-peers")) / "node_modules"
+            for name in NODE_PEERS:
+                manifest = (folder / name / "package.json").read_text(encoding="utf-8")
+                found[name + (" (npm)" if name == "kiteconnect" else "")] = json.loads(manifest)["version"]
         for environment, names in PEERS.items():
             if environment in self.programs:
                 found.update(json.loads(told([self.program(environment), "-c", VERSIONS, *names])))

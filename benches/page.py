@@ -30,9 +30,11 @@ def commit():
     """The commit that is checked out, or that it was changed since."""
 
     def git(*words):
-        return subprocess.run(["git", *words], cwd=HERE, stdout=subprocess.PIPE, text=True).stdout.strip()
+        done = subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--", ".", ":(exclude)../docs")
+    # A run changes the page itself.
+    changed = git("status", "--porcelain", "--", ".", ":(exclude)docs")
     return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
 
 

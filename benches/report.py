@@ -11,13 +11,11 @@ PLOTS = "assets/benchmarks"
 HEAD = """\
 # Benchmarks
 
-<!-- Written by `cargo xtask bench`; with `--render` alone, from the numbers in benchmarks.json. -->
-
-What counts is the ratio of rows of one table: they were measured in alternating rounds of one run
-on one machine; absolute numbers are of that machine. CPU is user and system time of the client
-process, all its threads. A client checks the payload of each reply, and the embedded broker counted
-as many requests as the client claims. Numbers are medians of the rounds, `min-max` is the spread of
-the first column, and `ratio` compares it with the first row.
+Written by `cargo xtask bench`. What counts is the ratio of rows of one table: they were measured in
+alternating rounds of one run on one machine; absolute numbers are of that machine. CPU is user and
+system time of the client process, all its threads. A client checks the payload of each reply, and
+the embedded broker counted as many requests as the client claims. Numbers are medians of the
+rounds, `min-max` is the spread of the first column, and `ratio` compares it with the first row.
 """
 QUICK = """\
 **Some of these numbers are from a run that was only to show that everything works ({groups}): they

@@ -26,7 +26,7 @@ def main():
     parser.add_argument(
         "--calls",
         type=int,
-        default=1600,
+        default=1200,
         help="calls per client and round; a multiple of 400 suits all groups",
     )
     parser.add_argument("--hot-calls", type=int, default=200_000)

@@ -21,6 +21,10 @@ no certificate. Where TLS is verified, the authorities are the public ones and t
 Zerodha and Upstox get a fixed reply for their profile. `smartapi-python` opens a connection, with a
 new TLS context, for each call; it has a tenth of the calls.
 """
+OFFICIAL_NODE = """\
+The same for npm packages. `smartapi-javascript` opens a connection for each call; it has a quarter
+of the calls.
+"""
 #: What Zerodha's and Upstox' SDKs ask for, and a reply with what either looks for.
 KITE, UPSTOX = "/user/profile", "/v2/user/profile"
 TRADER = {
@@ -60,17 +64,17 @@ def sections(bench):
     blocking = python("preopen", "raw socket", "urllib3", "requests", "httpx")
     threads = python("preopen", "urllib3", "requests", "httpx")
     asyncio = python("preopen-async", "aiohttp", "httpx-async")
-    clients = node("preopen", "agent", "fetch")
+    clients = node("preopen", "raw socket", "agent", "undici.request", "fetch", "axios")
     rust = {name: bench.rust(name) for name in ("preopen", "reqwest", "raw socket")}
     return [
         Section("Python, blocking", 1, blocking),
-        Section("Python, asyncio, 1 task", 1, asyncio),
+        Section("Python, asyncio, 1 task", 1, asyncio, schemes=("https",)),
         Section("Python, asyncio, 16 tasks", 16, asyncio),
         Section("Python, asyncio, 50 tasks", 50, python("preopen-async", "aiohttp"), THROUGHPUT, ("http",)),
         Section("Python, 8 threads", 8, threads, THROUGHPUT, ("http",)),
         Section("Node, 1 worker", 1, clients),
         Section("Node, 16 workers", 16, clients),
-        Section("Node, 50 workers", 50, clients, THROUGHPUT, ("http",)),
+        Section("Node, 50 workers", 50, clients, THROUGHPUT),
         Section("Rust, 1 task", 1, rust),
         Section("Rust, 16 tasks", 16, rust),
         Section("Rust, 50 tasks", 50, rust, THROUGHPUT, ("http",)),
@@ -112,6 +116,19 @@ def official(bench, broker):
     return alternate(broker, peers, bench.rounds, calls=bench.calls, workers=1, warm_up=warm_up(1))
 
 
+def official_node(bench, broker):
+    """The same for SDKs of Node."""
+    few = {"calls": max(bench.calls // 4, 16), "warm_up": 8}
+    angelone = {"broker": "angelone", "path": PROFILE}
+    peers = [
+        Peer("preopen, Samco", bench.node("preopen")),
+        Peer("preopen, Angel One", bench.node("preopen-angelone"), {"path": PROFILE}, **angelone),
+        Peer("smartapi-javascript, Angel One", bench.node("smartapi-javascript"), few, **angelone),
+        Peer("kiteconnect, Zerodha", bench.node("kiteconnect"), path=KITE),
+    ]
+    return alternate(broker, peers, bench.rounds, calls=bench.calls, workers=1, warm_up=warm_up(1))
+
+
 def run(bench):
     found, tables = {}, []
     for scheme in ("http", "https"):
@@ -126,6 +143,8 @@ def run(bench):
             if scheme == "https":
                 rows = official(bench, broker)
                 tables.append(Table("Official SDKs in Python, https", rows, PER_CALL, OFFICIAL))
+                rows = official_node(bench, broker)
+                tables.append(Table("Official SDKs in Node, https", rows, PER_CALL, OFFICIAL_NODE))
     return Group("calls", "An authenticated GET, per call", tables, NOTE, targets(found))
 
 
@@ -171,6 +190,13 @@ def targets(found):
             at_least=True,
         ),
         Target("Node, https: CPU, of a keep-alive agent's", 0.5, max(agent), "x"),
+        Target(
+            "Node at 50, http: calls a second, of undici.request's",
+            0.9,
+            rate(node, "preopen") / rate(node, "undici.request"),
+            "x",
+            at_least=True,
+        ),
         Target(
             "Node at 50, http: calls a second, of fetch's",
             3.5,

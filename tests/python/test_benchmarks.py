@@ -111,7 +111,7 @@ def test_the_committed_page_is_that_of_the_committed_numbers():
     docs = ROOT / "docs"
     notes = toml((BENCHES / page.NOTES).read_text(encoding="utf-8"))
     numbers = page.read(docs)
-    assert numbers, "no numbers"
+    assert numbers, "run `cargo xtask bench`"
     committed = (docs / page.PAGE).read_text(encoding="utf-8").replace("\r\n", "\n")
     assert committed == report.page(numbers, notes), "run `cargo xtask bench --render`"
     plots = {path.name for path in (docs / report.PLOTS).iterdir()}

@@ -64,6 +64,7 @@ fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, 
     node::install(workspace, &chosen, "")?;
     let addon = node::build_addon(workspace, "release")?;
     node::script(workspace, &chosen, "build")?;
+    let others = node::install_apart(workspace, &chosen, "benches/clients/node", "bench-node")?;
 
     Ok(vec![
         ("preopen", workspace.program("release", "preopen")),
@@ -73,6 +74,7 @@ fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, 
         ("wheel", wheel),
         ("addon", addon),
         ("node", chosen.program),
+        ("node-peers", others),
         ("python", peers.python()),
         ("python-official", official.python()),
     ])

@@ -19,6 +19,7 @@ mod counts;
 mod demo;
 mod docs;
 mod errors_page;
+mod faults;
 mod package;
 mod process;
 mod report;
@@ -51,6 +52,9 @@ enum Command {
     Test(test::Args),
     /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
     Bench(bench::Args),
+    /// Play the fault matrix with Preopen and with the brokers' own clients, and write `docs/fault-matrix.md`; further
+    /// arguments go to the driver.
+    Faults(faults::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
     Soak(soak::Args),
     /// Take the pictures of the dashboard in `docs/dashboard` anew, with Chromium.
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
