@@ -65,6 +65,7 @@ def sections(bench):
     threads = python("preopen", "urllib3", "requests", "httpx")
     asyncio = python("preopen-async", "aiohttp", "httpx-async")
     clients = node("preopen", "raw socket", "agent", "undici.request", "fetch", "axios")
+    rust = {name: bench.rust(name) for name in ("preopen", "reqwest", "raw socket")}
     return [
         Section("Python, blocking", 1, blocking),
         Section("Python, asyncio, 1 task", 1, asyncio, schemes=("https",)),
@@ -74,6 +75,9 @@ def sections(bench):
         Section("Node, 1 worker", 1, clients),
         Section("Node, 16 workers", 16, clients),
         Section("Node, 50 workers", 50, clients, THROUGHPUT),
+        Section("Rust, 1 task", 1, rust),
+        Section("Rust, 16 tasks", 16, rust),
+        Section("Rust, 50 tasks", 50, rust, THROUGHPUT, ("http",)),
     ]
 
 
@@ -163,6 +167,10 @@ def targets(found):
         cpu(name, "preopen") / cpu(name, "agent")
         for name in ("Node, 1 worker, https", "Node, 16 workers, https")
     ]
+    bare = [
+        cpu(name, "preopen") / cpu(name, "reqwest")
+        for name in ("Rust, 1 task, https", "Rust, 16 tasks, https")
+    ]
     return [
         Target("Python, blocking, https: CPU", 100, sync, "µs"),
         Target("Python, blocking, https: CPU, of urllib3's", 0.5, sync / cpu(blocking, "urllib3"), "x"),
@@ -196,4 +204,5 @@ def targets(found):
             "x",
             at_least=True,
         ),
+        Target("Rust, https: CPU, of bare reqwest's", 1.25, max(bare), "x"),
     ]

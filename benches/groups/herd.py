@@ -28,6 +28,7 @@ def rows(bench):
         "Python, asyncio": bench.python("herd asyncio"),
         "Python, threads": bench.python("herd threads"),
         "Node, Promise.all": bench.node("herd"),
+        "Rust": bench.rust("herd"),
     }
 
 

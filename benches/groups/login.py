@@ -27,15 +27,30 @@ def peers(bench):
     ]
 
 
+def in_rust(bench):
+    return [
+        Peer("GET, preopen", bench.rust("preopen")),
+        Peer("login, preopen", bench.rust("login preopen"), path=LOGIN),
+    ]
+
+
+def ratio(found):
+    return median(found["login, preopen"], "cpu_us") / median(found["GET, preopen"], "cpu_us")
+
+
 def run(bench):
     with bench.broker(tls=True) as broker:
-        calls = max(bench.calls // 4, 16)
-        found = alternate(broker, peers(bench), bench.rounds, calls=calls, workers=1, warm_up=16)
-    ratio = median(found["login, preopen"], "cpu_us") / median(found["GET, preopen"], "cpu_us")
+        common = {"calls": max(bench.calls // 4, 16), "workers": 1, "warm_up": 16}
+        python = alternate(broker, peers(bench), bench.rounds, **common)
+        rust = alternate(broker, in_rust(bench), bench.rounds, **common)
+    ours = ("GET, preopen", "login, preopen")
     return Group(
         "login",
         "A login, beside a GET",
-        [Table("Python, blocking, https", found, ours=("GET, preopen", "login, preopen"))],
+        [Table("Python, blocking, https", python, ours=ours), Table("Rust, https", rust, ours=ours)],
         NOTE,
-        [Target("login: CPU, of an authenticated GET's", 1.5, ratio, "x")],
+        [
+            Target("Python, login: CPU, of an authenticated GET's", 1.5, ratio(python), "x"),
+            Target("Rust, login: CPU, of an authenticated GET's", 1.5, ratio(rust), "x"),
+        ],
     )

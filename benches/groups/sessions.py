@@ -142,7 +142,7 @@ def run(bench):
     rows = {}
     for count in bench.sessions:
         with bench.broker() as broker:
-            found = measure(broker, bench.program("rust"), count, WORKERS, bench.rounds)
+            found = measure(broker, bench.program("sessions"), count, WORKERS, bench.rounds)
         rows[f"{count:,} sessions"] = row(found, count)
     first, last = (rows[f"{count:,} sessions"] for count in (bench.sessions[0], bench.sessions[-1]))
     growth = median(last, "cpu_us") / median(first, "cpu_us")

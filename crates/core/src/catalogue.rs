@@ -3,7 +3,7 @@
 
 use crate::envelope::{Refusal, listed};
 use crate::error::{AccountAction, Credential, LoginReason};
-use crate::wire::{CallClass, Endpoint, Method, RawReply, same_path};
+use crate::wire::{CallClass, Endpoint, Method, RawReply, plain_path, same_path};
 
 /// How far a fact is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,22 +94,27 @@ impl Entry {
 
     /// Whether a call of this method and path is one of this endpoint, in any spelling that a server may take for it.
     pub fn is(&self, method: Method, path: &str) -> bool {
-        if method != self.method {
-            return false;
-        }
-        let Some((before, _)) = self.path.split_once("{}") else {
-            return same_path(path, self.path);
-        };
+        method == self.method && self.has(path, &plain_path(path))
+    }
+
+    /// Whether this is the endpoint's path, which is given as it was written and plain.
+    fn has(&self, path: &str, plain: &str) -> bool {
         // The only `{}` is the last segment.
+        let Some(before) = self.path.strip_suffix("/{}") else {
+            return plain.eq_ignore_ascii_case(self.path);
+        };
         path.trim_end_matches('/')
             .rsplit_once('/')
-            .is_some_and(|(start, last)| !last.is_empty() && same_path(start, before.trim_end_matches('/')))
+            .is_some_and(|(start, last)| !last.is_empty() && same_path(start, before))
     }
 }
 
 /// Names a call by the broker's catalogue. Of what stands not in it, a GET is a read and anything else a write.
 pub(crate) fn endpoint(entries: &[Entry], method: Method, path: &str) -> Endpoint {
-    let known = entries.iter().find(|entry| entry.is(method, path));
+    let plain = plain_path(path);
+    let known = entries
+        .iter()
+        .find(|entry| method == entry.method && entry.has(path, &plain));
     let class = known.map_or(
         if method == Method::Get {
             CallClass::Read
@@ -119,11 +124,9 @@ pub(crate) fn endpoint(entries: &[Entry], method: Method, path: &str) -> Endpoin
         |entry| entry.class,
     );
     // The wrong method may still be answered by the right page.
-    let any = [Method::Get, Method::Post, Method::Put, Method::Delete];
     let sensitive = entries
         .iter()
-        .filter(|entry| entry.sensitive)
-        .any(|entry| any.iter().any(|method| entry.is(*method, path)));
+        .any(|entry| entry.sensitive && entry.has(path, &plain));
     Endpoint::new(method, path, class).sensitive(sensitive)
 }
 

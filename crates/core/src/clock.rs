@@ -120,8 +120,8 @@ impl Timestamp {
     /// Reads a local Indian time by a `strptime` pattern that carries no zone.
     pub fn parse_ist(pattern: &str, text: &str) -> Option<Self> {
         let local = jiff::civil::DateTime::strptime(pattern, text.trim()).ok()?;
-        let zoned = local.to_zoned(TimeZone::fixed(ist())).ok()?;
-        Some(Self(zoned.timestamp().as_millisecond()))
+        let timestamp = ist().to_timestamp(local).ok()?;
+        Some(Self(timestamp.as_millisecond()))
     }
 
     fn zoned(self, offset: Offset, pattern: &str) -> String {

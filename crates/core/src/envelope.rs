@@ -2,12 +2,14 @@
 //! The brokers' own envelopes are in `brokers/*/replies.rs`, what their codes mean in `brokers/*/faults.rs`.
 
 use std::fmt;
+use std::io::{self, Write as _};
 
 use serde_json::Value;
 
 use crate::catalogue::{On, Row, Verdict};
 use crate::clock::Timestamp;
 use crate::error::{AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
+use crate::redact::UNREDACTED_LIMIT;
 use crate::secret::Text;
 use crate::tree::Tree;
 use crate::wire::{CallClass, Endpoint, RawReply, same_path};
@@ -183,16 +185,53 @@ pub(crate) fn classify(rows: &[Row], endpoint: &Endpoint, raw: &RawReply, refusa
     })
 }
 
-/// What stands beside a refusal, as JSON on one line.
+/// What stands beside a refusal, as JSON on one line. It is in the body, too, which is not sensitive.
 fn payload(refusal: &Refusal<'_>) -> Option<String> {
-    let mut text = Text::default();
-    for (key, value) in &refusal.payload {
-        text.push(if text.is_empty() { "{" } else { ", " });
-        text.push_json(key);
-        text.push(&Text::format(format_args!(": {value}")));
+    // Of a long one only the beginning is kept; of white space nothing may be left that is short enough to be cut anew.
+    let enough = UNREDACTED_LIMIT + UNREDACTED_LIMIT / 4;
+    let line = |room| {
+        let bytes = Vec::with_capacity(UNREDACTED_LIMIT / 8);
+        let mut text = Beginning { bytes, room };
+        let written = write_payload(&mut text, refusal);
+        // It is written in whole texts.
+        let told = std::str::from_utf8(&text.bytes).unwrap_or_default();
+        (safe_text(told), written.is_ok())
+    };
+    let (mut told, whole) = line(enough);
+    if !whole && told.chars().count() < UNREDACTED_LIMIT {
+        (told, _) = line(usize::MAX);
     }
-    text.push("}");
-    (!refusal.payload.is_empty()).then(|| safe_text(&text))
+    (!refusal.payload.is_empty()).then_some(told)
+}
+
+fn write_payload(text: &mut Beginning, refusal: &Refusal<'_>) -> io::Result<()> {
+    for (at, (key, value)) in refusal.payload.iter().enumerate() {
+        text.write_all(if at == 0 { b"{" } else { b", " })?;
+        serde_json::to_writer(&mut *text, key)?;
+        text.write_all(b": ")?;
+        serde_json::to_writer(&mut *text, value)?;
+    }
+    text.write_all(b"}")
+}
+
+/// The beginning of a text: whoever writes more is told to stop.
+struct Beginning {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl io::Write for Beginning {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() >= self.room {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The members of a body that are a payload and not empty.
@@ -342,7 +381,9 @@ pub(crate) fn list(value: &Value, key: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, On, Refusal, Verdict, body, classify, list, object, plain_text};
+    use super::{
+        Body, On, Refusal, UNREDACTED_LIMIT, Verdict, body, classify, list, object, payload, plain_text,
+    };
     use crate::catalogue::row;
     use crate::error::{Advice, Credential, ErrorKind};
     use crate::wire::{CallClass, Endpoint, Method, RawReply};
@@ -488,5 +529,27 @@ mod tests {
             let (_, said) = message.rsplit_once(": ").unwrap_or(("", &message));
             assert_eq!(said, ending, "{message}");
         }
+    }
+    #[test]
+    fn of_a_long_payload_the_beginning_is_told() {
+        let told = |value: &str| {
+            let value = serde_json::json!([value, {"é\"": 1}]);
+            let refusal = Refusal {
+                payload: vec![("order", &value), ("more", &value)],
+                ..Refusal::default()
+            };
+            payload(&refusal).unwrap_or_default()
+        };
+        assert_eq!(payload(&Refusal::default()), None);
+        assert_eq!(
+            told("x"),
+            r#"{"order": ["x",{"é\"":1}], "more": ["x",{"é\"":1}]}"#
+        );
+        let long = told(&"x".repeat(100_000));
+        assert_eq!(long.chars().count(), UNREDACTED_LIMIT);
+        assert!(long.starts_with(r#"{"order": ["xxx"#) && long.ends_with('…'));
+        // White space that goes leaves room for what comes after it.
+        let spaced = told(&format!("a{}b", " ".repeat(100_000)));
+        assert!(spaced.starts_with(r#"{"order": ["a b","#) && spaced.ends_with(":1}]}"));
     }
 }

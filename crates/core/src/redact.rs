@@ -9,7 +9,7 @@ pub const MESSAGE_LIMIT: usize = 512;
 
 /// The longest text before redaction. A secret that the shorter limit cuts in two could not be recognised any
 /// more, so the shorter limit is applied by [`Error::redacted`].
-const UNREDACTED_LIMIT: usize = 8192;
+pub(crate) const UNREDACTED_LIMIT: usize = 8192;
 
 /// Knows the secrets of one session and removes their values from text that came from elsewhere: as they are,
 /// JSON-escaped and percent-encoded.
@@ -40,8 +40,19 @@ impl Redactor {
             known.push(secret);
         }
         known.retain(|secret| !secret.is_empty());
+        known.shrink_to_fit();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Self(known)
+    }
+
+    /// Whether `text` holds a known secret of at least so many bytes, in any of these forms.
+    pub fn finds_in(&self, text: &str, shortest: usize) -> bool {
+        let long = self
+            .0
+            .iter()
+            .map(Secret::expose)
+            .take_while(|secret| secret.len() >= shortest);
+        long.into_iter().any(|secret| text.contains(secret))
     }
 
     /// Replaces every known secret in `text`, and wipes what `text` was.
@@ -91,6 +102,14 @@ fn is_format(c: char) -> bool {
 /// One line of printable text, not yet at its final length: brokers are known to send stack traces. Characters that would
 /// only change how others look are left out.
 pub fn safe_text(text: &str) -> String {
+    if is_plain_line(text) {
+        // Each of its bytes is a character.
+        return if text.len() <= UNREDACTED_LIMIT {
+            text.to_owned()
+        } else {
+            format!("{}…", &text[..UNREDACTED_LIMIT - 1])
+        };
+    }
     let mut line = Text::default();
     for word in text
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -109,8 +128,24 @@ pub fn safe_text(text: &str) -> String {
     line
 }
 
+/// Whether a text is one printable line as it is, as nearly all are: visible ASCII, with single spaces between.
+fn is_plain_line(text: &str) -> bool {
+    let mut before = b' ';
+    for byte in text.bytes() {
+        if !(byte.is_ascii_graphic() || byte == b' ' && before != b' ') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b' ' || text.is_empty()
+}
+
 /// Cuts `text` to so many characters, and wipes what `text` was.
 pub(crate) fn cap(text: &mut String, limit: usize) {
+    // No text has more characters than bytes.
+    if text.len() <= limit {
+        return;
+    }
     let mut ends = text.char_indices().map(|(at, _)| at).skip(limit - 1);
     if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
         let cut = Text::format(format_args!("{}…", &text[..end]));
@@ -121,7 +156,7 @@ pub(crate) fn cap(text: &mut String, limit: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{MESSAGE_LIMIT, Redactor, safe_text};
+    use super::{MESSAGE_LIMIT, Redactor, UNREDACTED_LIMIT, is_plain_line, safe_text};
     use crate::error::{Cause, Error, ErrorKind};
     use crate::secret::Secret;
 
@@ -130,6 +165,31 @@ mod tests {
         let error = Error::new(ErrorKind::BrokerRejected, "é".repeat(2000)).redacted(&Redactor::default());
         assert_eq!(error.message().chars().count(), MESSAGE_LIMIT);
         assert_eq!(safe_text("short"), "short");
+        for (text, longest) in [("a b", "a b "), ("é", "é")] {
+            let long = longest.repeat(2 * UNREDACTED_LIMIT);
+            let line = safe_text(&long);
+            assert_eq!(line.chars().count(), UNREDACTED_LIMIT, "{text}");
+            assert!(line.starts_with(text) && line.ends_with('…'));
+        }
+    }
+
+    #[test]
+    fn a_plain_line_stays_as_it_is_and_no_other_does() {
+        for plain in ["", "a", "a b", "{\"a\": [1, 2]}"] {
+            assert!(is_plain_line(plain), "{plain:?}");
+            assert_eq!(safe_text(plain), plain);
+        }
+        for (other, safe) in [
+            (" ", ""),
+            ("a ", "a"),
+            (" a", "a"),
+            ("a  b", "a b"),
+            ("a\tb\n", "a b"),
+            ("a\u{7f}b", "a b"),
+        ] {
+            assert!(!is_plain_line(other), "{other:?}");
+            assert_eq!(safe_text(other), safe);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use crate::broker::Policy;
 use crate::error::{Error, Result};
@@ -116,19 +116,18 @@ impl Target {
     }
 
     /// The full URL of a request, query encoded.
-    pub fn url(&self, request: &Request) -> Result<String> {
+    pub fn url(&self, request: &Request) -> Result<Url> {
         let mut url = self.base.clone();
-        let path = format!(
-            "{}{}",
-            self.base.path().trim_end_matches('/'),
-            request.endpoint.path
-        );
-        url.set_path(&path);
+        match self.base.path().trim_end_matches('/') {
+            "" => url.set_path(&request.endpoint.path),
+            base => url.set_path(&format!("{base}{}", request.endpoint.path)),
+        }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        if url.origin() == self.base.origin() {
-            Ok(url.into())
+        // Scheme, host and port.
+        if url[..Position::BeforePath] == self.base[..Position::BeforePath] {
+            Ok(url)
         } else {
             Err(Error::invalid_input("path", "names another host"))
         }
@@ -350,7 +349,7 @@ mod tests {
         let mut request = Request::new(Endpoint::new(Method::Get, "/quote/getQuote", CallClass::Read));
         request.query = vec![("symbolName".into(), "M&M = x".into())];
         assert_eq!(
-            target.url(&request).unwrap(),
+            target.url(&request).unwrap().as_str(),
             "http://127.0.0.1:8800/base/quote/getQuote?symbolName=M%26M+%3D+x"
         );
         assert_eq!(target.authority(), "127.0.0.1:8800");

@@ -1,6 +1,7 @@
 //! Requests and replies as plain values. Sending them is `preopen-http`'s business, reading them the
 //! brokers'.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -193,8 +194,18 @@ pub fn check_path(path: &str) -> Result<()> {
 /// Whether a path names `known` in any spelling that a server may take for it: other case, a trailing slash,
 /// letters percent-encoded.
 pub(crate) fn same_path(path: &str, known: &str) -> bool {
-    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
-    decoded.trim_end_matches('/').eq_ignore_ascii_case(known)
+    plain_path(path).eq_ignore_ascii_case(known)
+}
+
+/// A path without what only spells it: no letter percent-encoded, no slash at its end. For one path and many known ones.
+pub(crate) fn plain_path(path: &str) -> Cow<'_, str> {
+    match percent_encoding::percent_decode_str(path).decode_utf8_lossy() {
+        Cow::Borrowed(plain) => Cow::Borrowed(plain.trim_end_matches('/')),
+        Cow::Owned(mut plain) => {
+            plain.truncate(plain.trim_end_matches('/').len());
+            Cow::Owned(plain)
+        }
+    }
 }
 
 /// The longest path and the longest encoded query that a call may have, in bytes: servers refuse longer ones.

@@ -121,7 +121,7 @@ impl HttpTransport {
         let mut reply = RawReply::new(response.status().as_u16(), "");
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);
         reply.retry_after = text(&response, RETRY_AFTER).and_then(wait);
-        reply.date = text(&response, DATE).and_then(Timestamp::parse_http_date);
+        reply.date = text(&response, DATE).and_then(date);
         reply.redirect_host = text(&response, LOCATION).and_then(|to| redirect_host(target, to));
         reply.body = body::read(response, self.options.max_body, request.endpoint.sensitive).await?;
         Ok(reply)
@@ -294,6 +294,14 @@ fn redirect_host(target: &Target, location: &str) -> Option<String> {
     base.join(location).ok()?.host_str().map(str::to_owned)
 }
 
+/// The time of a `Date` header: nearly always in the one form that HTTP prefers.
+fn date(text: &str) -> Option<Timestamp> {
+    let preferred = httpdate::parse_http_date(text).ok();
+    let preferred = preferred.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let preferred = preferred.map(|since| Timestamp::from_millis(0).plus(since));
+    preferred.or_else(|| Timestamp::parse_http_date(text))
+}
+
 /// Seconds or an HTTP date.
 fn wait(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -306,8 +314,18 @@ fn wait(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::wait;
+    use super::{date, wait};
+    use preopen_core::Timestamp;
     use std::time::Duration;
+
+    #[test]
+    fn a_date_is_read_in_every_form() {
+        let at = Timestamp::parse_rfc3339("2015-10-21T07:28:00Z");
+        assert_eq!(date("Wed, 21 Oct 2015 07:28:00 GMT"), at);
+        assert_eq!(date("Wednesday, 21-Oct-15 07:28:00 GMT"), at);
+        assert_eq!(date("Wed, 21 Oct 2015 12:58:00 +0530"), at);
+        assert_eq!(date("soon"), None);
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -128,15 +128,13 @@ impl Call {
     /// `RateLimited`, `Timeout`, `Network`, `BrokerUnavailable`, `OutcomeUnknown` (writes), `BrokerRejected`,
     /// `MalformedResponse`.
     pub async fn send(self) -> Result<Reply> {
-        let adapter = self.session.adapter();
-        let request = self
-            .check()
-            .map_err(|error| error.with(|context| context.broker = Some(adapter.policy().broker)))?;
-        let deadline = self.timeout.unwrap_or(self.session.default_timeout());
-        self.session.execute(request, deadline).await
+        let session = self.session.clone();
+        let deadline = self.timeout.unwrap_or(session.default_timeout());
+        let request = self.check().map_err(|error| session.inner.named(error))?;
+        session.execute(request, deadline).await
     }
 
-    fn check(&self) -> Result<Request> {
+    fn check(self) -> Result<Request> {
         check_path(&self.path)?;
         check_query(&self.query)?;
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
@@ -159,9 +157,9 @@ impl Call {
             Some(false) => endpoint.class = CallClass::Write,
             None => {}
         }
-        let mut request = Request::new(endpoint).headers(self.headers.iter().cloned());
-        request.query.clone_from(&self.query);
-        request.body = self.body.clone().transpose()?;
+        let mut request = Request::new(endpoint).headers(self.headers);
+        request.query = self.query;
+        request.body = self.body.transpose()?;
         Ok(request)
     }
 }

@@ -47,7 +47,7 @@ impl Session {
     pub(crate) async fn execute(&self, request: Request, deadline: Duration) -> Result<Reply> {
         let (session, began) = (self.clone(), Instant::now());
         let span = self.inner.auditor.call_span(request.endpoint.class);
-        let call = async move { session.execute_here(request, deadline).await };
+        let call = async move { session.execute_here(request, deadline, began).await };
         let result = anywhere(call.instrument(span.clone())).await;
         self.inner
             .auditor
@@ -55,8 +55,10 @@ impl Session {
         result
     }
 
-    async fn execute_here(&self, request: Request, deadline: Duration) -> Result<Reply> {
-        let (inner, began) = (&self.inner, Instant::now());
+    async fn execute_here(&self, mut request: Request, deadline: Duration, began: Instant) -> Result<Reply> {
+        let inner = &self.inner;
+        // Those of the caller: each try adds the session's anew.
+        let own = request.headers.clone();
         let repeatable = request.endpoint.class == CallClass::Read;
         let mut rest = Rest(deadline);
         let (mut renewed, mut reconnected, mut repeats) = (false, false, 0);
@@ -79,8 +81,9 @@ impl Session {
                 inner.check_url(&request, &live)?;
             }
             let record = live;
+            request.headers.clone_from(&own);
             let sent = rest
-                .spend(inner.exchange(&request, &record, rest.0.max(LEAST)))
+                .spend(inner.exchange(&mut request, &record, rest.0.max(LEAST)))
                 .await;
             let sent = sent.map_err(|failed| Failed {
                 error: slot.answered(failed.error),
@@ -161,11 +164,8 @@ impl Inner {
 
     /// Refuses a call whose URL would hold a secret of the session: URLs end in the logs of every server on the way.
     pub(crate) fn check_url(&self, request: &Request, record: &Record) -> Result<()> {
-        let known = self.adapter.secrets().into_iter().chain(record.tokens.all());
-        let known: Vec<_> = known
-            .filter(|secret| secret.expose().len() >= SHORTEST_IN_A_URL)
-            .collect();
-        let holds = |text: &str| known.iter().any(|secret| text.contains(secret.expose()));
+        let known = self.derived(record);
+        let holds = |text: &str| known.redactor.finds_in(text, SHORTEST_IN_A_URL);
         let problem = "must not hold a secret of the session: it would end in logs";
         let field = if request
             .query
@@ -182,18 +182,17 @@ impl Inner {
         Err(error.with(|context| context.broker = Some(self.adapter.policy().broker)))
     }
 
-    /// Sends one authenticated request as it is, and reads the reply.
+    /// Adds the session's headers to a request, sends it, and reads the reply.
     pub(crate) async fn exchange(
         &self,
-        request: &Request,
+        request: &mut Request,
         record: &Record,
         deadline: Duration,
     ) -> Result<Reply, Failed> {
-        let mut authenticated = request.clone();
-        self.adapter
-            .authorize(&mut authenticated, &record.tokens, self.clock.now().wall);
+        let now = self.clock.now().wall;
+        self.adapter.authorize(request, &record.tokens, now);
         let derived = self.derived(record);
-        self.converse(&authenticated, &derived.redactor, deadline).await
+        self.converse(request, &derived.redactor, deadline).await
     }
 
     /// Sends a request that is complete, and reads its reply; `redactor` knows its secrets.

@@ -34,6 +34,7 @@ pub mod audit;
 mod builder;
 mod call;
 mod consent;
+mod derived;
 mod events;
 mod execute;
 mod flight;

@@ -62,6 +62,8 @@ pub(crate) struct Slot {
     account: Arc<Account>,
     group: usize,
     ticket: Ticket,
+    /// Whether it counts as over already.
+    over: bool,
 }
 
 /// A place in the queue; it is given up when whoever waits gives up.
@@ -183,6 +185,7 @@ impl Pace {
                     account,
                     group,
                     ticket,
+                    over: false,
                 });
             }
             if wait > patience {
@@ -221,6 +224,7 @@ impl Pace {
             account,
             group,
             ticket,
+            over: false,
         })
     }
 
@@ -321,6 +325,8 @@ impl Inside {
     fn group(&mut self, number: usize) -> &mut Group {
         let known = self.groups.iter().position(|(known, _)| *known == number);
         let at = known.unwrap_or_else(|| {
+            // Most sessions use one: room for four would be half of what such a session takes.
+            self.groups.reserve_exact(1);
             self.groups.push((number, Group::default()));
             self.groups.len() - 1
         });
@@ -334,7 +340,7 @@ impl Slot {
         // A kind that comes from the broker has its status; without one nobody has counted the call.
         if error.kind() != ErrorKind::RateLimited {
             if error.context().http_status.is_some() {
-                self.accepted();
+                self.with(|window, ticket, _| window.accepted(ticket));
             }
             return error;
         }
@@ -343,9 +349,13 @@ impl Slot {
         error.with_advice(Advice::After(pause))
     }
 
-    /// The broker took the call.
-    pub(crate) fn accepted(&self) {
-        self.with(|window, ticket, _| window.accepted(ticket));
+    /// The broker took the call, which is over.
+    pub(crate) fn accepted(mut self) {
+        self.over = true;
+        self.with(|window, ticket, now| {
+            window.accepted(ticket);
+            window.settle(ticket, now);
+        });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Window, Ticket, Duration) -> T) -> T {
@@ -357,7 +367,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.account.process == std::process::id() {
+        if !self.over && self.account.process == std::process::id() {
             self.with(Window::settle);
         }
     }

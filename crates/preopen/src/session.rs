@@ -21,12 +21,13 @@ use preopen_core::static_ip::{NetworkPath, Verdict, WhoAmI};
 use preopen_core::target::{Environment, Target};
 use preopen_core::totp::SpentSteps;
 use preopen_core::wire::{BoxFuture, Endpoint, Method, RawReply, Request, Transport, TransportFailure};
-use preopen_core::{Error, ErrorKind, Result, Secret};
+use preopen_core::{Error, ErrorKind, Result};
 use preopen_store::Store;
 
 use crate::audit::Auditor;
 use crate::builder::SessionBuilder;
 use crate::call::Call;
+use crate::derived::Derived;
 use crate::events::Events;
 use crate::flight;
 use crate::limits::Pace;
@@ -99,14 +100,7 @@ pub(crate) struct Inner {
     pub(crate) pending: ArcSwap<Pending>,
     /// The difference between the clocks, as the last reply told.
     pub(crate) clock_seen: ClockSeen,
-    derived: ArcSwapOption<Derived>,
-}
-
-/// What follows from the record of one generation: made once, used by every call.
-pub(crate) struct Derived {
-    generation: u64,
-    pub(crate) redactor: Redactor,
-    headers: Headers,
+    pub(crate) derived: ArcSwapOption<Derived>,
 }
 
 /// What came of a logout.
@@ -531,11 +525,15 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
-        if self.inner.live().is_some() {
-            look_first(&self.inner).await;
-        }
         if let Some(record) = self.inner.live() {
-            return Ok(record);
+            if is_fresh(&self.inner) {
+                return Ok(record);
+            }
+            drop(record);
+            look_first(&self.inner).await;
+            if let Some(record) = self.inner.live() {
+                return Ok(record);
+            }
         }
         if flight::is_asking(&self.inner) {
             return Err(Error::invalid_input(
@@ -752,37 +750,6 @@ impl Inner {
                 context.endpoint.get_or_insert_with(|| endpoint.to_string());
             })
             .redacted(redactor)
-    }
-
-    pub(crate) fn derived(&self, record: &Record) -> Arc<Derived> {
-        if let Some(kept) = self
-            .derived
-            .load_full()
-            .filter(|kept| kept.generation == record.generation)
-        {
-            return kept;
-        }
-        let made = Arc::new(Derived {
-            generation: record.generation,
-            redactor: self.redactor(&record.tokens.all()),
-            headers: Headers::new(self.adapter.headers(&record.tokens)),
-        });
-        // Not of a session that is over for this process: its tokens would stay in memory.
-        let published = self.state.published();
-        if published.is_some_and(|published| published.generation == record.generation) {
-            self.derived.store(Some(Arc::clone(&made)));
-        }
-        made
-    }
-
-    /// The headers of calls with this record.
-    pub(crate) fn headers_of(&self, record: &Record) -> Headers {
-        self.derived(record).headers.clone()
-    }
-
-    /// Knows the credentials and `more`.
-    pub(crate) fn redactor(&self, more: &[Secret]) -> Redactor {
-        Redactor::new(self.adapter.secrets().into_iter().chain(more.iter().cloned()))
     }
 }
 

@@ -43,7 +43,7 @@ impl Inner {
 
     /// Names the addresses in a static-IP refusal: asks the broker which one it sees, best effort and for `patience` at most.
     pub(crate) async fn with_addresses(&self, error: Error, record: &Record, patience: Duration) -> Error {
-        let Some(whoami) = self.adapter.whoami() else {
+        let Some(mut whoami) = self.adapter.whoami() else {
             let nothing = preopen_core::envelope::Reply::new(serde_json::Value::Null, 200);
             return match self.adapter.read_whoami(&nothing) {
                 Ok(who) => add(error, &format!("; {}", who.message)),
@@ -51,7 +51,7 @@ impl Inner {
             };
         };
         let patience = patience.min(Duration::from_secs(2));
-        let asked = self.exchange(&whoami, record, patience).await;
+        let asked = self.exchange(&mut whoami, record, patience).await;
         if let Some(who) = asked.ok().and_then(|reply| self.adapter.read_whoami(&reply).ok()) {
             let more = match who.verdict {
                 Verdict::Match(_) => format!("; {REGISTERED_NOW}"),

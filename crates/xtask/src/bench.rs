@@ -68,7 +68,8 @@ fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, 
 
     Ok(vec![
         ("preopen", workspace.program("release", "preopen")),
-        ("rust", workspace.program("release", "preopen-bench")),
+        ("rust", workspace.program("release", "preopen-bench-client")),
+        ("sessions", workspace.program("release", "preopen-bench")),
         ("floor", workspace.program("release", "preopen-bench-floor")),
         ("wheel", wheel),
         ("addon", addon),

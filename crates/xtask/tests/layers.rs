@@ -31,12 +31,26 @@ const LAYERS: [(&str, &[&str]); 13] = [
 
 /// Foreign crates, by the start of their name, with the members that may name them.
 const FOREIGN: [(&str, &[&str]); 13] = [
-    ("reqwest", &["preopen-http"]),
+    // The benchmarks measure it beside a session, and a bare connection beside both.
+    ("reqwest", &["preopen-http", "preopen-bench"]),
     // The embedded broker serves TLS, so it needs the server half; the store speaks TLS to Redis.
-    ("rustls", &["preopen-http", "preopen-sandbox", "preopen-store"]),
+    (
+        "rustls",
+        &[
+            "preopen-http",
+            "preopen-sandbox",
+            "preopen-store",
+            "preopen-bench",
+        ],
+    ),
     (
         "tokio-rustls",
-        &["preopen-http", "preopen-sandbox", "preopen-store"],
+        &[
+            "preopen-http",
+            "preopen-sandbox",
+            "preopen-store",
+            "preopen-bench",
+        ],
     ),
     ("pyo3", &["preopen-python"]),
     ("napi", &["preopen-node"]),

@@ -13,7 +13,7 @@ pub use window::{Ticket, Window};
 use crate::broker::Policy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lifecycle::share_of;
-use crate::wire::{Method, same_path};
+use crate::wire::{Method, plain_path};
 
 /// The most calls in any second, minute and hour; what is not named has no limit.
 ///
@@ -117,11 +117,12 @@ impl LimitGroup {
         Self { name, calls, rates }
     }
 
-    fn holds(&self, method: Method, path: &str) -> bool {
+    /// Whether a call is one of these; its path is given as it was written and plain.
+    fn holds(&self, method: Method, path: &str, plain: &str) -> bool {
         self.calls.iter().any(|(wanted, known)| {
             *wanted == method
                 && known.strip_suffix('*').map_or_else(
-                    || same_path(path, known),
+                    || plain.eq_ignore_ascii_case(known),
                     |start| {
                         path.get(..start.len())
                             .is_some_and(|head| head.eq_ignore_ascii_case(start))
@@ -136,9 +137,10 @@ pub const OTHER: &str = "other";
 
 /// The number of the group of a call; calls that the table does not name come after the last.
 pub fn group_of(groups: &[LimitGroup], method: Method, path: &str) -> usize {
+    let plain = plain_path(path);
     groups
         .iter()
-        .position(|group| group.holds(method, path))
+        .position(|group| group.holds(method, path, &plain))
         .unwrap_or(groups.len())
 }
 

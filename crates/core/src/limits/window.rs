@@ -99,6 +99,10 @@ impl Window {
             number: self.issued,
             sent: now,
         };
+        // Most accounts have one call under way.
+        if self.open.capacity() == 0 {
+            self.open.reserve_exact(1);
+        }
         self.open.push(ticket);
         ticket
     }
@@ -181,6 +185,9 @@ impl Window {
 
     fn arrive(&mut self, at: Duration) {
         let place = self.arrived.partition_point(|other| *other <= at);
+        if self.arrived.capacity() == 0 {
+            self.arrived.reserve_exact(1);
+        }
         self.arrived.insert(place, at);
     }
 }

@@ -27,7 +27,6 @@ const LONGEST_NAME: usize = 255;
 pub(crate) struct Auditor {
     broker: &'static str,
     account: String,
-    host: String,
     clock: Arc<dyn Clock>,
     file: Option<AuditFile>,
 }
@@ -39,12 +38,9 @@ impl Auditor {
         clock: Arc<dyn Clock>,
         path: Option<PathBuf>,
     ) -> Self {
-        let mut host = safe_text(&gethostname::gethostname().to_string_lossy());
-        host.truncate(host.floor_char_boundary(LONGEST_NAME));
         Self {
             broker,
             account,
-            host,
             clock,
             file: path.map(AuditFile::new),
         }
@@ -134,7 +130,7 @@ impl Auditor {
             at: self.clock.now().wall,
             broker: self.broker.to_owned(),
             account: self.account.clone(),
-            host: self.host.clone(),
+            host: host(),
             action,
             why,
             outcome,
@@ -167,6 +163,13 @@ pub(crate) fn check(path: Option<&PathBuf>) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// This host's name. It is asked for when it is written: a process may have ten thousand sessions, which are cheaper without.
+fn host() -> String {
+    let mut host = safe_text(&gethostname::gethostname().to_string_lossy());
+    host.truncate(host.floor_char_boundary(LONGEST_NAME));
+    host
 }
 
 fn millis(time: Duration) -> u64 {

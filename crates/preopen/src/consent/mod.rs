@@ -280,14 +280,14 @@ pub(crate) async fn granted(
 /// Whoever logged in at the page must be the account that the credentials name: orders would go to another one. Errors:
 /// `InvalidInput` (`client_code`), and those of a call, since tokens that cannot be tried are not kept.
 async fn belongs(inner: &Inner, login: &Login, timeout: Duration) -> Result<()> {
-    let (ProfileSource::Call(request), Some(mine)) = (inner.adapter.profile(), &login.profile.account_id)
+    let (ProfileSource::Call(mut request), Some(mine)) = (inner.adapter.profile(), &login.profile.account_id)
     else {
         return Ok(());
     };
     let now = inner.clock.now();
     let policy = &inner.adapter.policy().expiry;
     let record = Record::new(0, login.clone(), now.wall, now, policy);
-    let reply = inner.exchange(&request, &record, timeout).await;
+    let reply = inner.exchange(&mut request, &record, timeout).await;
     let reply = reply.map_err(|failed| about_the_code(failed.error))?;
     let theirs = inner.adapter.read_profile(&reply).account_id;
     if theirs.is_some_and(|theirs| !theirs.eq_ignore_ascii_case(mine)) {

@@ -1,5 +1,7 @@
 //! Samco's requests: the login body and the session header. What each call does is in the catalogue.
 
+use std::sync::LazyLock;
+
 use super::catalogue::ENTRIES;
 use crate::broker::Tokens;
 use crate::catalogue;
@@ -46,9 +48,11 @@ pub(super) fn session_header(tokens: &Tokens) -> (String, Secret) {
 }
 
 pub(super) fn content_headers() -> Vec<(String, Secret)> {
-    ["Content-Type", "Accept"]
-        .map(|name| (name.to_owned(), Secret::new("application/json")))
-        .into()
+    static JSON: LazyLock<Secret> = LazyLock::new(|| Secret::new("application/json"));
+    // With room for the session's.
+    let mut headers = Vec::with_capacity(3);
+    headers.extend(["Content-Type", "Accept"].map(|name| (name.to_owned(), JSON.clone())));
+    headers
 }
 
 #[cfg(test)]
