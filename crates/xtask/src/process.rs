@@ -38,18 +38,27 @@ pub(crate) fn forget_this_package(command: &mut Command) {
 
 /// Runs a program with our own output; anything but success is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = status(command)?;
+    run_within(LIMIT, command)
+}
+
+/// The same for a program that may take longer than a test.
+pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
+    let status = status_within(limit, command)?;
     ensure!(status.success(), "`{}` failed ({status})", shown(command));
     Ok(())
 }
 
 /// Runs a program with our own output and returns how it ended.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    status_within(LIMIT, command)
+}
+
+fn status_within(limit: Duration, command: &mut Command) -> Result<ExitStatus> {
     console::connect(command)?;
     let child = spawn(command.stdin(Stdio::null()));
     // The command keeps its ends of the file.
     command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
-    wait(child?, command, LIMIT, Instant::now() + LIMIT)
+    wait(child?, command, limit, Instant::now() + limit)
 }
 
 /// Runs a program that writes to a file of its own, and returns how it ended.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -12,6 +13,8 @@ use crate::process;
 use crate::tools::python::{self, Venv};
 use crate::workspace::Workspace;
 
+/// A native file of a release takes minutes of a processor, which others may be using too.
+const LIMIT: Duration = Duration::from_hours(2);
 /// Where the wheel of the command has its `pyproject.toml`.
 const COMMAND: &str = "crates/cli";
 
@@ -107,7 +110,7 @@ impl<'a> Builder<'a> {
         cargo.args(["--release", "--locked", "--package", "preopen-node"]);
         cargo.arg("--target-dir").arg(&self.workspace.target);
         self.flags(&mut cargo, self.module())?;
-        process::run(cargo.current_dir(&self.workspace.root))?;
+        process::run_within(LIMIT, cargo.current_dir(&self.workspace.root))?;
         Ok(built)
     }
 
@@ -180,7 +183,7 @@ impl<'a> Builder<'a> {
     fn made(&self, command: &mut Command, suffix: &str) -> Result<PathBuf> {
         // What another build left must not be taken for this one's.
         let _ = fs::remove_dir_all(&self.scratch);
-        process::run(command)?;
+        process::run_within(LIMIT, command)?;
         let files: Vec<PathBuf> = fs::read_dir(&self.scratch)?
             .flatten()
             .map(|entry| entry.path())

@@ -1,7 +1,8 @@
 //! No path of the machine that builds: a compiler gets names for its folders that are the same everywhere.
 
 use std::env;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,8 @@ use crate::workspace::Workspace;
 
 /// Between flags in the variable that may have spaces inside of one.
 const SEPARATOR: &str = "\u{1f}";
+/// What cargo's own folder is called.
+const CARGO: &str = "/cargo";
 
 /// Lets a build for `triple` have further compiler flags, and none of this machine's folders in what it makes.
 pub(super) fn hide(
@@ -35,12 +38,23 @@ fn folders(workspace: &Workspace) -> Result<Vec<(PathBuf, &'static str)>> {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "sysroot"]).current_dir(&workspace.root);
     let rust = process::capture(&mut rustc)?;
-    Ok(vec![
+    let cargo = std::path::absolute(cargo)?;
+    let mut folders = vec![
         (workspace.root.clone(), "/preopen"),
         (workspace.target.clone(), "/target"),
-        (std::path::absolute(cargo)?, "/cargo"),
         (PathBuf::from(rust.trim()), "/rust"),
-    ])
+    ];
+    folders.extend(sources(&cargo).into_iter().map(|folder| (folder, CARGO)));
+    folders.push((cargo, CARGO));
+    Ok(folders)
+}
+
+/// Where cargo keeps the sources of each registry. Every panic names its file, and a registry's part of that name says
+/// nothing and is half of it.
+fn sources(cargo: &Path) -> Vec<PathBuf> {
+    let registries = fs::read_dir(cargo.join("registry").join("src"));
+    let found = registries.into_iter().flatten().flatten();
+    found.map(|entry| entry.path()).collect()
 }
 
 /// The compiler's flags for that. Of several that fit it takes the last: a folder inside of another comes after it.
@@ -89,9 +103,10 @@ fn setting(set: impl Fn(&str) -> Option<String>, triple: &str, flags: &[String])
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::process::Command;
 
-    use super::{renamed, setting};
+    use super::{renamed, setting, sources};
     use crate::process;
 
     const TRIPLE: &str = "x86_64-unknown-linux-gnu";
@@ -127,9 +142,9 @@ mod tests {
     fn the_innermost_folder_gives_the_name() {
         let folder = std::env::temp_dir().join(format!("xtask-paths-{}", std::process::id()));
         let inner = folder.join("target");
-        std::fs::create_dir_all(&inner).unwrap();
+        fs::create_dir_all(&inner).unwrap();
         let source = inner.join("lib.rs");
-        std::fs::write(
+        fs::write(
             &source,
             "#[inline(never)] pub fn here() -> &'static str { file!() }",
         )
@@ -145,9 +160,19 @@ mod tests {
             (folder.clone(), "/preopen"),
         ]));
         process::run(&mut rustc).unwrap();
-        let text = std::fs::read_to_string(&built).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
+        let text = fs::read_to_string(&built).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
         assert!(text.contains("/target/lib.rs"), "{text}");
         assert!(!text.contains(&folder.display().to_string()), "{text}");
+    }
+    #[test]
+    fn each_registry_has_its_sources() {
+        let cargo = std::env::temp_dir().join(format!("xtask-sources-{}", std::process::id()));
+        assert!(sources(&cargo).is_empty());
+        let folder = cargo.join("registry").join("src").join("index.example.org-0123");
+        fs::create_dir_all(&folder).unwrap();
+        let found = sources(&cargo);
+        fs::remove_dir_all(&cargo).unwrap();
+        assert_eq!(found, [folder]);
     }
 }
