@@ -19,6 +19,7 @@ mod counts;
 mod demo;
 mod docs;
 mod errors_page;
+mod instructions;
 mod package;
 mod process;
 mod report;
@@ -51,6 +52,8 @@ enum Command {
     Test(test::Args),
     /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
     Bench(bench::Args),
+    /// Count the instructions of the hot paths beside their budgets, or write the budgets anew.
+    Instructions(instructions::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
     Soak(soak::Args),
     /// Take the pictures of the dashboard in `docs/dashboard` anew, with Chromium.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Instructions(args) => instructions::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),
