@@ -80,14 +80,14 @@ fn count(args: &Args, provision: &Provision<'_>, report: &mut Report) {
     };
     report.suite(SUITE, || {
         let mut counts = Counts::default();
-        let mut counted = Counted::default();
+        let mut taken = Counted::default();
         for path in paths {
             // Said before: this machine has no such interpreter.
             let Some(program) = programs.of(path.language) else {
                 continue;
             };
             match counter.count(path, program, &command) {
-                Ok(instructions) => counted.push(path.name, instructions),
+                Ok(instructions) => taken.push(path.name, instructions),
                 Err(error) => {
                     console::say(format_args!("{}: not counted: {error:#}", path.name));
                     counts.add(Counts::one(false));
@@ -95,16 +95,16 @@ fn count(args: &Args, provision: &Provision<'_>, report: &mut Report) {
             }
         }
         if args.bless {
-            budgets.take(&counted, programs.versions.clone());
+            budgets.take(&taken, programs.versions.clone());
             budgets.write(provision.workspace)?;
         }
-        for (path, instructions) in counted.of_paths() {
+        for (path, instructions) in taken.of_paths() {
             let verdict = budgets.verdict(path, instructions);
             console::say(verdict.told(path, instructions, &counter.profile(path)));
             counts.add(Counts::one(verdict.holds()));
         }
         for ratio in &RATIOS {
-            if let Some((holds, told)) = ratio.told(&counted) {
+            if let Some((holds, told)) = ratio.told(&taken) {
                 console::say(told);
                 counts.add(Counts::one(holds));
             }

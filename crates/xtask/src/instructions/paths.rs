@@ -68,20 +68,20 @@ pub(super) const PATHS: [Path; 15] = {
     use Kind::{Computes, Waits};
     use Language::{Node, Python, Rust};
     [
-        Path::new("rust: token()", Rust, "token", (20_000, 40_000), Computes),
+        Path::new("rust: token()", Rust, "token", (10_000, 20_000), Computes),
         Path::new("rust: headers()", Rust, "headers", (10_000, 20_000), Computes),
-        Path::new("rust: GET", Rust, "get", (300, 600), Waits),
+        Path::new("rust: GET", Rust, "get", (100, 200), Waits),
         Path::new("rust: login", Rust, "login", (100, 200), Waits),
         Path::new(ENVELOPE, Rust, "envelope", (200, 400), Computes),
         Path::new(BARE_JSON, Rust, "bare-json", (200, 400), Computes),
-        Path::new("rust: TOTP code", Rust, "totp", (2_000, 4_000), Computes),
-        Path::new("rust: URL check", Rust, "url-check", (1_000, 2_000), Computes),
-        Path::new("rust: seal a record", Rust, "seal", (1_000, 2_000), Computes),
-        Path::new("rust: open a record", Rust, "open", (500, 1_000), Computes),
-        Path::new("python: token()", Python, "token", (20_000, 40_000), Computes),
+        Path::new("rust: TOTP code", Rust, "totp", (1_000, 2_000), Computes),
+        Path::new("rust: URL check", Rust, "url-check", (500, 1_000), Computes),
+        Path::new("rust: seal a record", Rust, "seal", (200, 400), Computes),
+        Path::new("rust: open a record", Rust, "open", (200, 400), Computes),
+        Path::new("python: token()", Python, "token", (10_000, 20_000), Computes),
         Path::new("python: headers()", Python, "headers", (10_000, 20_000), Computes),
         Path::new("python: import preopen", Python, "import", (0, 1), Waits),
-        Path::new("node: token()", Node, "token", (2_000, 4_000), Computes),
+        Path::new("node: token()", Node, "token", (1_000, 2_000), Computes),
         Path::new("node: headers()", Node, "headers", (2_000, 4_000), Computes),
     ]
 };
