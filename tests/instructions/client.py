@@ -1,4 +1,4 @@
-"""Goes one path of the Python package so often: python client.py PATH TIMES, settings in PREOPEN_INSTRUCTIONS."""
+"""Goes one path of the package so often: python client.py PATH TIMES, settings in PREOPEN_INSTRUCTIONS."""
 
 import itertools
 import sys
