@@ -1,6 +1,5 @@
 // Finding the addon: in this package when it was built or packed for one machine, else in the package of the platform.
 
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -90,6 +89,8 @@ function* candidates(): Generator<string> {
  */
 function isInstalled(name: string): boolean {
   if (process.versions["pnp"] !== undefined) return true;
+  // Not imported: an ES module's import of it loads streams and promises, too.
+  const { existsSync } = process.getBuiltinModule("node:fs");
   for (let file = fileURLToPath(import.meta.url); dirname(file) !== file; file = dirname(file)) {
     if (existsSync(join(dirname(file), "node_modules", name))) return true;
   }

@@ -1,7 +1,5 @@
 // The options of sessions and calls: their types, and the checks of what TypeScript cannot check at run time.
 
-import { isMainThread } from "node:worker_threads";
-
 import type { LoginStart } from "./consent.js";
 import { invalidInput, unicode } from "./convert.js";
 import { json } from "./json.js";
@@ -219,7 +217,7 @@ const CALL: Readonly<Record<keyof CallOptions, Check>> = {
 export function sessionOptions(options: SessionOptions): [NativeOptions, string | Store | undefined] {
   const { store, rateLimits, ...native } = given(options, SESSION) as SessionOptions;
   // Rust reads the environment of the process; a worker thread has one of its own.
-  const key = typeof store === "object" && !isMainThread ? keyOfEnvironment() : undefined;
+  const key = typeof store === "object" && !isMainThread() ? keyOfEnvironment() : undefined;
   const settings = { ...(key === undefined ? {} : { storeKey: key }), ...native } as NativeOptions;
   if (rateLimits !== undefined) settings.rateLimits = limitsText(rateLimits);
   return [settings, store];
@@ -284,6 +282,11 @@ export function primeKey(record: string, options: KeyOptions): string | undefine
   valid("record", record);
   // An open record needs no key, so that a bad one in the environment does no harm.
   return key ?? (record.trimStart().startsWith("{") ? undefined : keyOfEnvironment());
+}
+
+// Asked where it matters: importing the module makes the whole package slower to load.
+function isMainThread(): boolean {
+  return process.getBuiltinModule("node:worker_threads").isMainThread;
 }
 
 // Read here and not in Rust: a worker thread has an environment of its own.

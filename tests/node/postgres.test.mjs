@@ -47,10 +47,10 @@ after(async () => {
 const share = () => broker.session("samco", { store, storeKey: KEY });
 const environment = () => ({ ...childEnvironment(broker), PREOPEN_KEY: KEY, PREOPEN_TEST_POSTGRES: JSON.stringify(server.config) });
 
-/** Ends the connections that hold a claim, as a server that is restarted or a network that breaks does. */
+/** Ends the connections that hold a claim, as a server that is restarted or a network that breaks does, and waits until they are gone. */
 async function endClaims() {
   const { rowCount } = await admin.query(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'preopen' AND state = 'idle in transaction'",
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'preopen' AND state = 'idle in transaction'",
   );
   return rowCount;
 }

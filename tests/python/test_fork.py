@@ -326,7 +326,7 @@ def test_p8_celery_prefork(programs):
     # The worker's children go on with its session, or, in front of an empty store, log in once.
     warm = not programs.shares
     command = ["-m", "celery", "--app", "program", "worker", "--pool", "prefork", "--concurrency", "2"]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
     start = "if 'worker' in sys.argv: told()\n" if warm else ""
     (programs.folder / "program.py").write_text(SESSION + TASKS + start)
     client = subprocess.Popen(
@@ -341,9 +341,9 @@ def test_p8_celery_prefork(programs):
         until(lambda: time.sleep(0.05) or len(list((programs.folder / "queue").glob("*.msg"))) == 6, 60)
         with programs.run(TASKS + start, *command, *quiet) as worker:
             out, err = client.communicate(timeout=120)
-            assert client.returncode == 0, err
             worker.terminate()
-            _, told = worker.communicate(timeout=40)
+            said, told = worker.communicate(timeout=40)
+            assert client.returncode == 0, (err, said, told)
             assert "Traceback" not in told
     answers = json.loads(out)
     assert_shared(answers, 2)

@@ -97,7 +97,7 @@ def end_claims(conninfo):
     """Ends the connections that hold a claim, as a server that is restarted or a network that breaks does."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         return connection.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
             "WHERE application_name = 'preopen' AND state = 'idle in transaction'"
         ).fetchone()[0]
 
@@ -140,7 +140,7 @@ def test_connections_that_broke_are_replaced(store, conninfo):
         claim.release()
     with psycopg.connect(conninfo, autocommit=True) as connection:
         end = (
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'preopen'"
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE application_name = 'preopen'"
         )
         assert connection.execute(end).fetchone()[0] >= 3
     with pytest.raises(psycopg.OperationalError):

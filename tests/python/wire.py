@@ -20,7 +20,7 @@ def reply(body, close=False):
 
 
 class Handler(socketserver.StreamRequestHandler):
-    """Answers the requests of one connection, and keeps their paths."""
+    """Answers the requests of one connection, and keeps what they were."""
 
     def handle(self):
         with contextlib.suppress(OSError):
@@ -39,7 +39,7 @@ class Handler(socketserver.StreamRequestHandler):
             headers[name.decode()] = value.strip().decode()
             if name.lower() == b"content-length":
                 length = int(value)
-        self.rfile.read(length)
+        self.server.bodies.append(self.rfile.read(length))
         path = line.split()[1].decode().split("?")[0]
         self.server.seen.append(path)
         self.server.headers.append(headers)
@@ -57,7 +57,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, answer, certificate=None):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.seen, self.headers, self.answer, self.context = [], [], answer, None
+        self.seen, self.headers, self.bodies, self.answer, self.context = [], [], [], answer, None
         if certificate is not None:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(TLS / f"{certificate}.pem")

@@ -1,7 +1,7 @@
 //! How results cross the border: as tagged objects, at once or through a promise that always settles.
 
 use napi::bindgen_prelude::{Object, ToNapiValue};
-use napi::{Env, JsDeferred, sys};
+use napi::{Env, sys};
 use napi_derive::napi;
 use preopen_ffi::ErrorInfo;
 use preopen_ffi::preopen::runtime::Asking;
@@ -10,6 +10,7 @@ use preopen_ffi::runtime::{self, Task};
 use serde::Serialize;
 
 use crate::ask::NativeQuestion;
+use crate::promises::Deferred;
 
 /// `{ok}` or `{error}`, where `error` is an `ErrorInfo` as JSON text.
 pub struct Outcome<T>(pub(crate) Result<T>);
@@ -103,24 +104,22 @@ pub(crate) fn number(generation: u64) -> f64 {
     generation as f64
 }
 
-type Resolver<T> = Box<dyn FnOnce(Env) -> napi::Result<Outcome<T>>>;
+/// A promise that settles even if its task is stopped or panics.
+struct Pending<T: ToNapiValue + Send + 'static>(Option<Deferred<Outcome<T>>>);
 
-/// A promise that settles even if its task is stopped or panics. While it is open it keeps the process alive.
-struct Pending<T: ToNapiValue + 'static>(Option<JsDeferred<Outcome<T>, Resolver<T>>>);
-
-impl<T: ToNapiValue + 'static> Pending<T> {
+impl<T: ToNapiValue + Send + 'static> Pending<T> {
     fn settle(mut self, result: Result<T>) {
         self.resolve(result);
     }
 
     fn resolve(&mut self, result: Result<T>) {
         if let Some(deferred) = self.0.take() {
-            deferred.resolve(Box::new(move |_| Ok(Outcome(result))));
+            deferred.resolve(Outcome(result));
         }
     }
 }
 
-impl<T: ToNapiValue + 'static> Drop for Pending<T> {
+impl<T: ToNapiValue + Send + 'static> Drop for Pending<T> {
     fn drop(&mut self) {
         self.resolve(Err(if std::thread::panicking() {
             Error::new(ErrorKind::Internal, "the call ended without a result")
@@ -170,7 +169,7 @@ pub(crate) fn run<'env, T: ToNapiValue + Send + 'static>(
     cancel: Option<&mut NativeCancel>,
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
-    let (deferred, promise) = env.create_deferred()?;
+    let (deferred, promise) = Deferred::open(env)?;
     let pending = Pending(Some(deferred));
     let asking = cancel.as_ref().map(|cancel| cancel.asking).unwrap_or_default();
     let future = asking.carry(future);

@@ -10,7 +10,8 @@ use crate::call::{NativeCall, NativeOptions};
 use crate::clock::NativeClock;
 use crate::credentials::NativeCredentials;
 use crate::events::NativeEvents;
-use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, number, run};
+use crate::live;
+use crate::outcome::{HeadersRecord, NativeCancel, Outcome, SecretText, TokenRecord, json, run};
 use crate::reply::ReplyRecord;
 use crate::store::{NativeStore, choice};
 
@@ -69,12 +70,7 @@ impl NativeSession {
     /// value that was kept is used. A bare function is several times as fast to call as a method.
     #[napi]
     pub fn live_check<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), f64>> {
-        let session = self.inner.clone();
-        env.create_function_from_closure("live", move |_| {
-            Ok(session
-                .try_fresh_token()
-                .map_or(0.0, |token| number(token.generation())))
-        })
+        live::check(env, self.inner.clone())
     }
 
     /// A live token.

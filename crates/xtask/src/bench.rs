@@ -1,17 +1,21 @@
 //! `cargo xtask bench`: release builds, the pinned peers, and the benchmark driver in `benches/`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
 use crate::process;
 use crate::tools::node;
-use crate::tools::python::{self, Venv};
+use crate::tools::python::{self, Python, Venv};
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Only write the page and the plots anew, from the kept numbers.
+    #[arg(long)]
+    render: bool,
     /// Arguments of the benchmark driver.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
@@ -19,43 +23,58 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
-    workspace.require_package("preopen-cli")?;
     let newest = python::discover()?.pop().context("no Python")?;
-    let dev = Venv::provide(&workspace, "dev", &newest, "tools/requirements-dev.txt")?;
-    let peers = Venv::provide(&workspace, "bench-py", &newest, "benches/requirements.txt")?;
-    let chosen = node::for_builds(&workspace)?;
-
-    process::run(workspace.cargo().args([
-        "build",
-        "--release",
-        "--package",
-        "preopen-cli",
-        "--package",
-        "preopen-bench",
-    ]))?;
-    let command = workspace.program("release", "preopen");
-    let sessions = workspace.program("release", "preopen-bench");
-    let floor = workspace.program("release", "preopen-bench-floor");
-    let wheel = python::build_wheel(&workspace, &dev, "release", "wheels-bench")?;
-    peers.install_wheel(&wheel)?;
-    node::install(&workspace, &chosen, "")?;
-    node::build_addon(&workspace, "release")?;
-    node::script(&workspace, &chosen, "build")?;
-
-    let mut driver = Command::new(peers.python());
+    let own = Venv::provide(&workspace, "bench", &newest, "benches/requirements.txt")?;
+    let mut driver = Command::new(own.python());
     driver
         .current_dir(&workspace.root)
-        .arg(workspace.require("benches/run.py")?)
-        .args(["--out", "docs/benchmarks.md"])
-        .arg("--preopen-bin")
-        .arg(&command)
-        .arg("--sessions-bin")
-        .arg(&sessions)
-        .arg("--floor-bin")
-        .arg(&floor)
-        .arg("--node")
-        .arg(&chosen.program)
-        .args(&args.rest);
-    process::run(&mut driver)?;
+        .arg(workspace.require("benches/run.py")?);
+    if args.render {
+        driver.arg("--render");
+    } else {
+        for (name, path) in provide(&workspace, &newest)? {
+            driver.arg("--program").arg(OsString::from_iter([
+                name.as_ref(),
+                "=".as_ref(),
+                path.as_os_str(),
+            ]));
+        }
+    }
+    process::run(driver.args(&args.rest))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the groups need, by the names under which they ask for it.
+fn provide(workspace: &Workspace, newest: &Python) -> Result<Vec<(&'static str, PathBuf)>> {
+    let dev = Venv::provide(workspace, "dev", newest, "tools/requirements-dev.txt")?;
+    let clients = |name, list| Venv::provide(workspace, name, newest, list);
+    let peers = clients("bench-py", "benches/clients/requirements.txt")?;
+    let official = clients("bench-official", "benches/clients/requirements-official.txt")?;
+    let chosen = node::for_builds(workspace)?;
+
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release"]);
+    for name in ["preopen-cli", "preopen-bench"] {
+        workspace.require_package(name)?;
+        cargo.args(["--package", name]);
+    }
+    process::run(&mut cargo)?;
+    let wheel = python::build_wheel(workspace, &dev, "release", "wheels-bench")?;
+    peers.install_wheel(&wheel)?;
+    node::install(workspace, &chosen, "")?;
+    let addon = node::build_addon(workspace, "release")?;
+    node::script(workspace, &chosen, "build")?;
+    let others = node::install_apart(workspace, &chosen, "benches/clients/node", "bench-node")?;
+
+    Ok(vec![
+        ("preopen", workspace.program("release", "preopen")),
+        ("rust", workspace.program("release", "preopen-bench")),
+        ("floor", workspace.program("release", "preopen-bench-floor")),
+        ("wheel", wheel),
+        ("addon", addon),
+        ("node", chosen.program),
+        ("node-peers", others),
+        ("python", peers.python()),
+        ("python-official", official.python()),
+    ])
 }

@@ -19,6 +19,7 @@ mod counts;
 mod demo;
 mod docs;
 mod errors_page;
+mod faults;
 mod instructions;
 mod package;
 mod process;
@@ -52,6 +53,9 @@ enum Command {
     Test(test::Args),
     /// Build for release, provide pinned peers and run the benchmarks; further arguments go to them.
     Bench(bench::Args),
+    /// Play the fault matrix with Preopen and with the brokers' own clients, and write `docs/fault-matrix.md`; further
+    /// arguments go to the driver.
+    Faults(faults::Args),
     /// Count the instructions of the hot paths beside their budgets, or write the budgets anew.
     Instructions(instructions::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
@@ -83,6 +87,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Faults(args) => faults::run(&args),
         Command::Instructions(args) => instructions::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),

@@ -26,6 +26,7 @@ use crate::instructions;
 use crate::workspace::Workspace;
 pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
+pub(crate) use official::Clients;
 pub(crate) use package::Packages;
 use provision::Need::{Natives, RustTests, Wheel};
 pub(crate) use provision::Provision;
@@ -136,8 +137,8 @@ const JOBS: &[Job] = &[
     Job::new(
         Suite::Official,
         "official",
-        &[Natives],
-        Testing { places: 1 },
+        &[Natives, Wheel],
+        Testing { places: 2 },
         official::run,
     ),
     Job::new(

@@ -123,6 +123,26 @@ pub(crate) fn install(workspace: &Workspace, node: &Node, folder: &str) -> Resul
     })
 }
 
+/// Installs a folder's packages as its lock file says into a tool's folder, away from those of the project.
+pub(crate) fn install_apart(workspace: &Workspace, node: &Node, folder: &str, tool: &str) -> Result<PathBuf> {
+    let place = workspace.tools().join(tool);
+    fs::create_dir_all(&place)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(workspace.require(Path::new(folder).join(name))?, place.join(name))?;
+    }
+    let locked = fs::read_to_string(place.join("package-lock.json"))?;
+    let wanted = format!("node {}\n{locked}", node.major);
+    once(&place.join("node_modules/.provided"), &wanted, || {
+        let mut npm = npm_command(node);
+        // What measures needs no program of a package to have run.
+        process::run(
+            npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+                .current_dir(&place),
+        )
+    })?;
+    Ok(place)
+}
+
 /// `npm run <script> --workspace node`.
 pub(crate) fn script(workspace: &Workspace, node: &Node, name: &str) -> Result<()> {
     let mut npm = npm_command(node);

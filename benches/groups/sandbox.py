@@ -3,19 +3,21 @@
 import os
 import re
 import shutil
-import statistics
 import subprocess
 from pathlib import Path
+
+from report import Column, Group, Table, Target
+from rounds import median
 
 PATH = "/ip/whoami"
 CONNECTIONS = 64
 NOTE = """\
-`GET {path}` with a live token over http on {connections} keep-alive connections, by {wrk} with one thread.
-The server has one core to itself and wrk another. The floor is the same HTTP library with one fixed reply
-of 256 bytes and nothing else. Medians of {rounds} rounds of {seconds} s, alternating; CPU is the server's,
-user and system. The broker's own count of requests was at least wrk's; no reply was other than HTTP 200.
-Resident memory of the broker: {warm:.1f} MiB after the first round (its request log is full then),
-{end:.1f} MiB at the end, {total:,} requests later.
+`GET {path}` with a live token over http on {connections} keep-alive connections, by {wrk} with one
+thread. The server has one core to itself and wrk another. The floor is the same HTTP library with
+one fixed reply of 256 bytes and nothing else. Medians of {rounds} rounds of {seconds} s,
+alternating; CPU is the server's, user and system. The broker's own count of requests was at least
+wrk's; no reply was other than HTTP 200. Resident memory of the broker: {warm:.1f} MiB after the
+first round (its request log is full then), {end:.1f} MiB at the end, {total:,} requests later.
 """
 
 
@@ -82,27 +84,14 @@ def measured(pid, url, headers, core, seconds):
     return {**found, "cpu_us": (cpu_seconds(pid) - before) / found["requests"] * 1e6, "rss": resident(pid)}
 
 
-def table(results):
-    columns = f"{'':26}{'requests/s':>11}{'min-max':>17}{'ratio':>8}{'CPU us/request':>16}{'p99 ms':>8}"
-    lines, base = [columns], None
-    for name, runs in results.items():
-        rates = [run["rate"] for run in runs]
-        rate = statistics.median(rates)
-        base = base or rate
-        cpu, tail = (statistics.median(run[key] for run in runs) for key in ("cpu_us", "p99_ms"))
-        spread = f"{min(rates):.0f}-{max(rates):.0f}"
-        lines.append(f"{name:26}{rate:>11.0f}{spread:>17}{rate / base:>7.2f}x{cpu:>16.1f}{tail:>8.1f}")
-    return "\n".join(lines)
-
-
-def run(start_broker, floor_program, rounds, seconds):
-    """The section of the report."""
+def run(bench):
+    rounds, seconds, floor_program = bench.rounds, bench.seconds, bench.program("floor")
     wrk, (server_core, client_core) = wrk_version(), cores()
     floor = subprocess.Popen([floor_program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         floor_url = floor.stdout.readline().strip()
         pin(floor.pid, server_core)
-        with start_broker() as broker:
+        with bench.broker() as broker:
             pid = broker.child.pid
             pin(pid, server_core)
             headers, url = broker.login(), broker.ready["samco_url"] + PATH
@@ -122,8 +111,7 @@ def run(start_broker, floor_program, rounds, seconds):
     finally:
         floor.stdin.close()
         floor.wait(10)
-    title, text = "The embedded broker: requests on one core", table(results)
-    print(f"\n{title}\n{text}", flush=True)
+    rate = median(results[names[0]], "rate")
     note = NOTE.format(
         path=PATH,
         connections=CONNECTIONS,
@@ -134,5 +122,14 @@ def run(start_broker, floor_program, rounds, seconds):
         end=results[names[0]][-1]["rss"],
         total=total,
     )
-    print(note)
-    return f"### {title}\n\n{note}\n```\n{text}\n```\n"
+    columns = [
+        Column("requests/s", "rate", digits=0),
+        Column("CPU µs/request", "cpu_us"),
+        Column("p99 ms", "p99_ms"),
+    ]
+    return Group(
+        "sandbox",
+        "The embedded broker: requests on one core",
+        [Table("Requests a second", results, columns, note)],
+        targets=[Target("embedded broker, whoami on one core", 20_000, rate, "/s", at_least=True)],
+    )

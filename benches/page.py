@@ -1,0 +1,81 @@
+"""The kept numbers (`benchmarks.json`), and the page and the plots that are made of them."""
+
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import groups
+import report
+
+HERE = Path(__file__).resolve().parent
+DATA, PAGE, NOTES = "benchmarks.json", "benchmarks.md", "notes.toml"
+
+
+def machine():
+    """What the numbers depend on beside the programs."""
+    cpu = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", cpu.read_text(), re.MULTILINE) if cpu.exists() else None
+    return {
+        "cpu": found[1] if found else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def commit():
+    """The commit that is checked out, or that it was changed since."""
+
+    def git(*words):
+        done = subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+        return done.stdout.strip()
+
+    # A run changes the page itself.
+    changed = git("status", "--porcelain", "--", ".", ":(exclude)docs")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+
+
+def measured(bench, group):
+    """Runs a group: its numbers, and how they came about."""
+    before = os.getloadavg()[0]
+    found = report.plain(group.run(bench))
+    return {
+        **found,
+        "rounds": bench.rounds,
+        "quick": bench.quick,
+        "load": [round(before, 2), round(os.getloadavg()[0], 2)],
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": bench.versions,
+    }
+
+
+def read(out):
+    """The kept numbers, in the page's order."""
+    path = out / DATA
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {name: kept[name] for name in groups.NAMES if name in kept}
+
+
+def keep(out, name, found):
+    """Puts a group's numbers in place of its former ones."""
+    kept = {**read(out), name: found}
+    ordered = {name: kept[name] for name in groups.NAMES if name in kept}
+    (out / DATA).write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def render(out):
+    """Writes the page and the plots from what is kept."""
+    # Only who draws needs them, and they are not everywhere.
+    import plots
+    import tomllib
+
+    kept = read(out)
+    notes = tomllib.loads((HERE / NOTES).read_text(encoding="utf-8"))
+    (out / PAGE).write_text(report.page(kept, notes), encoding="utf-8")
+    for name, group in kept.items():
+        plots.write(group, out / report.PLOTS / f"{name}.svg")
