@@ -20,6 +20,7 @@ mod demo;
 mod docs;
 mod errors_page;
 mod faults;
+mod instructions;
 mod package;
 mod process;
 mod report;
@@ -55,6 +56,8 @@ enum Command {
     /// Play the fault matrix with Preopen and with the brokers' own clients, and write `docs/fault-matrix.md`; further
     /// arguments go to the driver.
     Faults(faults::Args),
+    /// Count the instructions of the hot paths beside their budgets, or write the budgets anew.
+    Instructions(instructions::Args),
     /// Run what is too long for every change, and record it in `docs/soak.md`.
     Soak(soak::Args),
     /// Take the pictures of the dashboard in `docs/dashboard` anew, with Chromium.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Faults(args) => faults::run(&args),
+        Command::Instructions(args) => instructions::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Screenshots => test::screenshots(),
         Command::Capabilities(args) => capabilities::run(&args),

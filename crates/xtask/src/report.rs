@@ -15,6 +15,8 @@ enum Outcome {
     Ready,
     /// Tests ran.
     Counted(Counts),
+    /// This machine is none that it is for; the reason.
+    NotApplicable(String),
     /// The stage itself failed; it counts as one failure.
     Broken(String),
 }
@@ -165,6 +167,12 @@ impl Report {
         );
     }
 
+    /// Notes a suite that says nothing about this machine.
+    pub(crate) fn not_applicable(&mut self, name: &str, why: &str) {
+        println!("\n== {name}: not applicable here: {why}");
+        self.push(name, Outcome::NotApplicable(why.to_owned()), Duration::ZERO);
+    }
+
     fn push(&mut self, name: &str, outcome: Outcome, elapsed: Duration) {
         self.rows.push(Row {
             name: name.to_owned(),
@@ -177,7 +185,7 @@ impl Report {
         let mut totals = Counts::default();
         for row in &self.rows {
             match &row.outcome {
-                Outcome::Ready => {}
+                Outcome::Ready | Outcome::NotApplicable(_) => {}
                 Outcome::Counted(counts) => totals.add(*counts),
                 Outcome::Broken(_) => totals.add(Counts::one(false)),
             }
@@ -204,6 +212,7 @@ impl Outcome {
         match self {
             Self::Ready => "ready".to_owned(),
             Self::Counted(counts) => format!("{} passed, {} failed", counts.passed, counts.failed),
+            Self::NotApplicable(why) => format!("not applicable here: {why}"),
             Self::Broken(why) => format!("FAILED: {}", why.lines().next().unwrap_or_default()),
         }
     }
@@ -240,6 +249,16 @@ mod tests {
         let mut report = Report::default();
         report.suite("node", || Ok(Counts::default()));
         assert_eq!(report.totals(), Counts { passed: 0, failed: 1 });
+    }
+
+    #[test]
+    fn what_is_not_for_this_machine_fails_nothing_and_is_no_success_alone() {
+        let mut report = Report::default();
+        report.not_applicable("instructions", "another processor");
+        assert_eq!(report.totals(), Counts::default());
+        assert!(!report.finish());
+        report.suite("rust", || Ok(Counts { passed: 5, failed: 0 }));
+        assert!(report.finish());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use common::metadata;
 use serde_json::Value;
 
 /// Every member of the workspace with the members it may depend on. Arrows never turn back.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("preopen-core", &[]),
     ("preopen-http", &["preopen-core"]),
     ("preopen-store", &["preopen-core"]),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("preopen-uniffi", &["preopen-ffi", "preopen"]),
     ("preopen-bench", &["preopen"]),
     ("preopen-pages", &["preopen"]),
+    ("preopen-instructions", &["preopen", "preopen-core"]),
     // It writes a page from the core's tables.
     ("xtask", &["preopen-core"]),
 ];

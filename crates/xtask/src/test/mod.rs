@@ -22,6 +22,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::children;
+use crate::instructions;
 use crate::workspace::Workspace;
 pub(crate) use browser::screenshots;
 pub(crate) use herd::Herd;
@@ -63,6 +64,8 @@ enum Suite {
     Package,
     /// The Python that UniFFI generates, on the shared vectors and scenarios.
     Uniffi,
+    /// Instructions of the hot paths, beside their budgets.
+    Instructions,
 }
 
 /// What there is to do. Builds go on one after another in this order; tests begin, in this order, as soon as what
@@ -157,6 +160,13 @@ const JOBS: &[Job] = &[
     Job::new(Suite::Checks, "free-threaded", &[], Building, free_threaded::run),
     Job::new(Suite::Uniffi, "uniffi", &[Natives, Wheel], Building, uniffi::run),
     Job::new(Suite::Docs, "docs", &[], Building, docs::run),
+    Job::new(
+        Suite::Instructions,
+        "instructions",
+        &[Natives],
+        Building,
+        instructions::suite,
+    ),
     Job::new(
         Suite::Package,
         "package",

@@ -1,10 +1,11 @@
 //! Finding the machine's Chromium. None is ever fetched: tests want the one that the system keeps up to date.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::on_path;
 use crate::{console, process};
 
 /// Names another program than the ones that are looked for.
@@ -20,7 +21,7 @@ const NAMES: [&str; 5] = [
 /// The program that `PREOPEN_CHROMIUM` names, or the first on the search path; it must tell its version.
 pub(crate) fn find() -> Result<PathBuf> {
     let named = std::env::var_os(VARIABLE).map(PathBuf::from);
-    let program = named.or_else(|| on_path(&std::env::var_os("PATH")?)).context(
+    let program = named.or_else(|| on_path(&std::env::var_os("PATH")?, &NAMES)).context(
         "Chromium is not installed; install it (Debian: apt-get install chromium) or let PREOPEN_CHROMIUM name one",
     )?;
     let version = process::capture(Command::new(&program).arg("--version"))
@@ -29,21 +30,9 @@ pub(crate) fn find() -> Result<PathBuf> {
     Ok(program)
 }
 
-fn on_path(path: &std::ffi::OsStr) -> Option<PathBuf> {
-    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
-    let there = |name: &str| {
-        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        folders
-            .iter()
-            .map(|folder: &PathBuf| folder.join(&name))
-            .find(|program: &PathBuf| Path::is_file(program))
-    };
-    NAMES.iter().find_map(|name| there(name))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::on_path;
+    use super::{NAMES, on_path};
     use std::fs;
 
     #[test]
@@ -55,8 +44,8 @@ mod tests {
             fs::write(place.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)), "").unwrap();
         }
         let path = std::env::join_paths([&first, &second]).unwrap();
-        let found = on_path(&path).unwrap();
-        let none = on_path(folder.as_os_str());
+        let found = on_path(&path, &NAMES).unwrap();
+        let none = on_path(folder.as_os_str(), &NAMES);
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(found.file_stem().unwrap(), "chromium");
         assert_eq!(none, None);

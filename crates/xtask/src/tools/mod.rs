@@ -5,8 +5,9 @@ pub(crate) mod node;
 pub(crate) mod programs;
 pub(crate) mod python;
 
+use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -22,6 +23,19 @@ fn once(stamp: &Path, wanted: &str, work: impl FnOnce() -> Result<()>) -> Result
         fs::create_dir_all(folder)?;
     }
     fs::write(stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+/// The first of the programs that is in a folder of a search path.
+pub(crate) fn on_path(path: &OsStr, names: &[&str]) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = std::env::split_paths(path).collect();
+    let there = |name: &&str| {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        folders
+            .iter()
+            .map(|folder| folder.join(&name))
+            .find(|program| program.is_file())
+    };
+    names.iter().find_map(there)
 }
 
 #[cfg(test)]
