@@ -6,8 +6,10 @@ import ast
 import asyncio
 import inspect
 import json
+import os
 import re
 import warnings
+from unittest import mock
 
 import pytest
 from conftest import MORNING, ROOT
@@ -26,7 +28,8 @@ def test_page(page, monkeypatch, tmp_path):
     names = {"__name__": "page"}
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with Sandbox(start_at=MORNING, rate=0) as broker, stand_in(
+    # What a page sets in its environment ends with it.
+    with mock.patch.dict(os.environ), Sandbox(start_at=MORNING, rate=0) as broker, stand_in(
         broker, monkeypatch, tmp_path
     ), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # a page tells the way off them
