@@ -413,7 +413,7 @@ class _Replying(_Value):
     __slots__ = tuple(Reply.__slots__)
     # Both, or Python calls the one as it calls a function.
     __setattr__ = object.__setattr__  # type: ignore[assignment]
-    __delattr__ = object.__delattr__
+    __delattr__ = object.__delattr__  # pyright: ignore[reportAssignmentType]
 
 
 _new = object.__new__

@@ -140,7 +140,8 @@ def test_connections_that_broke_are_replaced(store, conninfo):
         claim.release()
     with psycopg.connect(conninfo, autocommit=True) as connection:
         end = (
-            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE application_name = 'preopen'"
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+            "WHERE application_name = 'preopen'"
         )
         assert connection.execute(end).fetchone()[0] >= 3
     with pytest.raises(psycopg.OperationalError):

@@ -52,6 +52,8 @@ pub(super) enum Verdict {
     },
     /// A path that was never blessed.
     New,
+    /// A path that has no budget, but another path beside it.
+    Compared,
 }
 
 impl Budgets {
@@ -78,10 +80,13 @@ impl Budgets {
     }
 
     pub(super) fn verdict(&self, path: &Path, instructions: u64) -> Verdict {
+        let Some(allowance) = path.kind.allowance() else {
+            return Verdict::Compared;
+        };
         let Some(budget) = self.paths.get(path.name).and_then(Value::as_u64) else {
             return Verdict::New;
         };
-        if instructions * 100 > budget * (100 + path.kind.allowance()) {
+        if instructions * 100 > budget * (100 + allowance) {
             Verdict::Above { budget }
         } else if instructions * 100 < budget * (100 - BELOW) {
             Verdict::Below { budget }
@@ -93,7 +98,7 @@ impl Budgets {
     /// Takes over what was counted. What this machine could not count stays as it is; a path that is gone goes.
     pub(super) fn take(&mut self, counted: &Counted, versions: Vec<(&'static str, String)>) {
         let mut paths = Map::new();
-        for path in &PATHS {
+        for path in PATHS.iter().filter(|path| path.kind.allowance().is_some()) {
             let new = counted.of(path.name).map(Value::from);
             if let Some(instructions) = new.or_else(|| self.paths.get(path.name).cloned()) {
                 paths.insert(path.name.to_owned(), instructions);
@@ -118,7 +123,7 @@ impl Budgets {
 
 impl Verdict {
     pub(super) fn holds(self) -> bool {
-        matches!(self, Self::Within { .. })
+        matches!(self, Self::Within { .. } | Self::Compared)
     }
 
     /// One line for a path that holds; else what to do, too. `profile` is what callgrind wrote of the path.
@@ -130,7 +135,7 @@ impl Verdict {
             Self::Above { budget } => line(format!(
                 "budget {budget} ({}; {} % more are allowed): OVER ITS BUDGET\n    to see where: callgrind_annotate {}\n    {bless}",
                 change(instructions, budget),
-                path.kind.allowance(),
+                path.kind.allowance().unwrap_or_default(),
                 profile.display()
             )),
             Self::Below { budget } => line(format!(
@@ -138,6 +143,7 @@ impl Verdict {
                 change(instructions, budget)
             )),
             Self::New => line(format!("no budget\n    {bless}")),
+            Self::Compared => line("compared below".to_owned()),
         }
     }
 }
@@ -178,6 +184,7 @@ mod tests {
         let name = match kind {
             Kind::Computes => "rust: token()",
             Kind::Waits => "rust: GET",
+            Kind::Compared => RATIOS[0].path,
         };
         let path = PATHS.iter().find(|path| path.name == name).unwrap();
         assert_eq!(path.kind, kind);
@@ -207,6 +214,28 @@ mod tests {
         let budgets = Budgets::parse(r#"{"counted_with": {}, "paths": {}}"#).unwrap();
         assert_eq!(budgets.verdict(path(Kind::Computes), 7), Verdict::New);
         assert!(Budgets::parse(r#"{"paths": {}}"#).is_err());
+    }
+
+    #[test]
+    fn a_path_that_is_compared_has_no_budget_and_another_one_beside_it() {
+        let mut budgets = Budgets::parse(COMMITTED).unwrap();
+        assert_eq!(budgets.verdict(path(Kind::Compared), 7), Verdict::Compared);
+        let mut counted = Counted::default();
+        for path in &PATHS {
+            counted.push(path.name, 7);
+        }
+        budgets.take(&counted, Vec::new());
+        for path in &PATHS {
+            let sides = RATIOS.iter().flat_map(|ratio| [ratio.path, ratio.beside]);
+            let is_compared = sides.into_iter().any(|name| name == path.name);
+            assert_eq!(path.kind == Kind::Compared, is_compared, "{}", path.name);
+            assert_eq!(
+                budgets.paths.contains_key(path.name),
+                !is_compared,
+                "{}",
+                path.name
+            );
+        }
     }
 
     #[test]
@@ -247,15 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn the_envelope_may_take_three_tenths_more_than_what_reads_the_same_bytes() {
+    fn the_envelope_may_take_little_more_than_what_reads_the_same_bytes() {
         let told = |envelope| {
             let mut counted = Counted::default();
             counted.push(RATIOS[0].path, envelope);
             counted.push(RATIOS[0].beside, 1000);
             RATIOS[0].told(&counted).unwrap()
         };
-        assert!(told(1300).0);
-        assert!(!told(1301).0);
+        assert!(told(1150).0);
+        assert!(!told(1151).0);
         assert!(RATIOS[0].told(&Counted::default()).is_none());
     }
 

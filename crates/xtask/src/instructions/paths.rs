@@ -18,16 +18,20 @@ pub(super) enum Kind {
     Computes,
     /// It waits for sockets and for other threads, or is an interpreter's start: what wakes whom when differs.
     Waits,
+    /// It is held to another path's count in the same program, by [`RATIOS`], and has no budget: the same sources, built
+    /// in two folders, read JSON with 16 % more or fewer instructions.
+    Compared,
 }
 
 impl Kind {
     /// The rule: so many per cent above its budget a path may be. In a dozen runs beside twenty busy processes what computes
     /// differed by 0.2 %, a GET by 0.4 % and a login by 1.1 %; the rest is for another C library and for repairs of a
     /// compiler or an interpreter.
-    pub(super) const fn allowance(self) -> u64 {
+    pub(super) const fn allowance(self) -> Option<u64> {
         match self {
-            Self::Computes => 5,
-            Self::Waits => 10,
+            Self::Computes => Some(5),
+            Self::Waits => Some(10),
+            Self::Compared => None,
         }
     }
 }
@@ -66,15 +70,15 @@ impl Path {
 }
 
 pub(super) const PATHS: [Path; 15] = {
-    use Kind::{Computes, Waits};
+    use Kind::{Compared, Computes, Waits};
     use Language::{Node, Python, Rust};
     [
         Path::new("rust: token()", Rust, "token", (10_000, 20_000), Computes),
         Path::new("rust: headers()", Rust, "headers", (10_000, 20_000), Computes),
         Path::new("rust: GET", Rust, "get", (100, 200), Waits),
         Path::new("rust: login", Rust, "login", (100, 200), Waits),
-        Path::new(ENVELOPE, Rust, "envelope", (200, 400), Computes),
-        Path::new(BARE_JSON, Rust, "bare-json", (200, 400), Computes),
+        Path::new(ENVELOPE, Rust, "envelope", (200, 400), Compared),
+        Path::new(BARE_JSON, Rust, "bare-json", (200, 400), Compared),
         Path::new("rust: TOTP code", Rust, "totp", (1_000, 2_000), Computes),
         Path::new("rust: URL check", Rust, "url-check", (500, 1_000), Computes),
         Path::new("rust: seal a record", Rust, "seal", (200, 400), Computes),
@@ -97,9 +101,10 @@ pub(super) struct Ratio {
     pub(super) at_most: u64,
 }
 
-/// Both of the same run and of the same bytes: no compiler and no machine excuses it.
+/// Both of the same run and of the same bytes: no compiler and no machine excuses it. The target is 130 %; it was 103 and
+/// 106 in two builds.
 pub(super) const RATIOS: [Ratio; 1] = [Ratio {
     path: ENVELOPE,
     beside: BARE_JSON,
-    at_most: 130,
+    at_most: 115,
 }];
