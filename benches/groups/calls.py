@@ -152,8 +152,9 @@ def targets(found):
     def cpu(name, row):
         return median(found[name][row], "cpu_us")
 
-    def rate(name, row):
-        return median(found[name][row], "rate")
+    def quicker(what, least, name, ours, peer):
+        mine, others = (median(found[name][row], "rate") for row in (ours, peer))
+        return Target(what, least, mine / others, "x", at_least=True)
 
     blocking, tasks = "Python, blocking, https", "Python, asyncio, 16 tasks, https"
     threads, many, node = (
@@ -175,34 +176,14 @@ def targets(found):
         Target("Python, blocking, https: CPU", 100, sync, "µs"),
         Target("Python, blocking, https: CPU, of urllib3's", 0.5, sync / cpu(blocking, "urllib3"), "x"),
         Target("Python, asyncio, https: CPU, of aiohttp's", 0.75, aio, "x"),
-        Target(
-            "Python, 8 threads, http: calls a second, of requests'",
-            15,
-            rate(threads, "preopen") / rate(threads, "requests"),
-            "x",
-            at_least=True,
-        ),
-        Target(
-            "Python, asyncio at 50, http: calls a second, of aiohttp's",
-            3,
-            rate(many, "preopen-async") / rate(many, "aiohttp"),
-            "x",
-            at_least=True,
+        quicker("Python, 8 threads, http: calls a second, of requests'", 15, threads, "preopen", "requests"),
+        quicker(
+            "Python, asyncio at 50, http: calls a second, of aiohttp's", 3, many, "preopen-async", "aiohttp"
         ),
         Target("Node, https: CPU, of a keep-alive agent's", 0.5, max(agent), "x"),
-        Target(
-            "Node at 50, http: calls a second, of undici.request's",
-            0.9,
-            rate(node, "preopen") / rate(node, "undici.request"),
-            "x",
-            at_least=True,
+        quicker(
+            "Node at 50, http: calls a second, of undici.request's", 0.9, node, "preopen", "undici.request"
         ),
-        Target(
-            "Node at 50, http: calls a second, of fetch's",
-            3.5,
-            rate(node, "preopen") / rate(node, "fetch"),
-            "x",
-            at_least=True,
-        ),
+        quicker("Node at 50, http: calls a second, of fetch's", 3.5, node, "preopen", "fetch"),
         Target("Rust, https: CPU, of bare reqwest's", 1.25, max(bare), "x"),
     ]

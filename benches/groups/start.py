@@ -151,6 +151,11 @@ def objects_node(bench):
         return alternate(broker, peers, max(bench.rounds, 3), calls=30)
 
 
+def milliseconds(what, limit, results, key):
+    """A target in milliseconds, for what was measured in microseconds."""
+    return Target(what, limit, median(results, key) / 1e3, "ms")
+
+
 def run(bench):
     imported, built, replied = imports(bench), objects(bench), first_reply(bench)
     as_module, required = modules(bench, 0), modules(bench, 1)
@@ -169,32 +174,22 @@ def run(bench):
         ],
         NOTE.format(row=ROW),
         [
-            Target("`import preopen`", 15, median(imported["preopen"], "wall_us_above") / 1e3, "ms"),
+            milliseconds("`import preopen`", 15, imported["preopen"], "wall_us_above"),
             Target("`import preopen`: memory", 8, median(imported["preopen"], "memory_mb_above"), "MB"),
-            Target(
+            milliseconds(
                 "Python: process start to first reply, above the bare interpreter",
                 25,
-                median(replied["preopen"], "wall_us_above") / 1e3,
-                "ms",
+                replied["preopen"],
+                "wall_us_above",
             ),
-            Target(
-                "Python: the first session of a process",
-                5,
-                median(built["preopen"], "first_wall_us") / 1e3,
-                "ms",
-            ),
-            Target('`require("preopen")`', 10, median(required["preopen"], "wall_us_above") / 1e3, "ms"),
-            Target(
+            milliseconds("Python: the first session of a process", 5, built["preopen"], "first_wall_us"),
+            milliseconds('`require("preopen")`', 10, required["preopen"], "wall_us_above"),
+            milliseconds(
                 "Node: process start to first reply, above the bare interpreter",
                 25,
-                median(replied_node["preopen"], "wall_us_above") / 1e3,
-                "ms",
+                replied_node["preopen"],
+                "wall_us_above",
             ),
-            Target(
-                "Node: the first session of a process",
-                5,
-                median(built_node["preopen"], "first_wall_us") / 1e3,
-                "ms",
-            ),
+            milliseconds("Node: the first session of a process", 5, built_node["preopen"], "first_wall_us"),
         ],
     )
