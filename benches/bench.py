@@ -32,6 +32,8 @@ class Bench:
     sessions: list
     seconds: int
     quick: bool = False
+    #: What the programs were built from: as it was when the run began, whatever is committed meanwhile.
+    commit: str = "unknown"
 
     def program(self, name):
         if name not in self.programs:

@@ -38,6 +38,12 @@ def cores():
     return found[0], found[1]
 
 
+def needs():
+    """What a run would miss only at its end."""
+    wrk_version()
+    cores()
+
+
 def cpu_seconds(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
