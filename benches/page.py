@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import groups
+import plots
 import report
 
 HERE = Path(__file__).resolve().parent
@@ -87,8 +88,7 @@ def render(out):
     kept = read(out)
     if not kept:
         raise SystemExit(f"{out / DATA} has no numbers: nothing is written")
-    # Only who draws needs them, and they are not everywhere.
-    import plots
+    # The Pythons that only play the clients have none.
     import tomllib
 
     notes = tomllib.loads((HERE / NOTES).read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 BENCHES = ROOT / "benches"
-MODULES = ("bench", "broker", "groups", "groups.calls", "page", "report", "rounds", "run")
+MODULES = ("bench", "broker", "groups", "groups.calls", "page", "plots", "report", "rounds", "run")
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +133,17 @@ def drive(*words):
         text=True,
     )
     return done.returncode, done.stdout
+
+
+def test_a_plot_says_the_numbers_of_its_table_and_which_end_is_good():
+    import plots
+
+    drawn = '<path d="M 146.123 74.05 L 544.1 9"/><text x="142.64">2.98</text><text>6.02 MB</text>'
+    told = '<path d="M 146.1 74.0 L 544.1 9"/><text x="142.6">2.98</text><text>6.02 MB</text>'
+    assert plots.shorter(drawn) == told
+    for column, better in {"calls/s": "more", "CPU µs": "less", "MB": "less"}.items():
+        table = {"title": "A table", "columns": [{"name": column}, {"name": "wall µs"}]}
+        assert plots.title(table) == f"A table ({column}; {better} is better)"
 
 
 def test_what_a_run_would_miss_at_its_end_is_said_before_it(tmp_path, monkeypatch):

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::{children, process};
 use crate::tools::node;
 use crate::tools::python::{self, Python, Venv};
 use crate::workspace::Workspace;
+use crate::{children, process};
 
 /// A whole run, on a machine that is slower than most.
 const LIMIT: Duration = Duration::from_hours(3);
@@ -47,7 +47,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     process::run(driver().arg("--check").args(render).args(&args.rest))?;
     let mut driver = driver();
     driver.args(render);
-    if !args.render && !args.rest.iter().any(|word| word == "--render" || word == "--check") {
+    if !args.render
+        && !args
+            .rest
+            .iter()
+            .any(|word| word == "--render" || word == "--check")
+    {
         for (name, path) in provide(&workspace, &newest)? {
             driver.arg("--program").arg(OsString::from_iter([
                 name.as_ref(),

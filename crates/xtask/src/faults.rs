@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::{children, process};
 use crate::report::Report;
 use crate::test::{Clients, Provision};
 use crate::workspace::Workspace;
+use crate::{children, process};
 
 const PAGE: &str = "docs/fault-matrix.md";
 
