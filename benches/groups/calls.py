@@ -42,8 +42,6 @@ TRADER = {
     "poa": False,
     "is_active": True,
 }
-#: Calls that a client of Node makes before any is measured: what each takes falls no further by then.
-COMPILED = 8000
 #: Peers that get only a part of the calls, so that a run ends in time.
 SLOW = {"httpx-async": 4}
 
@@ -61,11 +59,6 @@ class Section:
     unmeasured: int = 64
 
 
-def compiled(bench):
-    """Those of Node; a quick run has no time for them."""
-    return 64 if bench.quick else COMPILED
-
-
 def sections(bench):
     def python(*names):
         return {name: bench.python(name) for name in names}
@@ -77,7 +70,7 @@ def sections(bench):
     threads = python("preopen", "urllib3", "requests", "httpx")
     asyncio = python("preopen-async", "aiohttp", "httpx-async")
     clients = node("preopen", "raw socket", "agent", "undici.request", "fetch", "axios")
-    warm = compiled(bench)
+    warm = bench.compiled
     rust = {name: bench.rust(name) for name in ("preopen", "reqwest", "raw socket")}
     return [
         Section("Python, blocking", 1, blocking),
@@ -132,7 +125,7 @@ def official(bench, broker):
 
 def official_node(bench, broker):
     """The same for SDKs of Node."""
-    warm = compiled(bench)
+    warm = bench.compiled
     few = {"calls": max(bench.calls // 4, 16), "warm_up": warm // 4}
     angelone = {"broker": "angelone", "path": PROFILE}
     peers = [
@@ -160,7 +153,7 @@ def run(bench):
                 tables.append(Table("Official SDKs in Python, https", rows, PER_CALL, OFFICIAL))
                 rows = official_node(bench, broker)
                 tables.append(Table("Official SDKs in Node, https", rows, PER_CALL, OFFICIAL_NODE))
-    note = NOTE.format(compiled=compiled(bench))
+    note = NOTE.format(compiled=bench.compiled)
     return Group("calls", "An authenticated GET, per call", tables, note, targets(found))
 
 
