@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { build, transform } from "esbuild";
+import { build } from "esbuild";
 
 const folder = import.meta.dirname;
 const dist = join(folder, "dist");
@@ -48,24 +48,29 @@ function together(names) {
   });
 }
 
+/**
+ * What esbuild put together, as CommonJS. esbuild's own has a getter for each name, in each file that hands it on: to make
+ * them takes as long as to run the modules.
+ */
+function commonJs(path, text) {
+  const pairs = (names) => names.replace(/(\S+) as (\S+)/g, "$1: $2");
+  const code = text
+    .replace(/^import \{([^}]*)\} from ("[^"]+");$/gm, (_, names, from) => `const {${pairs(names)}} = require(${from});`)
+    .replace(/^import ("[^"]+");$/gm, "require($1);")
+    .replace(/^export \{([^}]*)\};$/gm, (_, names) => `Object.assign(exports, {${names.replace(/(\S+) as (\S+)/g, "$2: $1")}});`)
+    // Where the file is: the addon is looked for from there.
+    .replaceAll("import.meta.filename", "__filename");
+  const left = /^(?:import|export)\b.*|import\.meta.*/m.exec(code);
+  if (left !== null) throw new Error(`${path}: not made CommonJS: ${left[0]}`);
+  return `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\n${code}`;
+}
+
 const written = new Map();
 const forBundlers = await together({ entryNames: "[dir]/[name].esm", outExtension: { ".js": ".mjs" } });
 for (const { path, text } of forBundlers.outputFiles) written.set(path, text);
 
 const { outputFiles, metafile } = await together({});
-for (const { path, text } of outputFiles) {
-  const { code } = await transform(text, {
-    format: "cjs",
-    platform: "node",
-    target: "es2024",
-    // As ES modules are.
-    banner: '"use strict";',
-    // Where the file is: the addon is looked for from there.
-    define: { "import.meta.filename": "__filename" },
-    logLevel: "warning",
-  });
-  written.set(path, code);
-}
+for (const { path, text } of outputFiles) written.set(path, commonJs(path, text));
 for (const [output, { entryPoint, exports: names }] of Object.entries(metafile.outputs)) {
   if (entryPoint === undefined) continue;
   const path = resolve(output);
