@@ -57,12 +57,12 @@ function commonJs(path, text) {
   const code = text
     .replace(/^import \{([^}]*)\} from ("[^"]+");$/gm, (_, names, from) => `const {${pairs(names)}} = require(${from});`)
     .replace(/^import ("[^"]+");$/gm, "require($1);")
-    .replace(/^export \{([^}]*)\};$/gm, (_, names) => `Object.assign(exports, {${names.replace(/(\S+) as (\S+)/g, "$2: $1")}});`)
+    .replace(/^export \{([^}]*)\};$/gm, (_, names) => `module.exports = {${names.replace(/(\S+) as (\S+)/g, "$2: $1")}};`)
     // Where the file is: the addon is looked for from there.
     .replaceAll("import.meta.filename", "__filename");
   const left = /^(?:import|export)\b.*|import\.meta.*/m.exec(code);
   if (left !== null) throw new Error(`${path}: not made CommonJS: ${left[0]}`);
-  return `"use strict";\nObject.defineProperty(exports, "__esModule", { value: true });\n${code}`;
+  return `"use strict";\n${code}Object.defineProperty(module.exports, "__esModule", { value: true });\n`;
 }
 
 const written = new Map();
