@@ -88,10 +88,8 @@ pub(crate) fn envelope(broker: usize, data: &[u8]) {
         }
         Err(error) => {
             let lazy = lazily.expect_err("what is refused is refused lazily, too");
-            assert_eq!(
-                (lazy.to_string(), lazy.context().clone()),
-                (error.to_string(), error.context().clone())
-            );
+            let told = |error: &Error| format!("{error:?} {:?}", error.context());
+            assert_eq!(told(&lazy), told(&error), "refused lazily");
             refused(tables, &endpoint, &raw, error);
         }
     }
