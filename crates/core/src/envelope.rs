@@ -230,11 +230,17 @@ struct Beginning {
 
 impl io::Write for Beginning {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.write_all(more)?;
+        Ok(more.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, more: &[u8]) -> io::Result<()> {
         if self.bytes.len() >= self.room {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.bytes.extend_from_slice(more);
-        Ok(more.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
