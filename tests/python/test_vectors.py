@@ -109,7 +109,7 @@ def test_a_number_beyond_64_bits_is_whole_in_the_text(sandbox):
 
 
 def test_data_is_what_is_in_the_text(sandbox):
-    """Names in their order, of one that comes twice the last value in the place of the first, and nothing of the envelope."""
+    """Names in their order, and of one that comes twice the last value in the place of the first."""
     session = sandbox.session("samco")
     payload = '"b":[],"a":{"y":1,"x":2,"y":3},"\\u00e9":"\\ud83d\\ude00","status ":null,"data":{}'
     body = f'{{"status":"Success","msgId":"m",{payload},"serverTime":"","statusMessage":"m"}}'
