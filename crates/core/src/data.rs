@@ -12,6 +12,19 @@ use serde_json::Value;
 use crate::outline::{Is, pass_over};
 
 /// Where a reply's data stands in its body, an object of which no name comes twice.
+///
+/// ```
+/// use preopen_core::envelope::{DataPlace, Reply};
+///
+/// /// For a parser of another language.
+/// fn told(reply: &Reply) -> String {
+///     match reply.data_place() {
+///         Some(DataPlace::Member(name)) => format!("the member {name} of {}", reply.text()),
+///         Some(DataPlace::Without(names)) => format!("{} without {names:?}", reply.text()),
+///         None => reply.data().to_string(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataPlace {
     /// The value of this member, and `null` where there is none.
