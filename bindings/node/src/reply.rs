@@ -21,7 +21,8 @@ struct Fields<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Data<'a> {
-    Data(&'a Json),
+    #[serde(rename = "data")]
+    Whole(&'a Json),
     /// The name of the member that it is.
     Member(&'static str),
     /// The names of the members that it is without.
@@ -31,7 +32,7 @@ enum Data<'a> {
 impl<'a> From<&'a Reply> for Data<'a> {
     fn from(reply: &'a Reply) -> Self {
         match reply.data_place() {
-            None => Self::Data(reply.data()),
+            None => Self::Whole(reply.data()),
             Some(DataPlace::Member(name)) => Self::Member(name),
             Some(DataPlace::Without(names)) => Self::Without(names),
         }
