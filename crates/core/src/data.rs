@@ -267,6 +267,11 @@ mod tests {
         struct Found<'a> {
             z: &'a str,
         }
+        #[derive(Debug, Deserialize, PartialEq)]
+        #[serde(rename_all = "lowercase")]
+        enum One {
+            Z(String),
+        }
         let data = Data::at(WITHOUT);
         assert_eq!(
             data.read(BODY, PhantomData::<Found<'_>>).unwrap(),
@@ -275,11 +280,6 @@ mod tests {
         let optional = data.read(BODY, PhantomData::<Option<Found<'_>>>);
         assert_eq!(optional.unwrap(), Some(Found { z: "é" }));
         assert!(data.read(BODY, PhantomData::<Vec<u8>>).is_err());
-        #[derive(Debug, Deserialize, PartialEq)]
-        #[serde(rename_all = "lowercase")]
-        enum One {
-            Z(String),
-        }
         let data = Data::at(DataPlace::Without(&["status", "msg", "data"]));
         assert_eq!(
             data.read(BODY, PhantomData::<One>).unwrap(),

@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// Bodies that serde_json refuses, though it would let them pass where it ignores a value.
+    /// Bodies that `serde_json` refuses, though it would let them pass where it ignores a value.
     #[test]
     fn what_a_tree_refuses_has_no_outline_wherever_it_stands() {
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));

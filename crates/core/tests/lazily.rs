@@ -1,5 +1,7 @@
 //! A reply that is read lazily is the reply that is read at once: same data, same envelope, same errors, whatever the body.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::path::Path;
 
 use preopen_core::broker::Adapter;
