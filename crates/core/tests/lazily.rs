@@ -41,7 +41,7 @@ fn compare(
     endpoint: &Endpoint,
     status: u16,
     bytes: &[u8],
-) -> Option<Option<DataPlace>> {
+) -> Result<Option<DataPlace>, Error> {
     let mut body = Body::with_capacity(bytes.len(), endpoint.sensitive);
     body.push(bytes);
     let raw = RawReply::new(status, body);
@@ -61,11 +61,11 @@ fn compare(
             );
             assert_eq!(at_once.data_place(), None);
             assert_eq!(lazily.into_data(), *at_once.data());
-            Some(place)
+            Ok(place)
         }
         (Err(at_once), Err(lazily)) => {
             assert_eq!(told(&lazily), told(&at_once), "{shown}");
-            None
+            Err(lazily)
         }
         (at_once, lazily) => panic!("{shown}: {lazily:?} in place of {at_once:?}"),
     }
@@ -98,7 +98,7 @@ fn every_vector_is_the_same_both_ways() {
             for status in STATUSES {
                 for body in &bodies {
                     let place = compare(adapter.as_ref(), endpoint, status, body);
-                    left_in_the_text += usize::from(place.is_some_and(|place| place.is_some()));
+                    left_in_the_text += usize::from(matches!(place, Ok(Some(_))));
                 }
             }
         }
@@ -114,13 +114,13 @@ fn a_body_that_is_cut_or_changed_anywhere_is_the_same_both_ways() {
     ]) {
         for endpoint in &endpoints(adapter.as_ref())[..2] {
             for at in 0..body.len() {
-                compare(adapter.as_ref(), endpoint, 200, &body.as_bytes()[..at]);
+                drop(compare(adapter.as_ref(), endpoint, 200, &body.as_bytes()[..at]));
                 for byte in *b"{]\",\\0e\n\xff" {
                     let mut changed = body.as_bytes().to_vec();
                     changed[at] = byte;
-                    compare(adapter.as_ref(), endpoint, 200, &changed);
+                    drop(compare(adapter.as_ref(), endpoint, 200, &changed));
                     changed.insert(at, b'"');
-                    compare(adapter.as_ref(), endpoint, 200, &changed);
+                    drop(compare(adapter.as_ref(), endpoint, 200, &changed));
                 }
             }
         }
@@ -176,14 +176,14 @@ fn where_the_data_is_left() {
     ] {
         let endpoint = adapter.endpoint(method, "/x");
         assert_eq!(
-            compare(adapter.as_ref(), &endpoint, 200, body.as_bytes()),
+            compare(adapter.as_ref(), &endpoint, 200, body.as_bytes()).ok(),
             Some(place),
             "{body}"
         );
         let mut secret = endpoint;
         secret.sensitive = true;
         assert_eq!(
-            compare(adapter.as_ref(), &secret, 200, body.as_bytes()),
+            compare(adapter.as_ref(), &secret, 200, body.as_bytes()).ok(),
             Some(None),
             "{body}"
         );
