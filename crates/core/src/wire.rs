@@ -117,6 +117,8 @@ pub struct Request {
     pub headers: Vec<(String, Secret)>,
     /// A JSON body.
     pub body: Option<Secret>,
+    /// Whether the reply is read by [`Adapter::read_lazily`](crate::broker::Adapter::read_lazily).
+    pub lazy: bool,
 }
 
 impl Request {
@@ -127,6 +129,7 @@ impl Request {
             query: Vec::new(),
             headers: Vec::new(),
             body: None,
+            lazy: false,
         }
     }
 

@@ -211,7 +211,12 @@ impl Inner {
             let stale = failure.cause == FailureCause::Stale;
             failed(failure.into_error(endpoint), stale)
         })?;
-        let read = Reply::read(self.adapter.as_ref(), endpoint, raw);
+        let read = if request.lazy {
+            Reply::read_lazily
+        } else {
+            Reply::read
+        };
+        let read = read(self.adapter.as_ref(), endpoint, raw);
         let mut reply = read.map_err(|error| failed(error, false))?;
         reply.clean(redactor);
         Ok(reply)

@@ -309,7 +309,7 @@ impl Session {
     /// use preopen::core::wire::Method;
     ///
     /// let quote = session.get("/quote/getQuote").query("symbolName", "INFY").send().await?;
-    /// println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
+    /// println!("{}", quote.data()["quoteDetails"]["lastTradedPrice"]);
     /// // Writes are never repeated, and a token that was refused is an error for them.
     /// let order = serde_json::json!({"symbolName": "INFY", "exchange": "NSE", "transactionType": "BUY", "quantity": "1"});
     /// session.post("/order/placeOrder").json(&order).send().await?;
