@@ -582,7 +582,7 @@ impl Inner {
     pub(crate) fn live(&self) -> Option<Arc<Record>> {
         self.state
             .published()
-            .filter(|record| record.is_live(self.clock.now()))
+            .filter(|record| record.is_live_by(self.clock.as_ref()))
     }
 
     pub(crate) fn need(&self) -> Next {

@@ -50,7 +50,7 @@ impl Session {
     #[doc(hidden)]
     pub fn hands_out(&self, token: &Token) -> bool {
         let inner = &self.inner;
-        inner.state.publishes(&token.0) && token.0.is_live(inner.clock.now()) && is_fresh(inner)
+        inner.state.publishes(&token.0) && token.0.is_live_by(inner.clock.as_ref()) && is_fresh(inner)
     }
 
     /// The headers of calls with this token.
