@@ -116,7 +116,8 @@ impl Session {
                     self.renew_behind();
                 }
                 ErrorKind::StaticIpMismatch => {
-                    let error = inner.with_addresses(error, &record, rest.0.max(LEAST)).await;
+                    let asked = inner.with_addresses(error, &record, rest.0.max(LEAST));
+                    let error = Box::pin(asked).await;
                     inner.address_refused(&error);
                     inner.auditor.answered(&error, began.elapsed());
                     return Err(error);

@@ -525,11 +525,15 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
-        if let Some(record) = self.inner.live() {
-            if is_fresh(&self.inner) {
-                return Ok(record);
-            }
-            drop(record);
+        match self.fresh_record() {
+            Some(record) => Ok(record),
+            // What waits for a store or a login is large, and would be moved about with every call that does not.
+            None => Box::pin(self.sought_record()).await,
+        }
+    }
+
+    async fn sought_record(&self) -> Outcome {
+        if self.inner.live().is_some() {
             look_first(&self.inner).await;
             if let Some(record) = self.inner.live() {
                 return Ok(record);
@@ -579,10 +583,16 @@ impl Session {
 }
 
 impl Inner {
+    /// The live record.
     pub(crate) fn live(&self) -> Option<Arc<Record>> {
+        self.look(|record| Some(Arc::clone(record)))
+    }
+
+    /// What `look` makes of the live record, which is not kept.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<Record>) -> Option<T>) -> Option<T> {
+        let live = |record: &Arc<Record>| record.is_live_by(self.clock.as_ref());
         self.state
-            .published()
-            .filter(|record| record.is_live(self.clock.now()))
+            .look(|record| live(record).then(|| look(record)).flatten())
     }
 
     pub(crate) fn need(&self) -> Next {

@@ -49,8 +49,17 @@ impl Session {
     /// Whether [`Session::try_fresh_token`] would give this token now: it is the session's, and live by both clocks.
     #[doc(hidden)]
     pub fn hands_out(&self, token: &Token) -> bool {
-        let inner = &self.inner;
-        inner.state.publishes(&token.0) && token.0.is_live(inner.clock.now()) && is_fresh(inner)
+        let is_it = |record: &Arc<Record>| Arc::ptr_eq(record, &token.0).then_some(());
+        is_fresh(&self.inner) && self.inner.look(is_it).is_some()
+    }
+
+    /// The generation of the token that [`Session::try_fresh_token`] would give now.
+    #[doc(hidden)]
+    pub fn fresh_generation(&self) -> Option<u64> {
+        let generation = |record: &Arc<Record>| Some(record.generation);
+        is_fresh(&self.inner)
+            .then(|| self.inner.look(generation))
+            .flatten()
     }
 
     /// The headers of calls with this token.

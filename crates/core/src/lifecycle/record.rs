@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::shared::Origin;
 use crate::broker::{Login, Profile, Tokens};
-use crate::clock::{Now, Timestamp};
+use crate::clock::{Clock, Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::{Deadline, Expiry, ExpiryPolicy};
 use crate::skew::Skew;
@@ -67,6 +67,11 @@ impl Record {
     /// Whether the session may be used at `now`.
     pub fn is_live(&self, now: Now) -> bool {
         !self.deadline.has_passed(now)
+    }
+
+    /// Whether it may be used now, by this clock.
+    pub fn is_live_by(&self, clock: &dyn Clock) -> bool {
+        !self.deadline.has_passed_by(clock)
     }
 
     /// Whether its refresh token may still renew it at `now`.
