@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 
 use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::{Clock, Timestamp};
@@ -95,9 +95,10 @@ pub(crate) struct Inner {
     pub(crate) auditor: Arc<Auditor>,
     /// The process whose metrics know this session.
     watched_in: AtomicU32,
-    spent_steps: ArcSwap<SpentSteps>,
+    /// The one-time codes that were sent here, if any was.
+    spent_steps: ArcSwapOption<SpentSteps>,
     /// Logins that persons began here, while they are not kept in a store.
-    pub(crate) pending: ArcSwap<Pending>,
+    pub(crate) pending: ArcSwapOption<Pending>,
     /// The difference between the clocks, as the last reply told.
     pub(crate) clock_seen: ClockSeen,
     pub(crate) derived: ArcSwapOption<Derived>,
@@ -160,8 +161,8 @@ impl Session {
                 pace,
                 auditor: Arc::new(auditor),
                 watched_in: AtomicU32::new(0),
-                spent_steps: ArcSwap::default(),
-                pending: ArcSwap::default(),
+                spent_steps: ArcSwapOption::empty(),
+                pending: ArcSwapOption::empty(),
                 clock_seen: ClockSeen::default(),
                 derived: ArcSwapOption::empty(),
             }),
@@ -292,7 +293,7 @@ impl Session {
     /// ```
     pub async fn profile(&self) -> Result<Profile> {
         match self.inner.adapter.profile() {
-            ProfileSource::Login => self.record().await.map(|record| record.profile.clone()),
+            ProfileSource::Login => self.record().await.map(|record| record.profile()),
             ProfileSource::Call(request) => {
                 let reply = self.execute(request, self.inner.timeout).await?;
                 let mut profile = self.inner.adapter.read_profile(&reply);
@@ -659,30 +660,35 @@ impl Inner {
 
     /// Marks the code of a TOTP step as sent; false if it was sent before. Only the one running login asks.
     pub(crate) fn spend(&self, step: i64) -> bool {
-        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        let mut steps = self.spent();
         let fresh = steps.spend(step);
-        self.spent_steps.store(Arc::new(steps));
+        self.spent_steps.store(Some(Arc::new(steps)));
         fresh
     }
 
     /// Whether the code of a TOTP step was sent.
     pub(crate) fn has_spent(&self, step: i64) -> bool {
-        self.spent_steps.load().contains(step)
+        let steps = self.spent_steps.load();
+        steps.as_ref().is_some_and(|steps| steps.contains(step))
+    }
+
+    fn spent(&self) -> SpentSteps {
+        let steps = self.spent_steps.load();
+        steps.as_deref().cloned().unwrap_or_default()
     }
 
     /// Takes in the one-time codes that other programs sent.
     pub(crate) fn learn_spent(&self, others: &SpentSteps) {
-        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        let mut steps = self.spent();
         steps.learn(others);
-        self.spent_steps.store(Arc::new(steps));
+        self.spent_steps.store(Some(Arc::new(steps)));
     }
 
     /// A login or a refresh is about to be sent; other programs are told first. Gives the time that it may take. Errors:
     /// `StoreUnavailable` when another program may be logging in meanwhile.
     pub(crate) async fn begins(&self, turn: Option<&mut Turn<'_>>) -> Result<Duration> {
         let Some(turn) = turn else { return Ok(self.timeout) };
-        let spent = self.spent_steps.load_full();
-        turn.begins(self.clock.as_ref(), &spent, self.timeout).await
+        turn.begins(self.clock.as_ref(), &self.spent(), self.timeout).await
     }
 
     /// The last session that is known here to be dead.
