@@ -27,6 +27,7 @@ use preopen_store::Store;
 use crate::audit::Auditor;
 use crate::builder::SessionBuilder;
 use crate::call::Call;
+use crate::common::Common;
 use crate::derived::Derived;
 use crate::events::Events;
 use crate::flight;
@@ -86,13 +87,13 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Arc<Shared>>,
     /// Spreads the waits of different accounts.
     pub(crate) seed: u64,
-    pub(crate) target: Target,
+    pub(crate) target: Arc<Target>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) state: State,
     /// How many calls may be sent, and when.
     pub(crate) pace: Pace,
     /// Says what happens, where people look for it.
-    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) auditor: Auditor,
     /// The process whose metrics know this session.
     watched_in: AtomicU32,
     /// The one-time codes that were sent here, if any was.
@@ -103,6 +104,9 @@ pub(crate) struct Inner {
     pub(crate) clock_seen: ClockSeen,
     pub(crate) derived: ArcSwapOption<Derived>,
 }
+
+/// Where sessions send their requests to.
+static TARGETS: Common<Target> = Common::new();
 
 /// What came of a logout.
 ///
@@ -145,7 +149,7 @@ impl Session {
         let state = State::new(seed, settings.keep_warm, needs_consent);
         let pace = Pace::new(settings.rates);
         let clock = Arc::clone(&settings.clock);
-        let auditor = Auditor::new(policy.broker, fingerprint, clock, settings.audit);
+        let auditor = Auditor::new(policy, fingerprint.into(), clock, settings.audit);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -155,11 +159,11 @@ impl Session {
                 spawn: settings.spawn,
                 shared,
                 seed,
-                target: settings.target,
+                target: TARGETS.of(settings.target),
                 transport: settings.transport,
                 state,
                 pace,
-                auditor: Arc::new(auditor),
+                auditor,
                 watched_in: AtomicU32::new(0),
                 spent_steps: ArcSwapOption::empty(),
                 pending: ArcSwapOption::empty(),

@@ -410,8 +410,8 @@ impl Machine {
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
         let mut effects = vec![Effect::Publish(Arc::clone(&record)), announce(renewed)];
         // Orders from here will be refused.
-        let because = |error| because(EventName::IpMismatch, now, generation, &error);
-        effects.extend(refused.map(because));
+        let told = |error| because(EventName::IpMismatch, now, generation, &error);
+        effects.extend(refused.map(told));
         Ok((record, effects))
     }
 
