@@ -4,36 +4,45 @@
 use crate::broker::Profile;
 use crate::static_ip::Addresses;
 
-/// Profile and addresses as JSON; nothing at all where the reply told nothing.
+/// Lists of texts, one after the other: the members of a profile, and the addresses if there are any. Each list and each
+/// text begins with its length. Nothing at all where the reply told nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Holder(Box<str>);
-
-/// The members of a profile in their order, then the addresses.
-type Told<Text, List> = (Text, Text, List, List, List, Option<[Text; 3]>);
+pub(super) struct Holder(Box<[u8]>);
 
 impl Holder {
     pub(super) fn new(profile: &Profile, addresses: Option<&Addresses>) -> Self {
         if addresses.is_none() && *profile == Profile::default() {
             return Self::default();
         }
-        let told: Told<Option<&str>, &[String]> = (
-            profile.account_id.as_deref(),
-            profile.name.as_deref(),
+        let holder: [&[String]; 5] = [
+            profile.account_id.as_slice(),
+            profile.name.as_slice(),
             &profile.exchanges,
             &profile.products,
             &profile.order_types,
-            addresses.map(|told| [&told.source, &told.primary, &told.secondary].map(Option::as_deref)),
-        );
-        // Texts and lists of texts can always be written.
-        Self(serde_json::to_string(&told).unwrap_or_default().into_boxed_str())
-    }
-
-    fn read(&self) -> Told<Option<String>, Vec<String>> {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        ];
+        let told = addresses.map(|told| [&told.source, &told.primary, &told.secondary]);
+        let lists = || {
+            let told = told.iter().flatten();
+            holder.into_iter().chain(told.map(|address| address.as_slice()))
+        };
+        let bytes = |list: &[String]| 1 + list.iter().map(|text| 1 + text.len()).sum::<usize>();
+        // All of it, where no text is long.
+        let mut packed = Vec::with_capacity(lists().map(bytes).sum());
+        for list in lists() {
+            push_length(&mut packed, list.len());
+            for text in list {
+                push_length(&mut packed, text.len());
+                packed.extend_from_slice(text.as_bytes());
+            }
+        }
+        Self(packed.into())
     }
 
     pub(super) fn profile(&self) -> Profile {
-        let (account_id, name, exchanges, products, order_types, _) = self.read();
+        let mut rest = &*self.0;
+        let [account_id, name] = [(); 2].map(|()| take_list(&mut rest).pop());
+        let [exchanges, products, order_types] = [(); 3].map(|()| take_list(&mut rest));
         Profile {
             account_id,
             name,
@@ -44,14 +53,54 @@ impl Holder {
     }
 
     pub(super) fn addresses(&self) -> Option<Addresses> {
-        let (.., addresses) = self.read();
-        let [source, primary, secondary] = addresses?;
-        Some(Addresses {
+        let mut rest = &*self.0;
+        for _ in 0..5 {
+            take_list(&mut rest);
+        }
+        let there = !rest.is_empty();
+        let [source, primary, secondary] = [(); 3].map(|()| take_list(&mut rest).pop());
+        there.then_some(Addresses {
             source,
             primary,
             secondary,
         })
     }
+}
+
+/// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
+fn push_length(packed: &mut Vec<u8>, mut length: usize) {
+    loop {
+        let [low, ..] = length.to_le_bytes();
+        length >>= 7;
+        if length == 0 {
+            return packed.push(low);
+        }
+        packed.push(low | 0x80);
+    }
+}
+
+fn take_length(packed: &mut &[u8]) -> usize {
+    let (mut length, mut shift) = (0, 0);
+    while let Some((byte, rest)) = packed.split_first() {
+        *packed = rest;
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    length
+}
+
+fn take_list(packed: &mut &[u8]) -> Vec<String> {
+    let texts = take_length(packed);
+    let text = |_| {
+        let length = take_length(packed);
+        let (text, rest) = packed.split_at(length.min(packed.len()));
+        *packed = rest;
+        String::from_utf8_lossy(text).into_owned()
+    };
+    (0..texts).map(text).collect()
 }
 
 #[cfg(test)]
@@ -69,10 +118,11 @@ mod tests {
         let empty = Profile::default();
         let full = Profile {
             account_id: Some("DM1".to_owned()),
-            name: Some("\"A\"\n\\ [null], \u{0} अ".to_owned()),
+            name: Some("अ\n\u{0}".to_owned()),
             exchanges: texts(&["NSE", "", "a,b"]),
             products: Vec::new(),
-            order_types: texts(&["L", "null"]),
+            // Lengths of one byte, two and three.
+            order_types: [127, 128, 16_384].map(|length| "x".repeat(length)).to_vec(),
         };
         let nameless = Profile {
             name: Some(String::new()),
