@@ -298,7 +298,11 @@ impl Account {
             broker: session.adapter.policy().broker,
             target: Arc::clone(&session.target),
             // Nearly always the same text.
-            account: if account == **own { Arc::clone(own) } else { account.into() },
+            account: if account == **own {
+                Arc::clone(own)
+            } else {
+                account.into()
+            },
             clock: Arc::downgrade(&session.clock),
         }
     }

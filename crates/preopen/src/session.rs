@@ -692,7 +692,8 @@ impl Inner {
     /// `StoreUnavailable` when another program may be logging in meanwhile.
     pub(crate) async fn begins(&self, turn: Option<&mut Turn<'_>>) -> Result<Duration> {
         let Some(turn) = turn else { return Ok(self.timeout) };
-        turn.begins(self.clock.as_ref(), &self.spent(), self.timeout).await
+        turn.begins(self.clock.as_ref(), &self.spent(), self.timeout)
+            .await
     }
 
     /// The last session that is known here to be dead.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use preopen_core::Error;
 use preopen_core::audit::is_refusal;
-use preopen_core::broker::Policy;
 pub use preopen_core::audit::{Action, Entry, Outcome, Why};
+use preopen_core::broker::Policy;
 use preopen_core::clock::Clock;
 use preopen_core::error::safe_text;
 use preopen_core::lifecycle::{EventName, SessionEvent};
