@@ -7,7 +7,7 @@ use crate::static_ip::Addresses;
 /// Lists of texts, one after the other: the members of a profile, and the addresses if there are any. Each list and each
 /// text begins with its length. Nothing at all where the reply told nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Holder(Box<[u8]>);
+pub(super) struct Holder(Box<str>);
 
 impl Holder {
     pub(super) fn new(profile: &Profile, addresses: Option<&Addresses>) -> Self {
@@ -28,12 +28,12 @@ impl Holder {
         };
         let bytes = |list: &[String]| 1 + list.iter().map(|text| 1 + text.len()).sum::<usize>();
         // All of it, where no text is long.
-        let mut packed = Vec::with_capacity(lists().map(bytes).sum());
+        let mut packed = String::with_capacity(lists().map(bytes).sum());
         for list in lists() {
             push_length(&mut packed, list.len());
             for text in list {
                 push_length(&mut packed, text.len());
-                packed.extend_from_slice(text.as_bytes());
+                packed.push_str(text);
             }
         }
         Self(packed.into())
@@ -41,8 +41,8 @@ impl Holder {
 
     pub(super) fn profile(&self) -> Profile {
         let mut rest = &*self.0;
-        let [account_id, name] = [(); 2].map(|()| take_list(&mut rest).pop());
-        let [exchanges, products, order_types] = [(); 3].map(|()| take_list(&mut rest));
+        let [account_id, name] = [(); 2].map(|()| take_list(&mut rest).last());
+        let [exchanges, products, order_types] = [(); 3].map(|()| take_list(&mut rest).collect());
         Profile {
             account_id,
             name,
@@ -55,10 +55,12 @@ impl Holder {
     pub(super) fn addresses(&self) -> Option<Addresses> {
         let mut rest = &*self.0;
         for _ in 0..5 {
-            take_list(&mut rest);
+            for _ in 0..take_length(&mut rest) {
+                take_text(&mut rest);
+            }
         }
         let there = !rest.is_empty();
-        let [source, primary, secondary] = [(); 3].map(|()| take_list(&mut rest).pop());
+        let [source, primary, secondary] = [(); 3].map(|()| take_list(&mut rest).last());
         there.then_some(Addresses {
             source,
             primary,
@@ -67,40 +69,41 @@ impl Holder {
     }
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
-fn push_length(packed: &mut Vec<u8>, mut length: usize) {
+/// Six bits a character of ASCII, the lowest first; the seventh says that another character follows.
+fn push_length(packed: &mut String, mut length: usize) {
     loop {
         let [low, ..] = length.to_le_bytes();
-        length >>= 7;
+        length >>= 6;
         if length == 0 {
-            return packed.push(low);
+            return packed.push(char::from(low));
         }
-        packed.push(low | 0x80);
+        packed.push(char::from(low & 0x3f | 0x40));
     }
 }
 
-fn take_length(packed: &mut &[u8]) -> usize {
+fn take_length(packed: &mut &str) -> usize {
     let (mut length, mut shift) = (0, 0);
-    while let Some((byte, rest)) = packed.split_first() {
-        *packed = rest;
-        length |= usize::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
+    while let Some(byte) = packed.as_bytes().first() {
+        *packed = packed.get(1..).unwrap_or_default();
+        length |= usize::from(byte & 0x3f) << shift;
+        if byte & 0x40 == 0 {
             break;
         }
-        shift += 7;
+        shift += 6;
     }
     length
 }
 
-fn take_list(packed: &mut &[u8]) -> Vec<String> {
+fn take_text<'a>(packed: &mut &'a str) -> &'a str {
+    let length = take_length(packed);
+    let (text, rest) = packed.split_at_checked(length).unwrap_or_default();
+    *packed = rest;
+    text
+}
+
+fn take_list(packed: &mut &str) -> impl Iterator<Item = String> {
     let texts = take_length(packed);
-    let text = |_| {
-        let length = take_length(packed);
-        let (text, rest) = packed.split_at(length.min(packed.len()));
-        *packed = rest;
-        String::from_utf8_lossy(text).into_owned()
-    };
-    (0..texts).map(text).collect()
+    (0..texts).map(|_| take_text(packed).to_owned())
 }
 
 #[cfg(test)]
@@ -122,7 +125,7 @@ mod tests {
             exchanges: texts(&["NSE", "", "a,b"]),
             products: Vec::new(),
             // Lengths of one byte, two and three.
-            order_types: [127, 128, 16_384].map(|length| "x".repeat(length)).to_vec(),
+            order_types: [63, 64, 4096].map(|length| "x".repeat(length)).to_vec(),
         };
         let nameless = Profile {
             name: Some(String::new()),
