@@ -119,8 +119,8 @@ impl Window {
 
     /// The broker answered the call with something else than its limit: what comes next is no further refusal in a row.
     pub fn accepted(&mut self, ticket: Ticket) {
-        let over = |pause: &Box<Pause>| ticket.sent >= pause.until;
-        if self.pause.as_ref().is_some_and(over) {
+        let pause = self.pause.as_deref();
+        if pause.is_some_and(|pause| ticket.sent >= pause.until) {
             self.pause = None;
         }
     }
