@@ -33,6 +33,7 @@ mod ask;
 pub mod audit;
 mod builder;
 mod call;
+mod common;
 mod consent;
 mod derived;
 mod events;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use preopen_core::lifecycle::Record;
 use preopen_core::{Secret, Timestamp};
 
+use crate::common::Common;
 use crate::session::Session;
 use crate::shared::is_fresh;
 
@@ -93,21 +94,33 @@ impl fmt::Debug for Token {
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Headers(Arc<[(String, Secret)]>);
+pub struct Headers(Arc<Lines>);
+
+struct Lines {
+    /// The same for every session of a broker.
+    names: Arc<Vec<String>>,
+    values: Box<[Secret]>,
+}
+
+static NAMES: Common<Vec<String>> = Common::new();
 
 impl Headers {
     pub(crate) fn new(headers: Vec<(String, Secret)>) -> Self {
-        Self(headers.into())
+        let (names, values): (_, Vec<_>) = headers.into_iter().unzip();
+        Self(Arc::new(Lines {
+            names: NAMES.of(names),
+            values: values.into(),
+        }))
     }
 
     /// Names and values; this exposes the token.
     pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
+        self.names().zip(self.0.values.iter().map(Secret::expose))
     }
 
     /// The header names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.names.iter().map(String::as_str)
     }
 }
 

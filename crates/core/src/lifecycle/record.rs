@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::holder::Holder;
 use super::shared::Origin;
 use crate::broker::{Login, Profile, Tokens};
 use crate::clock::{Clock, Now, Timestamp};
@@ -31,10 +32,8 @@ pub struct Record {
     pub expiry: Expiry,
     /// The end on both clocks.
     pub deadline: Deadline,
-    /// The addresses that the login reply told.
-    pub addresses: Option<Addresses>,
-    /// The holder, as far as the login reply told.
-    pub profile: Profile,
+    /// What the login reply told of the holder.
+    holder: Holder,
     /// Until when the refresh token may renew it; `None` where that ends with the session itself.
     pub renewable_until: Option<Timestamp>,
 }
@@ -58,10 +57,19 @@ impl Record {
             issued_at,
             deadline: Deadline::new(known, expiry.at()),
             expiry,
-            addresses: login.addresses,
-            profile: login.profile,
+            holder: Holder::new(&login.profile, login.addresses.as_ref()),
             renewable_until: login.renewable_until,
         }
+    }
+
+    /// The holder, as far as the login reply told.
+    pub fn profile(&self) -> Profile {
+        self.holder.profile()
+    }
+
+    /// The addresses that the login reply told.
+    pub fn addresses(&self) -> Option<Addresses> {
+        self.holder.addresses()
     }
 
     /// Whether the session may be used at `now`.
