@@ -1,4 +1,5 @@
-"""Many threads that wait for one login: all are served, at little cost, and neither a fork nor Ctrl-C is in their way."""
+"""Many threads that wait for one login: all are served, at little cost, and neither a fork nor Ctrl-C
+is in their way."""
 
 import json
 import signal
