@@ -21,6 +21,10 @@ VERSIONS = (
 )
 
 
+#: Calls that a client of Node makes before any is measured: what each takes falls no further by then.
+COMPILED = 8000
+
+
 @dataclasses.dataclass
 class Bench:
     """`programs` has a path for each name; bench.rs says which there are."""
@@ -32,11 +36,18 @@ class Bench:
     sessions: list
     seconds: int
     quick: bool = False
+    #: What the programs were built from: as it was when the run began, whatever is committed meanwhile.
+    commit: str = "unknown"
 
     def program(self, name):
         if name not in self.programs:
             raise SystemExit(f"this group needs `--program {name}=PATH`")
         return self.programs[name]
+
+    @property
+    def compiled(self):
+        """Calls of Node's clients before any is measured; a quick run has no time for them."""
+        return 64 if self.quick else COMPILED
 
     def client(self, name):
         """A file of clients/."""

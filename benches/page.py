@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import groups
+import plots
 import report
 
 HERE = Path(__file__).resolve().parent
@@ -30,12 +31,16 @@ def commit():
     """The commit that is checked out, or that it was changed since."""
 
     def git(*words):
-        done = subprocess.run(["git", *words], cwd=HERE.parent, stdout=subprocess.PIPE, text=True)
+        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        try:
+            done = subprocess.run(["git", *words], cwd=HERE.parent, text=True, **quiet)
+        except FileNotFoundError:
+            return ""
         return done.stdout.strip()
 
     # A run changes the page itself.
     changed = git("status", "--porcelain", "--", ".", ":(exclude)docs")
-    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
 def measured(bench, group):
@@ -48,7 +53,7 @@ def measured(bench, group):
         "quick": bench.quick,
         "load": [round(before, 2), round(os.getloadavg()[0], 2)],
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": commit(),
+        "commit": bench.commit,
         "machine": machine(),
         "versions": bench.versions,
     }
@@ -57,7 +62,14 @@ def measured(bench, group):
 def read(out):
     """The kept numbers, in the page's order."""
     path = out / DATA
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SystemExit(
+            f"{path} is no JSON ({error}): restore it (`git checkout`), or remove it and run every group"
+        ) from None
     return {name: kept[name] for name in groups.NAMES if name in kept}
 
 
@@ -65,16 +77,20 @@ def keep(out, name, found):
     """Puts a group's numbers in place of its former ones."""
     kept = {**read(out), name: found}
     ordered = {name: kept[name] for name in groups.NAMES if name in kept}
-    (out / DATA).write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    # A run that is ended here leaves the old file or the new one, never half of it.
+    written = out / f"{DATA}.new"
+    written.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(written, out / DATA)
 
 
 def render(out):
     """Writes the page and the plots from what is kept."""
-    # Only who draws needs them, and they are not everywhere.
-    import plots
+    kept = read(out)
+    if not kept:
+        raise SystemExit(f"{out / DATA} has no numbers: nothing is written")
+    # The Pythons that only play the clients have none.
     import tomllib
 
-    kept = read(out)
     notes = tomllib.loads((HERE / NOTES).read_text(encoding="utf-8"))
     (out / PAGE).write_text(report.page(kept, notes), encoding="utf-8")
     for name, group in kept.items():

@@ -3,11 +3,6 @@
 import io
 import re
 
-import matplotlib
-
-matplotlib.use("svg")
-from matplotlib import pyplot
-
 #: Readable on a light page and on a dark one.
 TEXT, OURS, PEER = "#808080", "#5c6bc0", "#9e9e9e80"
 STYLE = {
@@ -27,13 +22,19 @@ STYLE = {
 }
 #: What would be another with each run, or is of no use.
 NOTHING = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-#: A tenth of a point is fine enough.
-DIGITS = re.compile(r"(\d+\.\d)\d+")
+#: A tenth of a point is fine enough for where things are; what is said (between `>` and `<`) stays.
+DIGITS = re.compile(r">[^<>]*<|(\d+\.\d)\d+")
 WIDTH, BAR, AROUND = 7.6, 0.24, 0.5
 
 
 def write(group, path):
     """A group as it is kept, to an SVG file."""
+    # Only who draws needs it, and it is not everywhere.
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
     tables = [table for table in group["tables"] if table["plotted"]]
     heights = [AROUND + BAR * len(table["rows"]) for table in tables]
     with pyplot.rc_context(STYLE):
@@ -50,7 +51,18 @@ def write(group, path):
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata=NOTHING)
         pyplot.close(figure)
-    path.write_text(DIGITS.sub(r"\1", drawn.getvalue()), encoding="utf-8")
+    path.write_text(shorter(drawn.getvalue()), encoding="utf-8")
+
+
+def shorter(drawn):
+    """A drawing with as many digits as are seen, and every word and number of it as it was."""
+    return DIGITS.sub(lambda found: found[1] or found[0], drawn)
+
+
+def title(table):
+    """What a table's bars are: its name, the unit, and which end is the good one."""
+    column = table["columns"][0]["name"]
+    return f"{table['title']} ({column}; {'more' if column.endswith('/s') else 'less'} is better)"
 
 
 def bars(axes, table):
@@ -63,7 +75,7 @@ def bars(axes, table):
     colours = [OURS if row in table["ours"] else PEER for row in rows]
     places = range(len(rows))
     axes.barh(places, medians, height=0.7, color=colours, xerr=[below, above], ecolor=TEXT, clip_on=False)
-    axes.set_yticks(places, rows)
+    axes.set_yticks(places, [row.replace("`", "") for row in rows])
     axes.invert_yaxis()
     column = table["columns"][0]
     axes.tick_params(axis="y", length=0)
@@ -74,4 +86,4 @@ def bars(axes, table):
     for place, cell in zip(places, cells):
         text = f"{cell['median']:,.{column['digits']}f}"
         axes.annotate(text, (cell["max"], place), (5, 0), textcoords="offset points", va="center")
-    axes.set_title(f"{table['title']} ({column['name']})", loc="left", fontsize=9, fontweight="bold")
+    axes.set_title(title(table), loc="left", fontsize=9, fontweight="bold")

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 from pathlib import Path
 
 import groups
@@ -40,16 +41,26 @@ def main():
     parser.add_argument(
         "--render", action="store_true", help="run nothing; write the page from the kept numbers"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="the folder of the page")
+    parser.add_argument(
+        "--out", type=Path, help="the folder of the page: docs, or target/bench of a quick run unless named"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="little of everything, to see that it works; the page says so"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run nothing; say whether the arguments and this machine will do"
     )
     args = parser.parse_args()
     if args.quick:
         parser.set_defaults(rounds=2, calls=200, hot_calls=10_000, sessions=[200, 400], seconds=1)
         args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    chosen = [] if args.render else args.only or groups.NAMES
+    # Committed numbers are never replaced by those that mean little, unless that is asked for.
+    out = args.out or (ROOT / "target" / "bench" if args.quick else ROOT / "docs")
+    modules = {} if args.render else {name: group(name) for name in args.only or groups.NAMES}
+    page.read(out)
+    if args.check:
+        return
+    out.mkdir(parents=True, exist_ok=True)
     bench = Bench(
         programs=dict(args.program),
         rounds=args.rounds,
@@ -58,12 +69,31 @@ def main():
         sessions=args.sessions,
         seconds=args.seconds,
         quick=args.quick,
+        commit=page.commit(),
     )
-    for name in chosen:
-        found = page.measured(bench, importlib.import_module(f"groups.{name}"))
-        print(report.section(name, found), flush=True)
-        page.keep(args.out, name, found)
-    page.render(args.out)
+    kept = args.render
+    # Whoever asks this to end leaves neither a broker nor a client behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for name, module in modules.items():
+            found = page.measured(bench, module)
+            print(report.section(name, found), flush=True)
+            page.keep(out, name, found)
+            kept = True
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted: the groups that had ended are kept") from None
+    finally:
+        # The page is of the kept numbers, also when a later group failed.
+        if kept:
+            page.render(out)
+            print(f"written: {out / page.PAGE}", flush=True)
+
+
+def group(name):
+    """A group's module; one that needs more than its programs says so before anything is measured."""
+    module = importlib.import_module(f"groups.{name}")
+    getattr(module, "needs", lambda: None)()
+    return module
 
 
 if __name__ == "__main__":

@@ -64,8 +64,11 @@ pub(crate) fn envelope(broker: usize, data: &[u8]) {
     let entry = &tables.endpoints[call % tables.endpoints.len()];
     let adapter = adapter(broker);
     let endpoint = adapter.endpoint(entry.method, &entry.path.replace("{}", "1"));
+    let lazily = Reply::read_lazily(adapter.as_ref(), &endpoint, raw.clone());
     match Reply::read(adapter.as_ref(), &endpoint, raw.clone()) {
         Ok(mut reply) => {
+            let lazy = lazily.expect("what is a success is one lazily, too");
+            assert_eq!(lazy, reply, "read lazily");
             assert!(
                 (200..300).contains(&raw.status),
                 "a success with HTTP {}",
@@ -75,11 +78,20 @@ pub(crate) fn envelope(broker: usize, data: &[u8]) {
             reply.clean(&Redactor::new([]));
             for one in &reply.rejections {
                 assert!(one.reason.chars().count() <= MESSAGE_LIMIT);
-                assert!(reply.data.pointer(&one.at).is_some(), "{} points nowhere", one.at);
+                assert!(
+                    reply.data().pointer(&one.at).is_some(),
+                    "{} points nowhere",
+                    one.at
+                );
             }
             assert!(format!("{reply:?}").len() < 16 * (MESSAGE_LIMIT + raw.body.len()));
         }
-        Err(error) => refused(tables, &endpoint, &raw, error),
+        Err(error) => {
+            let lazy = lazily.expect_err("what is refused is refused lazily, too");
+            let told = |error: &Error| format!("{error:?} {:?}", error.context());
+            assert_eq!(told(&lazy), told(&error), "refused lazily");
+            refused(tables, &endpoint, &raw, error);
+        }
     }
 }
 

@@ -9,25 +9,26 @@ import time
 from http_clients import session
 
 
-def report(cpu, served, callers, generations):
+def report(cpu, asked, served, callers, generations):
     if set(generations) != {1} or len(generations) != callers:
         raise SystemExit(f"{len(generations)} callers got sessions {sorted(set(generations))}")
     # Times of the clock on the wall: the broker's request log has those of its replies.
-    told = {"cpu_us": cpu * 1e6, "first_at": min(served), "last_at": max(served), "calls": callers, "sent": 1}
-    print(json.dumps(told))
+    times = {"asked_at": max(asked), "first_at": min(served), "last_at": max(served)}
+    print(json.dumps({"cpu_us": cpu * 1e6, **times, "calls": callers, "sent": 1}))
 
 
 def in_threads(settings, wait=lambda live: live.token()):
     """`wait` gives a caller the token. The threads end when all are served: their end, with which the
     interpreter and the system are busy for longer than with the serving, is in no number."""
     live, callers = session(settings), settings["calls"]
-    served, generations = [], []
+    asked, served, generations = [], [], []
     count = itertools.count(1)
     ready, over, end = threading.Barrier(callers + 1), threading.Lock(), threading.Event()
     over.acquire()
 
     def ask():
         ready.wait()
+        asked.append(time.time())
         generation = wait(live).generation
         served.append(time.time())
         generations.append(generation)
@@ -44,7 +45,7 @@ def in_threads(settings, wait=lambda live: live.token()):
         raise SystemExit(f"only {len(served)} callers were served")
     cpu = time.process_time() - cpu
     end.set()
-    report(cpu, served, callers, generations)
+    report(cpu, asked, served, callers, generations)
 
 
 def at_an_event(settings):
@@ -63,17 +64,18 @@ def at_an_event(settings):
 
 def in_tasks(settings):
     async def main():
-        served = []
+        asked, served = [], []
         async with session(settings, "AsyncSession") as live:
 
             async def ask():
+                asked.append(time.time())
                 generation = (await live.token()).generation
                 served.append(time.time())
                 return generation
 
             cpu = time.process_time()
             generations = await asyncio.gather(*(ask() for _ in range(settings["calls"])))
-            report(time.process_time() - cpu, served, settings["calls"], generations)
+            report(time.process_time() - cpu, asked, served, settings["calls"], generations)
 
     asyncio.run(main())
 

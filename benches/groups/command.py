@@ -27,6 +27,7 @@ def rows(bench, broker, folder):
     token = subprocess.run([preopen, "token", *session], stdout=subprocess.PIPE, check=True, env=environment)
     plain = Path(folder, "token")
     plain.write_bytes(token.stdout)
+    right_token(preopen, session, token.stdout, environment)
     return environment, {
         "preopen token": [preopen, "token", *session],
         "preopen headers": [preopen, "headers", *session],
@@ -35,6 +36,16 @@ def rows(bench, broker, folder):
         "python -S -c pass": [bench.program("python"), "-S", "-c", "pass"],
         "node -e 0": [node, "-e", "0"],
     }
+
+
+def right_token(preopen, session, expected, environment):
+    """What is measured is a command that does its work: the store's token, and nothing but it."""
+    if not expected.strip():
+        raise SystemExit("`preopen token` printed no token")
+    for what in ("token", "headers"):
+        done = subprocess.run([preopen, what, *session], stdout=subprocess.PIPE, check=True, env=environment)
+        if expected.strip() not in done.stdout or (what == "token" and done.stdout != expected):
+            raise SystemExit(f"`preopen {what}` printed another token than the one in the store")
 
 
 def run(bench):

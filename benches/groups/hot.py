@@ -29,6 +29,7 @@ def run(bench):
         Target("Node `token()`, above a bare `await`", 250, above["token()"], "ns"),
         Target("Node `headers()`, above a bare `await`", 500, above["headers()"], "ns"),
         Target("Rust `token()`", 70, nanoseconds(rust, "token()"), "ns"),
+        Target("Rust `headers()`", 70, nanoseconds(rust, "headers()"), "ns"),
     ]
     languages = {"Python": python, "Node": node, "Rust": rust}
     tables = [Table(name, rows, PER_CALL_NS, ours=OURS) for name, rows in languages.items()]

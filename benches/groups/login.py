@@ -27,6 +27,14 @@ def peers(bench):
     ]
 
 
+def in_node(bench):
+    """After V8 compiled what each does, as in the other group."""
+    return [
+        Peer("GET, preopen", bench.node("preopen")),
+        Peer("login, preopen", bench.node("login preopen"), path=LOGIN),
+    ]
+
+
 def in_rust(bench):
     return [
         Peer("GET, preopen", bench.rust("preopen")),
@@ -42,15 +50,21 @@ def run(bench):
     with bench.broker(tls=True) as broker:
         common = {"calls": max(bench.calls // 4, 16), "workers": 1, "warm_up": 16}
         python = alternate(broker, peers(bench), bench.rounds, **common)
+        node = alternate(broker, in_node(bench), bench.rounds, **{**common, "warm_up": bench.compiled})
         rust = alternate(broker, in_rust(bench), bench.rounds, **common)
     ours = ("GET, preopen", "login, preopen")
     return Group(
         "login",
         "A login, beside a GET",
-        [Table("Python, blocking, https", python, ours=ours), Table("Rust, https", rust, ours=ours)],
+        [
+            Table("Python, blocking, https", python, ours=ours),
+            Table("Node, https", node, ours=ours),
+            Table("Rust, https", rust, ours=ours),
+        ],
         NOTE,
         [
             Target("Python, login: CPU, of an authenticated GET's", 1.5, ratio(python), "x"),
+            Target("Node, login: CPU, of an authenticated GET's", 1.5, ratio(node), "x"),
             Target("Rust, login: CPU, of an authenticated GET's", 1.5, ratio(rust), "x"),
         ],
     )

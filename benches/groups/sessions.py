@@ -155,6 +155,7 @@ def run(bench):
                 rows,
                 COLUMNS,
                 NOTE.format(workers=WORKERS, rounds=bench.rounds),
+                ours=("",),
             )
         ],
         targets=[

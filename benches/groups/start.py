@@ -64,7 +64,7 @@ def imports(bench):
 
 #: Module of Node -> the file that `import` and `require` take.
 MODULES = {
-    "preopen": ("dist/index.js", "dist/index.js"),
+    "preopen": ("dist/index.mjs", "dist/index.js"),
     "undici": ("index.js", "index.js"),
     "axios": ("index.js", "dist/node/axios.cjs"),
     "kiteconnect": ("dist/lib/index.js", "dist/lib/index.js"),

@@ -2,7 +2,6 @@
 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import type { Native } from "./native.js";
 import { VERSION } from "./version.js";
@@ -91,7 +90,7 @@ function isInstalled(name: string): boolean {
   if (process.versions["pnp"] !== undefined) return true;
   // Not imported: an ES module's import of it loads streams and promises, too.
   const { existsSync } = process.getBuiltinModule("node:fs");
-  for (let file = fileURLToPath(import.meta.url); dirname(file) !== file; file = dirname(file)) {
+  for (let file = import.meta.filename; dirname(file) !== file; file = dirname(file)) {
     if (existsSync(join(dirname(file), "node_modules", name))) return true;
   }
   return false;
@@ -155,7 +154,7 @@ function isGlibc(): boolean {
 
 /** `require` as seen from this file. In a bundle of CommonJS there is no such place. */
 function requireHere(): NodeJS.Require {
-  const here = import.meta.url as string | undefined;
+  const here = import.meta.filename as string | undefined;
   if (here !== undefined) return createRequire(here);
   const platform = platformName();
   throw new AddonError("addon_missing", platform, missing(platform, true));

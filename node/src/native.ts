@@ -187,7 +187,7 @@ export interface NativeSignedCall {
   answered(status: number, headers: string[], body: Uint8Array, sendable: boolean): string;
 }
 
-/** A reply: all but its text as JSON, and the text as the broker sent it. */
+/** A reply: the text as the broker sent it, and all else as JSON, which tells where in the text the data is if it was left there. */
 export interface NativeReply {
   fields: string;
   text: string;

@@ -182,7 +182,7 @@ type Raw = Record<string, unknown>;
 export function toReply<T>({ fields, text }: NativeReply): Reply<T> {
   const raw = JSON.parse(fields) as Raw;
   const reply: Reply<T> = {
-    data: raw["data"] as T,
+    data: dataOf(raw, text) as T,
     message: optional<string>(raw["message"]),
     serverTime: date(raw["server_time_ms"]),
     messageId: optional<string>(raw["message_id"]),
@@ -193,6 +193,15 @@ export function toReply<T>({ fields, text }: NativeReply): Reply<T> {
     text,
   };
   return Object.defineProperty(reply, "text", { enumerable: false });
+}
+
+/** The data where Rust found it: read already, one member of the text, or the text without some members. */
+function dataOf(raw: Raw, text: string): unknown {
+  if ("data" in raw) return raw["data"];
+  const body = JSON.parse(text) as Raw;
+  if ("member" in raw) return body[raw["member"] as string] ?? null;
+  for (const name of raw["without"] as string[]) delete body[name];
+  return body;
 }
 
 function toRejection(raw: Raw): Rejection {

@@ -50,6 +50,8 @@ def not_for(row, on, peer):
     """Why a row cannot be said to a client's broker."""
     if on == "start" and not stage.can_be_alone():
         return "n/a: this machine gives no process a network of its own"
+    if row.get("memory") and not stage.tells_memory():
+        return "n/a: this machine tells no process its most memory"
     if peer.broker == "samco" and row.get("broker") == "angelone":
         return "n/a: Angel One's alone"
     if peer.broker == "angelone" and "api_secret" in row.get("wrong", {}):
@@ -68,17 +70,15 @@ def cell(row, on, peer, details):
 
 
 def table(chosen, clients, details=False):
-    """The rows of the table: name, action, and the cells by client."""
+    """The rows of the table as they are there: name, action, and the cells by client."""
     with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
         played = [
             (row["name"], on, {peer.name: pool.submit(cell, row, on, peer, details) for peer in clients})
             for row, on in chosen
         ]
         try:
-            return [
-                (name, on, {peer: done.result() for peer, done in cells.items()})
-                for name, on, cells in played
-            ]
+            for name, on, cells in played:
+                yield name, on, {peer: done.result() for peer, done in cells.items()}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -126,14 +126,15 @@ def main():
         options.error("there is no such row or client")
     if given.out and (len(chosen) != len(matrix()) or len(clients) != len(peers(given.node))):
         options.error("the page has every row and every client")
-    rows = table(chosen, clients, given.details)
-    if given.json:
-        print(json.dumps(rows))
-    else:
-        for name, on, cells in rows:
+    rows = []
+    for name, on, cells in table(chosen, clients, given.details):
+        rows.append((name, on, cells))
+        if not given.json:
             print(f"{name}, {on}")
             for peer, verdict in cells.items():
-                print(f"    {peer:20} {verdict}")
+                print(f"    {peer:20} {verdict}", flush=True)
+    if given.json:
+        print(json.dumps(rows))
     if given.out:
         names = [peer.name for peer in clients]
         pathlib.Path(given.out).write_text(page.write(rows, names, versions(given.node)))

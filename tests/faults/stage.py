@@ -51,14 +51,22 @@ def row_of(row, broker):
 
 
 def bound(row):
-    """The seconds after which a row has to be over."""
-    return row.get("within") or (row["timeout"] + MARGIN if "timeout" in row else LIMIT)
+    """The seconds after which a row has to be over; nobody has to be quicker than the timeout that it was
+    given."""
+    if "timeout" not in row:
+        return row.get("within", LIMIT)
+    return max(row.get("within", row["timeout"] + MARGIN), row["timeout"])
 
 
 def can_be_alone():
     if shutil.which(ALONE[0]) is None:
         return False
     return subprocess.run([*ALONE, "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def tells_memory():
+    """Whether a process can be told the most memory that it had from a moment on."""
+    return pathlib.Path("/proc/self/clear_refs").exists()
 
 
 class Child:
@@ -120,7 +128,7 @@ def play(row, on, peer):
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place) / "folder"
         folder.mkdir()
-        with Sandbox() as sandbox, wire.serving(answers(row["broker"])) as elsewhere:
+        with Sandbox() as sandbox, wire.serving(another_host(row["broker"], on)) as elsewhere:
             return Cell(row, on, peer, sandbox, elsewhere, folder).play()
 
 
@@ -138,6 +146,13 @@ def answers(broker, body=None, close=False, login=None):
         return wire.reply(read if body is None else body, close)
 
     return answer
+
+
+def another_host(broker, on):
+    """Answers whatever it is asked as the broker would: a client that follows shall not stumble over that."""
+    answer = answers(broker)
+    meant = LOGIN[broker] if on == "login" else READ[broker]
+    return lambda _: answer(meant)
 
 
 class Cell:
@@ -246,6 +261,7 @@ class Cell:
             "shown": {name: kinds for name, kinds in shown.items() if kinds},
             "written": sorted({path.relative_to(self.folder).parts[0] for path in self.folder.rglob("*")}),
             "seen": self.seen(played),
+            "reached": self.reached(played),
             "went_elsewhere": bool(self.elsewhere.seen),
             "leaked": sorted(self.received(self.elsewhere)),
             "unproven": sorted(self.received(played)) if self.row.get("server", {}).get("tls") else [],
@@ -258,6 +274,16 @@ class Cell:
         if self.on == "start":
             return 0
         return self.sandbox.requests(self.broker, self.path).count - self.before
+
+    def reached(self, played):
+        """Whether the client met what the row is about: an error of one that did not would say nothing."""
+        if self.on == "start" or "refused" in self.row.get("server", {}):
+            return None
+        if played is not None and self.row["server"].get("tls"):
+            return played.connected > 0
+        if self.row.get("faults"):
+            return any(one["fault"] for one in self.sandbox.requests(self.broker, self.path).requests)
+        return self.seen(played) > 0
 
     def found(self, text, *canaries):
         """The kinds of secrets in a text. A PIN of four digits is anywhere."""

@@ -163,7 +163,7 @@ test("import and construction with the network black-holed", () => {
   const source = `
     import { readdirSync } from "node:fs";
     const began = performance.now();
-    const { Session, samco, angelOne } = await import(${JSON.stringify(at("node_modules/preopen/dist/index.js").href)});
+    const { Session, samco, angelOne } = await import(${JSON.stringify(at("node_modules/preopen/dist/index.mjs").href)});
     new Session(samco({ apiKey: "k", apiSecret: "s" }));
     new Session(angelOne({ apiKey: "k", clientCode: "A1", pin: "0000", totpSecret: "JBSWY3DPEHPK3PXPJBSWY3DPEH" }));
     console.log(performance.now() - began < 5000, readdirSync(".").length);

@@ -96,3 +96,24 @@ test("numbers are reachable as they were sent", async () => {
   assert.ok(!inspect(reply).includes("9007199254740993"));
   assert.ok(!JSON.stringify(reply).includes("9007199254740993"));
 });
+
+test("data is what is in the text, an ordinary property", async () => {
+  const session = broker.session("samco");
+  await session.token();
+  const payload = '"b":[],"a":{"y":1,"x":2,"y":3},"\\u00e9":"\\ud83d\\ude00","status ":null,"__proto__":{"x":1},"data":{}';
+  const body = `{"status":"Success","msgId":"m",${payload},"serverTime":"","statusMessage":"said"}`;
+  await broker.fault("samco", "/indexData", { status: 200, body, times: 1 });
+  const reply = await session.get("/indexData");
+  await broker.clearFaults();
+  const data = JSON.parse(`{${payload}}`);
+  assert.equal(JSON.stringify(reply.data), JSON.stringify(data));
+  assert.deepEqual(Object.getOwnPropertyDescriptor(reply, "data"), {
+    value: data,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+  assert.equal(Object.getPrototypeOf(reply.data), Object.prototype);
+  assert.deepEqual(structuredClone(reply).data, data);
+  assert.match(inspect(reply), /data: \{[^]*message: 'said'/);
+});

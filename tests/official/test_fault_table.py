@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,13 @@ DRIVER = ROOT / "tests" / "faults" / "run.py"
 PEERS = ["Preopen, Python", "Preopen, Node", "smartapi-python", "stocknotebridge", "smartapi-javascript"]
 #: A fault of the embedded broker, one on a server that is played, and a wrong login.
 AGAIN = [("a web page with 502", "read"), ("TLS: an expired certificate", "login"), ("a wrong key", "login")]
+
+#: Logins that never come to a broker, and what a cell says beside.
+NOBODY = {
+    'return type("Made", (), {"data": "up"})()': "",
+    'raise __import__("preopen").NetworkError("no route")': " (`NetworkError`)",
+    'raise ConnectionRefusedError("nobody")': " (`ConnectionRefusedError`)",
+}
 
 
 def tables() -> Any:
@@ -38,6 +46,26 @@ def test_the_page_has_every_row_and_action_of_the_matrix_and_no_other() -> None:
     for _, _, cells in rows:
         assert list(cells) == PEERS
         assert all(cell.startswith(("pass: ", "no ", "fail: ", "n/a: ")) for cell in cells.values())
+
+
+@pytest.mark.parametrize("row", ["500 with a gateway's body", "TLS: an expired certificate", "a wrong key"])
+@pytest.mark.parametrize(("client", "rest"), NOBODY.items())
+def test_a_client_that_never_comes_to_the_fault_does_not_pass(
+    tmp_path: Path, row: str, client: str, rest: str
+) -> None:
+    """Not by the error that it gives instead, nor by a success that it makes up."""
+    faults = tmp_path / "tests" / "faults"
+    shutil.copytree(DRIVER.parent, faults)
+    (tmp_path / "tests" / "python").symlink_to(ROOT / "tests" / "python")
+    (tmp_path / "tests" / "official").symlink_to(ROOT / "tests" / "official")
+    peer = faults / "clients" / "preopen_python.py"
+    peer.write_text(peer.read_text().replace("return self.session.token()", client))
+    command = [sys.executable, str(faults / "run.py"), "--only", row, "--on", "login", "--json"]
+    command += ["--peer", "Preopen, Python"]
+    played = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=120)
+    assert json.loads(played.stdout) == [
+        [row, "login", {"Preopen, Python": f"fail: never met the fault{rest}"}]
+    ]
 
 
 def test_preopen_passes_every_row() -> None:

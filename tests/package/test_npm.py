@@ -31,7 +31,7 @@ def test_a_package_for_every_platform_needs_nothing_but_its_own(name):
 
 def test_the_library_is_its_build_and_nothing_else():
     files = in_tar(only(f"preopen-{VERSION}.tgz"))
-    expected = re.compile(r"dist/.*\.(js|cjs|d\.ts|d\.cts)|package\.json|README\.md|LICENSE-\w+")
+    expected = re.compile(r"dist/.*\.(m?js|d\.m?ts)|package\.json|README\.md|LICENSE-\w+")
     assert [file for file in files if not expected.fullmatch(file)] == []
     manifest = json.loads(files["package.json"])
     for name, entry in manifest["exports"].items():

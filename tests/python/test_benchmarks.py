@@ -2,13 +2,14 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 
 BENCHES = ROOT / "benches"
-MODULES = ("broker", "groups", "page", "report", "rounds")
+MODULES = ("bench", "broker", "groups", "groups.calls", "page", "plots", "report", "rounds", "run")
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +103,114 @@ def test_a_group_replaces_its_own_numbers_and_no_others(tmp_path):
         "calls": True,
         "sandbox": False,
     }
+
+
+@pytest.mark.parametrize("text", ["", '{"calls": {', "<html>"])
+def test_kept_numbers_that_cannot_be_read_are_named_and_left_alone(tmp_path, text):
+    import page
+    import report
+
+    (tmp_path / page.DATA).write_text(text)
+    for act in (lambda: page.render(tmp_path), lambda: page.keep(tmp_path, "calls", kept(report))):
+        with pytest.raises(SystemExit, match=r"benchmarks.json is no JSON .*: restore it"):
+            act()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {page.DATA: text}
+
+
+def test_a_page_of_nothing_is_not_written(tmp_path):
+    import page
+
+    with pytest.raises(SystemExit, match="has no numbers"):
+        page.render(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def drive(*words):
+    done = subprocess.run(
+        [sys.executable, str(BENCHES / "run.py"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_plot_says_the_numbers_of_its_table_and_which_end_is_good():
+    import plots
+
+    drawn = '<path d="M 146.123 74.05 L 544.1 9"/><text x="142.64">2.98</text><text>6.02 MB</text>'
+    told = '<path d="M 146.1 74.0 L 544.1 9"/><text x="142.6">2.98</text><text>6.02 MB</text>'
+    assert plots.shorter(drawn) == told
+    for column, better in {"calls/s": "more", "CPU µs": "less", "MB": "less"}.items():
+        table = {"title": "A table", "columns": [{"name": column}, {"name": "wall µs"}]}
+        assert plots.title(table) == f"A table ({column}; {better} is better)"
+
+
+def test_what_a_run_would_miss_at_its_end_is_said_before_it(tmp_path, monkeypatch):
+    (tmp_path / "benchmarks.json").write_text("{")
+    assert drive("--check", "--only", "calls", "--out", str(tmp_path / "new")) == (0, "")
+    assert not (tmp_path / "new").exists()
+    assert drive("--check", "--only", "calls", "--out", str(tmp_path))[0] == 1
+    assert drive("--check", "--only", "no such group")[0] == 2
+    monkeypatch.setenv("PATH", "")
+    code, said = drive("--check", "--only", "calls", "--only", "sandbox", "--out", str(tmp_path / "new"))
+    assert (code, "needs wrk" in said) == (1, True)
+
+
+def test_a_quick_run_replaces_no_committed_numbers(monkeypatch, tmp_path):
+    import page
+    import run
+
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    places = []
+    monkeypatch.setattr(page, "read", lambda out: places.append(out))
+    for words in (["--quick"], ["--quick", "--out", str(tmp_path / "docs")], []):
+        monkeypatch.setattr(sys, "argv", ["run.py", "--check", "--only", "calls", *words])
+        run.main()
+    assert places == [tmp_path / "target" / "bench", tmp_path / "docs", tmp_path / "docs"]
+
+
+def a_bench(**more):
+    from bench import Bench
+
+    programs = dict.fromkeys(("python", "node", "node-peers", "rust"), "none")
+    return Bench(programs, rounds=1, calls=1200, hot_calls=1, sessions=[1], seconds=1, **more)
+
+
+def test_clients_that_a_compiler_makes_quicker_are_measured_after_it_did():
+    from groups import calls
+
+    def cold(bench):
+        found = calls.sections(bench)
+        return [one.title for one in found if "Node" in one.title and one.unmeasured < 8000]
+
+    assert cold(a_bench()) == ["Node, 16 workers, first calls"]
+    assert len(cold(a_bench(quick=True))) == 4
+
+
+def test_a_target_of_several_tables_is_that_of_the_worst():
+    from groups import calls
+
+    bench = a_bench()
+    found = {
+        calls.title(section, scheme): {
+            row: [{"cpu_us": 40.0 if row.startswith("preopen") else 100.0, "rate": 1.0}]
+            for row in section.rows
+        }
+        for section in calls.sections(bench)
+        for scheme in section.schemes
+    }
+
+    def measured(what):
+        return next(target.measured for target in calls.targets(found) if target.what == what)
+
+    aio, name = "Python, asyncio, https: CPU, of aiohttp's", "Python, asyncio, {}, https"
+    assert measured(aio) == 0.4
+    for tasks in ("1 task", "16 tasks"):
+        ours = found[name.format(tasks)]["preopen-async"][0]
+        ours["cpu_us"] = 90.0
+        assert measured(aio) == 0.9
+        ours["cpu_us"] = 40.0
 
 
 def test_the_committed_page_is_that_of_the_committed_numbers():

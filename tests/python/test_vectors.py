@@ -106,3 +106,26 @@ def test_a_number_beyond_64_bits_is_whole_in_the_text(sandbox):
     reply = session.get("/indexData")
     assert reply.data["indexData"]["huge"] == pytest.approx(1.2345678901234568e29)
     assert json.loads(reply.text)["indexData"]["huge"] == 123456789012345678901234567890
+
+
+def test_data_is_what_is_in_the_text(sandbox):
+    """Names in their order, and of one that comes twice the last value in the place of the first."""
+    session = sandbox.session("samco")
+    payload = '"b":[],"a":{"y":1,"x":2,"y":3},"\\u00e9":"\\ud83d\\ude00","status ":null,"data":{}'
+    body = f'{{"status":"Success","msgId":"m",{payload},"serverTime":"","statusMessage":"m"}}'
+    sandbox.fault("samco", "/indexData", status=200, body=body, times=2)
+    for _ in range(2):
+        reply = session.get("/indexData")
+        assert json.dumps(reply.data) == json.dumps(json.loads(f"{{{payload}}}"))
+        assert reply.text == body
+
+
+def test_names_are_made_once_and_data_never_shared(sandbox):
+    session = sandbox.session("angelone")
+    path = "/rest/secure/angelbroking/order/v1/getOrderBook"
+    body = '{"status":true,"message":"SUCCESS","data":[{"a name":[]},{"a name":[]}]}'
+    sandbox.fault("angelone", path, status=200, body=body, times=2)
+    replies = [session.get(path) for _ in range(2)]
+    (first, second), (third, _) = (reply.data for reply in replies)
+    assert next(iter(first)) is next(iter(second)) is next(iter(third))
+    assert first == second == third and first is not second and first["a name"] is not third["a name"]

@@ -58,6 +58,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, answer, certificate=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen, self.headers, self.bodies, self.answer, self.context = [], [], [], answer, None
+        #: How many connected, whether they sent a request or not.
+        self.connected = 0
         if certificate is not None:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(TLS / f"{certificate}.pem")
@@ -65,6 +67,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.url = f"{scheme}://127.0.0.1:{self.server_address[1]}"
 
     def finish_request(self, request, client_address):
+        self.connected += 1
         # On the connection's own thread: a handshake that fails is none of the others' business.
         with contextlib.suppress(OSError):
             if self.context is None:

@@ -66,7 +66,9 @@ async function build(settings) {
 async function herd(settings) {
   const live = await session(settings);
   const served = [];
+  let asked;
   const ask = async () => {
+    asked = performance.timeOrigin + performance.now();
     const { generation } = await live.token();
     served.push(performance.timeOrigin + performance.now());
     return generation;
@@ -77,11 +79,28 @@ async function herd(settings) {
   if (generations.some((generation) => generation !== 1)) throw new Error(`callers got sessions ${[...new Set(generations)]}`);
   say({
     cpu_us: used.user + used.system,
+    asked_at: asked / 1000,
     first_at: Math.min(...served) / 1000,
     last_at: Math.max(...served) / 1000,
     calls: settings.calls,
     sent: 1,
   });
+}
+
+/** One login after another: the session is declared over each time, so that the next call must log in. */
+async function logins(settings) {
+  const live = await session(settings);
+  let last = 0;
+  const call = async () => {
+    if (last > 0) live.invalidate(last);
+    return (await live.token()).generation;
+  };
+  const right = (generation) => {
+    last += 1;
+    if (generation !== last) throw new Error("a login was left out");
+  };
+  await calls(settings, call, right);
+  live.close();
 }
 
 /** What a program does first, for `first_reply.mjs`. */
@@ -96,6 +115,7 @@ export const PEERS = {
   "a bare await": hot((live) => () => live),
   "token()": hot((live) => () => live.token()),
   "headers()": hot((live) => () => live.headers()),
+  "login preopen": logins,
   build,
   herd,
 };

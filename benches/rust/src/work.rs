@@ -60,7 +60,7 @@ pub(crate) async fn call(
             });
             let reply = call.send().await?;
             ensure!(
-                reply.data.as_object().is_some_and(|data| !data.is_empty()),
+                reply.data().as_object().is_some_and(|data| !data.is_empty()),
                 "no payload"
             );
             Ok(())

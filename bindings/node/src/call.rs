@@ -60,7 +60,7 @@ pub struct NativeCall {
 
 impl NativeCall {
     pub(crate) fn on(self, session: &Session) -> Result<Call> {
-        let mut call = session.request(Method::parse(&self.method)?, self.path);
+        let mut call = session.request(Method::parse(&self.method)?, self.path).lazy();
         for (name, value) in pairs(self.params) {
             call = call.query(name, value);
         }

@@ -55,11 +55,7 @@ unsafe extern "C" fn generation(env: sys::napi_env, call: sys::napi_callback_inf
     unsafe {
         sys::napi_get_cb_info(env, call, null_mut(), null_mut(), null_mut(), &raw mut session);
         if let Some(session) = session.cast::<Session>().as_ref() {
-            let live = || {
-                session
-                    .try_fresh_token()
-                    .map_or(0.0, |token| number(token.generation()))
-            };
+            let live = || session.fresh_generation().map_or(0.0, number);
             // A panic must not go through Node. The caller asks in the usual way then, and is told.
             let live = catch_unwind(AssertUnwindSafe(live)).unwrap_or_default();
             sys::napi_create_double(env, live, &raw mut told);

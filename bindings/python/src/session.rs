@@ -203,7 +203,10 @@ impl Session {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Work> {
         let call = || -> Result<Call> {
-            let mut call = self.session.request(method_of(method)?, text(path, "path")?);
+            let mut call = self
+                .session
+                .request(method_of(method)?, text(path, "path")?)
+                .lazy();
             for (name, value) in
                 params.map_or_else(|| Ok(Vec::new()), |given| pairs(given, "params", query_value))?
             {

@@ -24,7 +24,7 @@ use crate::convert::{flat, utc};
 use crate::error::lift;
 use crate::foreign::SignedCall;
 use crate::gate::{attached, detached, is_main_thread};
-use crate::json::json;
+use crate::json::data;
 use crate::live::Live;
 use crate::token::Token;
 
@@ -149,7 +149,7 @@ impl Outcome {
 fn reply_fields<'py>(py: Python<'py>, reply: &Reply) -> PyResult<Bound<'py, PyAny>> {
     let rejections: Vec<_> = reply.rejections.iter().map(RejectionInfo::from).collect();
     let fields = (
-        json(py, &reply.data)?,
+        data(py, reply)?,
         reply.http_status,
         reply.message.as_deref(),
         reply.message_id.as_deref(),

@@ -49,7 +49,7 @@ impl From<preopen::Reply> for Reply {
     fn from(reply: preopen::Reply) -> Self {
         let info = ReplyInfo::from(&reply);
         Self {
-            data: reply.data.to_string(),
+            data: reply.data().to_string(),
             text: reply.text().to_owned(),
             message: info.message,
             server_time: time(info.server_time_ms),

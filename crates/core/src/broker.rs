@@ -306,6 +306,12 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Reads the reply to an authenticated call. Errors: as the broker's fault table says.
     fn read(&self, endpoint: &Endpoint, raw: &RawReply) -> Result<Reply>;
 
+    /// Reads it as [`Adapter::read`] does, with the same result, for a caller who may not want a tree of its data. The
+    /// default makes one; the brokers of this crate leave the data in the reply's text where they can.
+    fn read_lazily(&self, endpoint: &Endpoint, raw: RawReply) -> Result<Reply> {
+        self.read(endpoint, &raw).map(|reply| reply.of(raw.body))
+    }
+
     /// The call that asks which address the broker sees, if there is one.
     fn whoami(&self) -> Option<Request>;
 

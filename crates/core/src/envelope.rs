@@ -9,11 +9,13 @@ use serde_json::Value;
 use crate::catalogue::{On, Row, Verdict};
 use crate::clock::Timestamp;
 use crate::error::{AccountAction, Advice, Cause, Credential, Error, ErrorKind, LoginReason, safe_text};
+use crate::outline::Keep;
 use crate::redact::UNREDACTED_LIMIT;
 use crate::secret::Text;
 use crate::tree::Tree;
 use crate::wire::{CallClass, Endpoint, RawReply, same_path};
 
+pub use crate::data::DataPlace;
 pub use crate::reply::{Rejection, Reply};
 
 /// A body by its form, before any broker's envelope is looked for.
@@ -34,6 +36,12 @@ pub(crate) fn object(rows: &[Row], endpoint: &Endpoint, raw: &RawReply) -> Resul
         )),
         Body::Text(text) => Err(plain_text(rows, endpoint, raw, text)),
     }
+}
+
+/// The outline of a success that may be read so: the data of a sensitive reply is in a tree that is wiped.
+pub(crate) fn outline(endpoint: &Endpoint, raw: &RawReply, keep: fn(&str) -> Keep) -> Option<Tree> {
+    let may = (200..300).contains(&raw.status) && !endpoint.sensitive;
+    may.then(|| Tree::outline(&raw.body, keep)).flatten()
 }
 
 /// Reads the body as JSON or short text. What can be neither is an error of the right kind already.
@@ -222,11 +230,17 @@ struct Beginning {
 
 impl io::Write for Beginning {
     fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        self.write_all(more)?;
+        Ok(more.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, more: &[u8]) -> io::Result<()> {
         if self.bytes.len() >= self.room {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.bytes.extend_from_slice(more);
-        Ok(more.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

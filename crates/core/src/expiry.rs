@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Now, Timestamp};
+use crate::clock::{Clock, Now, Timestamp};
 use crate::skew::Skew;
 
 /// A fixed time of day in India at which the broker ends every session.
@@ -220,6 +220,13 @@ impl Deadline {
     pub fn has_passed(&self, now: Now) -> bool {
         now.wall >= self.wall || now.monotonic >= self.monotonic
     }
+
+    /// The same for what `clock` tells now. The exact time is asked for only where a glance leaves a doubt: it is most of
+    /// what it costs to hand out a token.
+    pub fn has_passed_by(&self, clock: &dyn Clock) -> bool {
+        let now_at_the_latest = clock.glance().plus(Now::GLANCE_LAG);
+        self.has_passed(now_at_the_latest) && self.has_passed(clock.now())
+    }
 }
 
 /// The `exp` claim of a JSON Web Token, read without verifying it. `None` for anything that is not a JWT
@@ -248,9 +255,10 @@ fn jwt_time(token: &str, claim: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::{DailyBoundary, Deadline, Evidence, EvidenceSource, ExpiryPolicy, jwt_expiry};
-    use crate::clock::{Now, Timestamp};
+    use crate::clock::{Clock, Now, Timestamp, VirtualClock};
     use crate::skew::Skew;
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
     const SAMCO: ExpiryPolicy = ExpiryPolicy {
@@ -408,7 +416,113 @@ mod tests {
         }
     }
 
+    /// A clock whose glances lie behind: by so much on the wall clock, and on the monotonic one.
+    #[derive(Debug)]
+    struct Lagging {
+        now: Now,
+        lags: (Duration, Duration),
+        asked: AtomicU32,
+    }
+
+    impl Lagging {
+        fn new(now: Now, wall: Duration, monotonic: Duration) -> Self {
+            let lags = (wall, monotonic);
+            let asked = AtomicU32::new(0);
+            Self { now, lags, asked }
+        }
+    }
+
+    impl Clock for Lagging {
+        fn now(&self) -> Now {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.now
+        }
+
+        fn glance(&self) -> Now {
+            let behind = i64::try_from(self.lags.0.as_millis()).unwrap();
+            Now {
+                wall: self.now.wall.plus_millis(-behind),
+                monotonic: self.now.monotonic.saturating_sub(self.lags.1),
+            }
+        }
+
+        fn nap(&self, _: Timestamp) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    const ISSUED: Now = Now {
+        wall: Timestamp::from_seconds(1_800_000_000),
+        monotonic: Duration::from_secs(5),
+    };
+
+    fn after(wall: i64, monotonic: u64) -> Now {
+        Now {
+            wall: ISSUED.wall.plus_millis(wall),
+            monotonic: ISSUED.monotonic + Duration::from_millis(monotonic),
+        }
+    }
+
+    #[test]
+    fn t3_a_glance_is_enough_until_the_end_is_near() {
+        let deadline = Deadline::new(ISSUED, ISSUED.wall.plus_millis(60_000));
+        // What both clocks tell, whether the session is over, and whether the exact clocks had to be asked.
+        let moments = [
+            ("far from the end", (0, 0), false, false),
+            ("the last glance that is enough", (58_999, 58_999), false, false),
+            ("a glance cannot tell", (59_100, 59_100), false, true),
+            ("the last moment", (59_999, 59_999), false, true),
+            ("the end", (60_000, 60_000), true, true),
+            ("after it", (90_000, 90_000), true, true),
+            ("the wall clock was set back", (-3_600_000, 60_000), true, true),
+            (
+                "set back, and there is time left",
+                (-3_600_000, 30_000),
+                false,
+                false,
+            ),
+            ("the machine slept", (60_000, 1), true, true),
+            ("slept, and there is time left", (30_000, 1), false, false),
+        ];
+        for (what, (wall, monotonic), over, asked) in moments {
+            for lag in [0, 4, 100].map(Duration::from_millis) {
+                let clock = Lagging::new(after(wall, monotonic), lag, lag);
+                assert_eq!(deadline.has_passed_by(&clock), over, "{what}, {lag:?}");
+                assert_eq!(clock.asked.into_inner() > 0, asked, "{what}, {lag:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn t3_a_virtual_clock_is_exact_to_the_millisecond() {
+        let clock = VirtualClock::new(ISSUED.wall, 0.0);
+        let deadline = Deadline::new(clock.now(), ISSUED.wall.plus_millis(60_000));
+        clock.advance(Duration::from_millis(59_999));
+        assert!(!deadline.has_passed_by(&clock));
+        clock.advance(Duration::from_millis(1));
+        assert!(deadline.has_passed_by(&clock));
+        clock.set(ISSUED.wall);
+        assert!(
+            deadline.has_passed_by(&clock),
+            "the monotonic clock is not set back"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn t3_a_glance_that_lies_behind_never_lengthens_a_session(
+            life in 1_i64..90_000_000,
+            // Mostly around the end, where it matters.
+            wall in prop_oneof![-90_000_000_i64..180_000_000, -3_000_i64..3_000],
+            monotonic in prop_oneof![-90_000_000_i64..180_000_000, -3_000_i64..3_000],
+            lags in (0_u64..=1000, 0_u64..=1000),
+        ) {
+            let deadline = Deadline::new(ISSUED, ISSUED.wall.plus_millis(life));
+            let now = after(life + wall, u64::try_from((life + monotonic).max(0)).unwrap());
+            let clock = Lagging::new(now, Duration::from_millis(lags.0), Duration::from_millis(lags.1));
+            prop_assert_eq!(deadline.has_passed_by(&clock), deadline.has_passed(now));
+        }
+
         #[test]
         fn t1_boundary_is_within_a_day_and_on_the_minute(ms in 0_i64..4_102_444_800_000, h in 0_u8..24, m in 0_u8..60) {
             let at = Timestamp::from_millis(ms);

@@ -17,7 +17,7 @@ pub(crate) const UNREDACTED_LIMIT: usize = 8192;
 /// A secret of fewer than [`Redactor::WORD`] characters (a PIN) is removed only where it stands as a word of
 /// its own, since it would otherwise tear holes into order numbers and ordinary words.
 #[derive(Clone, Debug, Default)]
-pub struct Redactor(Vec<Secret>);
+pub struct Redactor(Box<[Secret]>);
 
 impl Redactor {
     /// What stands where a secret stood.
@@ -40,9 +40,8 @@ impl Redactor {
             known.push(secret);
         }
         known.retain(|secret| !secret.is_empty());
-        known.shrink_to_fit();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
-        Self(known)
+        Self(known.into())
     }
 
     /// Whether `text` holds a known secret of at least so many bytes, in any of these forms.

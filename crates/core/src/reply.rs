@@ -2,11 +2,14 @@
 //! request were refused.
 
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{Deserialize, DeserializeSeed};
 use serde_json::Value;
 
 use crate::broker::Adapter;
 use crate::clock::Timestamp;
+use crate::data::{Data, DataPlace};
 use crate::error::{Error, MESSAGE_LIMIT, Redactor, safe_text};
 use crate::redact::cap;
 use crate::wire::{Body, CallClass, Endpoint, RawReply};
@@ -19,16 +22,13 @@ use crate::wire::{Body, CallClass, Endpoint, RawReply};
 /// use preopen_core::envelope::Reply;
 ///
 /// fn price(reply: &Reply) -> Option<&str> {
-///     reply.data["quoteDetails"]["lastTradedPrice"].as_str()
+///     reply.data()["quoteDetails"]["lastTradedPrice"].as_str()
 /// }
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Reply {
-    /// The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, by their names, or what is in `data`
-    /// where that is the only one. Numbers are those of JSON read as 64-bit integers or floating point; [`Reply::text`]
-    /// has them as they were sent.
-    pub data: Value,
+    data: Data,
     /// The broker's message for a person, if it sent one.
     pub message: Option<String>,
     /// The broker's time, if it sent one. Samco sends Indian time without a zone, to the second.
@@ -76,7 +76,7 @@ impl Reply {
     /// A reply with nothing but data.
     pub fn new(data: Value, http_status: u16) -> Self {
         Self {
-            data,
+            data: data.into(),
             message: None,
             server_time: None,
             message_id: None,
@@ -91,21 +91,100 @@ impl Reply {
     /// Reads what came back from a call, and keeps its text. Errors: as the broker's fault table says, and for a write
     /// `OutcomeUnknown` where they do not tell what became of it.
     pub fn read(adapter: &dyn Adapter, endpoint: &Endpoint, raw: RawReply) -> Result<Self, Error> {
-        match adapter.read(endpoint, &raw) {
-            Ok(reply) => Ok(Self {
-                body: raw.body,
-                ..reply
-            }),
-            Err(error) if endpoint.class == CallClass::Write => Err(error.for_write()),
-            Err(error) => Err(error),
+        let read = adapter.read(endpoint, &raw);
+        let read = read.map(|reply| reply.of(raw.body));
+        read.map_err(|error| completed(endpoint, error))
+    }
+
+    /// The same where the data may stay in the text until somebody looks: see [`Adapter::read_lazily`].
+    pub fn read_lazily(adapter: &dyn Adapter, endpoint: &Endpoint, raw: RawReply) -> Result<Self, Error> {
+        let read = adapter.read_lazily(endpoint, raw);
+        read.map_err(|error| completed(endpoint, error))
+    }
+
+    fn said(&self) -> impl PartialEq {
+        let texts = (
+            &self.message,
+            &self.message_id,
+            &self.status,
+            &self.validation_errors,
+        );
+        let about = (self.server_time, &self.rejections, self.http_status);
+        (texts, about, self.data(), &self.body)
+    }
+
+    /// This reply with its data at a place of its text, which was checked as a whole.
+    pub(crate) fn with_data_at(self, place: DataPlace) -> Self {
+        Self {
+            data: Data::at(place),
+            ..self
         }
+    }
+
+    /// This reply with its data.
+    pub(crate) fn with_data(self, data: Value) -> Self {
+        Self {
+            data: data.into(),
+            ..self
+        }
+    }
+
+    /// This reply with its text.
+    pub(crate) fn of(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
+
+    /// The payload: SmartAPI's `data`; for Samco all keys but the envelope's own, by their names, or what is in `data`
+    /// where that is the only one. Numbers are those of JSON read as 64-bit integers or floating point; [`Reply::text`]
+    /// has them as they were sent.
+    ///
+    /// Of a lazy call (`Call::lazy` of `preopen`) it is made when it is first looked at, and kept.
+    pub fn data(&self) -> &Value {
+        self.data.tree(self.text())
+    }
+
+    /// The payload for keeps.
+    pub fn into_data(self) -> Value {
+        let Self { data, body, .. } = self;
+        data.into_tree(text(&body))
+    }
+
+    /// The payload as a type of yours. Of a lazy call (`Call::lazy` of `preopen`) it is read straight from the text.
+    ///
+    /// ```
+    /// use preopen_core::envelope::Reply;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Limits<'a> {
+    ///     net: &'a str,
+    /// }
+    ///
+    /// let reply = Reply::new(serde_json::json!({"net": "1000.00", "collateral": "0.00"}), 200);
+    /// let limits: Limits<'_> = reply.deserialize()?;
+    /// assert_eq!(limits.net, "1000.00");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn deserialize<'de, T: Deserialize<'de>>(&'de self) -> serde_json::Result<T> {
+        self.deserialize_seed(PhantomData)
+    }
+
+    /// The payload as what `seed` makes of it.
+    pub fn deserialize_seed<'de, S: DeserializeSeed<'de>>(
+        &'de self,
+        seed: S,
+    ) -> serde_json::Result<S::Value> {
+        self.data.read(self.text(), seed)
+    }
+
+    /// Where the data stands in [`Reply::text`] if it was left there, for who reads that with a parser of their own.
+    pub fn data_place(&self) -> Option<DataPlace> {
+        self.data.place()
     }
 
     /// The body exactly as the broker sent it, decompressed. Every number in it is as the broker wrote it. It may hold what
     /// only the caller should see, as the data may.
     pub fn text(&self) -> &str {
-        // What was read as JSON is UTF-8.
-        std::str::from_utf8(&self.body).unwrap_or_default()
+        text(&self.body)
     }
 
     /// Removes known secrets from what is told beside the data, and cuts reasons to the length of an error's message. The
@@ -122,6 +201,27 @@ impl Reply {
         self.rejections
             .iter_mut()
             .for_each(|one| cap(&mut one.reason, MESSAGE_LIMIT));
+    }
+}
+
+fn text(body: &Body) -> &str {
+    // What was read as JSON is UTF-8.
+    std::str::from_utf8(body).unwrap_or_default()
+}
+
+/// What is not known of a write is said.
+fn completed(endpoint: &Endpoint, error: Error) -> Error {
+    if endpoint.class == CallClass::Write {
+        error.for_write()
+    } else {
+        error
+    }
+}
+
+impl PartialEq for Reply {
+    /// By what it says: whether its data was left in its text makes no difference.
+    fn eq(&self, other: &Self) -> bool {
+        self.said() == other.said()
     }
 }
 
@@ -167,7 +267,7 @@ mod tests {
         assert_eq!(reply.status.as_deref(), Some("**redacted**"));
         assert_eq!(reply.validation_errors, ["not **redacted**"]);
         assert_eq!(reply.rejections[0].reason, "no **redacted**");
-        assert_eq!(reply.data["token"], "secret-key");
+        assert_eq!(reply.data()["token"], "secret-key");
     }
 
     #[test]

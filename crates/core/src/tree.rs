@@ -7,6 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use zeroize::Zeroize as _;
 
+use crate::data::DataPlace;
+use crate::outline::{Keep, outline};
+
 /// A JSON tree whose texts are wiped when it is dropped, also when it is dropped half-read.
 #[derive(Default)]
 pub(crate) struct WipedTree(Value);
@@ -28,6 +31,13 @@ impl Tree {
         Ok(Self { value, sensitive })
     }
 
+    /// The outline of a reply's body, which holds no secret. `None` where the whole of it must be read.
+    pub(crate) fn outline(body: &[u8], keep: fn(&str) -> Keep) -> Option<Self> {
+        let value = outline(body, keep)?;
+        let sensitive = false;
+        Some(Self { value, sensitive })
+    }
+
     /// Takes a key's value out, as sensitive as the tree.
     pub(crate) fn remove(&mut self, key: &str) -> Self {
         let value = self.value.as_object_mut().and_then(|map| map.shift_remove(key));
@@ -37,8 +47,12 @@ impl Tree {
         }
     }
 
-    /// The tree without the wiping: for a caller who asked for the reply's data.
-    pub(crate) fn into_value(mut self) -> Value {
+    /// The data of the reply that this is, without the wiping: for a caller who asked for it.
+    pub(crate) fn into_data(mut self, place: DataPlace) -> Value {
+        match place {
+            DataPlace::Member(name) => self = self.remove(name),
+            DataPlace::Without(names) => names.iter().for_each(|name| drop(self.remove(name))),
+        }
         std::mem::take(&mut self.value)
     }
 }

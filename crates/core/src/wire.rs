@@ -117,6 +117,8 @@ pub struct Request {
     pub headers: Vec<(String, Secret)>,
     /// A JSON body.
     pub body: Option<Secret>,
+    /// Whether the reply is read by [`Adapter::read_lazily`](crate::broker::Adapter::read_lazily).
+    pub lazy: bool,
 }
 
 impl Request {
@@ -127,6 +129,7 @@ impl Request {
             query: Vec::new(),
             headers: Vec::new(),
             body: None,
+            lazy: false,
         }
     }
 
@@ -176,15 +179,14 @@ pub fn check_path(path: &str) -> Result<()> {
     if path.contains(['?', '#']) {
         return bad("must not hold a query or fragment: pass parameters as `params`/`query`");
     }
-    if path
-        .chars()
-        .any(|c| c.is_control() || c.is_whitespace() || c == '\\')
-    {
+    let bad_char = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if path.contains(bad_char) {
         return bad("must not hold spaces, backslashes or control characters");
     }
+    let dotted = |part: &str| part.contains('%') && part.to_ascii_lowercase().contains("%2e");
     if path
         .split('/')
-        .any(|part| matches!(part, "." | "..") || part.to_ascii_lowercase().contains("%2e"))
+        .any(|part| matches!(part, "." | "..") || dotted(part))
     {
         return bad("must not hold `.` or `..` segments");
     }
@@ -199,6 +201,9 @@ pub(crate) fn same_path(path: &str, known: &str) -> bool {
 
 /// A path without what only spells it: no letter percent-encoded, no slash at its end. For one path and many known ones.
 pub(crate) fn plain_path(path: &str) -> Cow<'_, str> {
+    if !path.contains('%') {
+        return Cow::Borrowed(path.trim_end_matches('/'));
+    }
     match percent_encoding::percent_decode_str(path).decode_utf8_lossy() {
         Cow::Borrowed(plain) => Cow::Borrowed(plain.trim_end_matches('/')),
         Cow::Owned(mut plain) => {

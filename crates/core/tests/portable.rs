@@ -53,7 +53,11 @@ fn facts(record: &Record) -> String {
         .collect();
     format!(
         "{tokens:?} {} {:?} {:?} {:?} {:?}",
-        record.issued_at, record.expiry, record.skew, record.addresses, record.profile
+        record.issued_at,
+        record.expiry,
+        record.skew,
+        record.addresses(),
+        record.profile()
     )
 }
 

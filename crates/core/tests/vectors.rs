@@ -102,7 +102,7 @@ fn outcome(adapter: &dyn Adapter, vector: &Value) -> Result<Value, Error> {
             let rejection =
                 |one: &Rejection| json!({"at": one.at, "order_id": one.order_id, "reason": one.reason});
             Ok(json!({
-                "data": reply.data, "message": reply.message, "message_id": reply.message_id,
+                "data": reply.data(), "message": reply.message, "message_id": reply.message_id,
                 "server_time": reply.server_time.map(preopen_core::Timestamp::to_rfc3339),
                 "status": reply.status, "validation_errors": reply.validation_errors, "text": reply.text(),
                 "rejections": reply.rejections.iter().map(rejection).collect::<Vec<_>>(),

@@ -112,11 +112,11 @@ impl HttpTransport {
             Method::Put => reqwest::Method::PUT,
             _ => reqwest::Method::DELETE,
         };
-        let mut call = pool.client.request(method, url).headers(headers(request)?);
-        if let Some(json) = &request.body {
-            call = call.body(lent(json));
-        }
-        let (sent, kept) = fresh::watch(call.send()).await;
+        // A builder would merge the headers into a map that is empty.
+        let mut call = reqwest::Request::new(method, url);
+        *call.headers_mut() = headers(request)?;
+        *call.body_mut() = request.body.as_ref().map(|json| lent(json).into());
+        let (sent, kept) = fresh::watch(pool.client.execute(call)).await;
         let response = sent.map_err(|error| Broken::from_reqwest(error).before_a_reply(kept))?;
         let mut reply = RawReply::new(response.status().as_u16(), "");
         reply.content_type = text(&response, CONTENT_TYPE).map(str::to_owned);

@@ -81,7 +81,7 @@ impl SessionBuilder {
             clock: system_clock(),
             keep_warm: false,
             transport: None,
-            spawn: Arc::new(Background),
+            spawn: background(),
             store: None,
             on_store_loss: StoreLoss::default(),
             rate_limits: RateLimits::default(),
@@ -273,6 +273,12 @@ impl SessionBuilder {
             audit: self.audit,
         }))
     }
+}
+
+/// One for all sessions.
+fn background() -> Arc<dyn Spawn> {
+    static BACKGROUND: OnceLock<Arc<Background>> = OnceLock::new();
+    Arc::<Background>::clone(BACKGROUND.get_or_init(|| Arc::new(Background)))
 }
 
 /// One for all sessions, so that they can be seen to share it.

@@ -60,6 +60,7 @@ pub struct Call {
     body: Option<Result<Secret>>,
     replay_safe: Option<bool>,
     timeout: Option<Duration>,
+    lazy: bool,
 }
 
 impl Call {
@@ -73,6 +74,7 @@ impl Call {
             body: None,
             replay_safe: None,
             timeout: None,
+            lazy: false,
         }
     }
 
@@ -122,6 +124,32 @@ impl Call {
         self
     }
 
+    /// Leaves the reply's data in its text, of which all is checked as ever, until somebody looks. It saves the tree where
+    /// nobody asks for [`Reply::data`]: [`Reply::deserialize`] reads the text into types of yours.
+    ///
+    /// ```no_run
+    /// # async fn example(session: preopen::Session) -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Holding {
+    ///     #[serde(rename = "tradingSymbol")]
+    ///     symbol: String,
+    /// }
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Holdings {
+    ///     #[serde(rename = "holdingDetails")]
+    ///     list: Vec<Holding>,
+    /// }
+    ///
+    /// let reply = session.get("/holding/getHoldings").lazy().send().await?;
+    /// let holdings: Holdings = reply.deserialize()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn lazy(mut self) -> Self {
+        self.lazy = true;
+        self
+    }
+
     /// Sends the call with a live token and reads the broker's envelope.
     ///
     /// Errors: those of `token`, and `InvalidInput`, `SessionExpired` (writes), `StaticIpMismatch`,
@@ -160,6 +188,7 @@ impl Call {
         let mut request = Request::new(endpoint).headers(self.headers);
         request.query = self.query;
         request.body = self.body.transpose()?;
+        request.lazy = self.lazy;
         Ok(request)
     }
 }

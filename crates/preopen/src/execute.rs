@@ -116,7 +116,8 @@ impl Session {
                     self.renew_behind();
                 }
                 ErrorKind::StaticIpMismatch => {
-                    let error = inner.with_addresses(error, &record, rest.0.max(LEAST)).await;
+                    let asked = inner.with_addresses(error, &record, rest.0.max(LEAST));
+                    let error = Box::pin(asked).await;
                     inner.address_refused(&error);
                     inner.auditor.answered(&error, began.elapsed());
                     return Err(error);
@@ -211,7 +212,12 @@ impl Inner {
             let stale = failure.cause == FailureCause::Stale;
             failed(failure.into_error(endpoint), stale)
         })?;
-        let read = Reply::read(self.adapter.as_ref(), endpoint, raw);
+        let read = if request.lazy {
+            Reply::read_lazily
+        } else {
+            Reply::read
+        };
+        let read = read(self.adapter.as_ref(), endpoint, raw);
         let mut reply = read.map_err(|error| failed(error, false))?;
         reply.clean(redactor);
         Ok(reply)

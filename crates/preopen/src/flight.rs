@@ -121,7 +121,7 @@ fn launch(inner: &Arc<Inner>, id: FlightId, grant: Option<Grant>) -> Option<BoxF
         grant,
         sent: AtomicBool::new(false),
     };
-    let auditor = Arc::clone(&inner.auditor);
+    let auditor = inner.auditor.clone();
     let span = auditor.login_span(id.why());
     let flying = fly(flight, auditor, told).instrument(span);
     match inner.spawn.spawn(Box::pin(flying)) {
@@ -157,7 +157,7 @@ pub(crate) enum Landed {
 
 /// Every flight ends here, and nowhere else: this is where it is said, once, what came of it, before anybody who waits for
 /// it goes on.
-async fn fly(flight: Flight, auditor: Arc<Auditor>, told: Option<oneshot::Sender<Result<()>>>) {
+async fn fly(flight: Flight, auditor: Auditor, told: Option<oneshot::Sender<Result<()>>>) {
     let began = Instant::now();
     let landing = AssertUnwindSafe(land(&flight)).catch_unwind();
     let result = landing.await.unwrap_or_else(|_| Err(lost()));

@@ -7,7 +7,7 @@
 //!
 //! let session = Session::builder(Samco::from_env()?).build()?;   // no I/O yet
 //! let quote = session.get("/quote/getQuote").query("symbolName", "INFY").query("exchange", "NSE").send().await?;
-//! println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
+//! println!("{}", quote.data()["quoteDetails"]["lastTradedPrice"]);
 //! # Ok(()) }
 //! ```
 //!
@@ -33,6 +33,7 @@ mod ask;
 pub mod audit;
 mod builder;
 mod call;
+mod common;
 mod consent;
 mod derived;
 mod events;
@@ -74,7 +75,7 @@ pub use preopen_core::brokers::{
     AngelOne, AngelOnePublisher, Samco, SamcoLegacy, SamcoLoginCode, SamcoOAuth, TotpSource,
 };
 pub use preopen_core::clock::{Clock, SystemClock, Timestamp, VirtualClock};
-pub use preopen_core::envelope::{Rejection, Reply};
+pub use preopen_core::envelope::{DataPlace, Rejection, Reply};
 pub use preopen_core::error::{
     AccountAction, Advice, Context, Credential, Error, ErrorKind, LoginReason, Phase, Result,
 };

@@ -1,13 +1,16 @@
 //! The limits of an account, shared by all sessions of this process that use it: first come, first served, within each
 //! caller's own deadline. How a window counts is in the core.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use preopen_core::clock::Clock;
 use preopen_core::limits::{Rates, Ticket, Window, group_name, group_of};
+use preopen_core::target::Target;
 use preopen_core::wire::Endpoint;
 use preopen_core::{Advice, Error, ErrorKind, Result};
 use tokio::time::timeout;
@@ -22,16 +25,67 @@ pub(crate) struct Pace {
     account: ArcSwapOption<Account>,
 }
 
-/// The account: broker, address, whose calls are counted together, and the clock that tells the time there.
-type Key = Arc<(&'static str, String, String, usize)>;
+/// What tells accounts apart.
+#[derive(Clone)]
+struct Key {
+    broker: &'static str,
+    target: Arc<Target>,
+    /// Whose calls are counted together.
+    account: Arc<str>,
+    /// The clock that tells the time there, by its address: that means no other clock while this is here. The clock itself
+    /// ends with its sessions.
+    clock: Weak<dyn Clock>,
+}
+
+impl Key {
+    fn parts(&self) -> (&str, &str, &str, usize) {
+        let clock = self.clock.as_ptr().cast::<()>().addr();
+        (self.broker, self.target.base_url(), &self.account, clock)
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
 
 /// The calls of one account in one process.
 struct Account {
     process: u32,
     key: Key,
-    /// Its address, which is in the key, means no other clock while this is here; the clock itself ends with its sessions.
-    clock: Weak<dyn Clock>,
     inside: Mutex<Inside>,
+}
+
+/// An account as it is looked up: by its key.
+struct Known(Arc<Account>);
+
+impl Borrow<Key> for Known {
+    fn borrow(&self) -> &Key {
+        &self.0.key
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for Known {}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
 }
 
 struct Inside {
@@ -76,12 +130,12 @@ struct Place<'a> {
 /// not exist there.
 struct Accounts {
     process: u32,
-    known: Mutex<Known>,
+    table: Mutex<Table>,
 }
 
 #[derive(Default)]
-struct Known {
-    accounts: HashMap<Key, Arc<Account>>,
+struct Table {
+    accounts: HashSet<Known>,
     /// How many there may be before those that nobody needs are looked for.
     room: usize,
 }
@@ -92,7 +146,7 @@ impl Accounts {
     fn new() -> Self {
         Self {
             process: std::process::id(),
-            known: Mutex::default(),
+            table: Mutex::default(),
         }
     }
 
@@ -105,19 +159,18 @@ impl Accounts {
             std::mem::forget(accounts);
             accounts = ACCOUNTS.load_full();
         }
-        let mut known = lock(&accounts.known);
-        if let Some(account) = known.accounts.get(key) {
+        let mut table = lock(&accounts.table);
+        if let Some(Known(account)) = table.accounts.get(key) {
             return Arc::clone(account);
         }
-        if known.accounts.len() >= known.room {
+        if table.accounts.len() >= table.room {
             // A program may make a session for each call: what was counted outlives the sessions.
-            known
-                .accounts
-                .retain(|_, account| Arc::strong_count(account) > 1 || !account.is_over());
-            known.room = (2 * known.accounts.len()).max(64);
+            let is_needed = |known: &Known| Arc::strong_count(&known.0) > 1 || !known.0.is_over();
+            table.accounts.retain(is_needed);
+            table.room = (2 * table.accounts.len()).max(64);
         }
         let account = Arc::new(make());
-        known.accounts.insert(Arc::clone(key), Arc::clone(&account));
+        table.accounts.insert(Known(Arc::clone(&account)));
         account
     }
 }
@@ -140,7 +193,7 @@ impl Pace {
             Some(parent) => Accounts::find(&parent.key, || parent.in_child(&session.clock)),
             None => {
                 let key = Account::key(session);
-                Accounts::find(&key, || Account::new(Arc::clone(&key), &session.clock))
+                Accounts::find(&key, || Account::new(key.clone(), &session.clock))
             }
         };
         let before = self.account.swap(Some(Arc::clone(&own)));
@@ -239,14 +292,19 @@ impl Pace {
 
 impl Account {
     fn key(session: &Inner) -> Key {
-        let clock = Arc::as_ptr(&session.clock).cast::<()>().addr();
-        let (adapter, target) = (&session.adapter, &session.target);
-        Arc::new((
-            adapter.policy().broker,
-            target.base_url().to_owned(),
-            adapter.counted_as(),
-            clock,
-        ))
+        let account = session.adapter.counted_as();
+        let own = session.auditor.account();
+        Key {
+            broker: session.adapter.policy().broker,
+            target: Arc::clone(&session.target),
+            // Nearly always the same text.
+            account: if account == **own {
+                Arc::clone(own)
+            } else {
+                account.into()
+            },
+            clock: Arc::downgrade(&session.clock),
+        }
     }
 
     fn new(key: Key, clock: &Arc<dyn Clock>) -> Self {
@@ -259,14 +317,13 @@ impl Account {
         Self {
             process: std::process::id(),
             key,
-            clock: Arc::downgrade(clock),
             inside: Mutex::new(Inside { time, groups }),
         }
     }
 
     /// What a forked child makes of this. Calls of the parent's that are under way are never settled there.
     fn in_child(&self, clock: &Arc<dyn Clock>) -> Self {
-        let child = Self::new(Arc::clone(&self.key), clock);
+        let child = Self::new(self.key.clone(), clock);
         if let Ok(parent) = self.inside.try_lock() {
             let mut inside = child.lock();
             inside.time.now = parent.time.now;
@@ -290,11 +347,11 @@ impl Account {
 
     /// Whether nothing is remembered that still counts, or nobody can come back to it.
     fn is_over(&self) -> bool {
-        if self.clock.strong_count() == 0 {
+        if self.key.clock.strong_count() == 0 {
             return true;
         }
         let mut inside = self.lock();
-        let now = inside.now(self.clock.upgrade().as_deref());
+        let now = inside.now(self.key.clock.upgrade().as_deref());
         inside.groups.iter().all(|(_, group)| group.window.is_idle(now))
     }
 
@@ -360,7 +417,7 @@ impl Slot {
 
     fn with<T>(&self, change: impl FnOnce(&mut Window, Ticket, Duration) -> T) -> T {
         let mut inside = self.account.lock();
-        let now = inside.now(self.account.clock.upgrade().as_deref());
+        let now = inside.now(self.account.key.clock.upgrade().as_deref());
         change(&mut inside.group(self.group).window, self.ticket, now)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use futures_util::future::Either;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::alarm::Alarms;
@@ -85,13 +86,18 @@ impl Spawn for Background {
 }
 
 /// Runs `future` on the caller's tokio runtime, or on the background one when there is none, so that Preopen
-/// works under any executor.
-pub(crate) async fn anywhere<T: Send + 'static>(
+/// works under any executor. It must be awaited at once: which of them it is, is decided here.
+pub(crate) fn anywhere<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
+) -> impl Future<Output = Result<T>> {
     if Handle::try_current().is_ok() {
-        return future.await;
+        Either::Left(future)
+    } else {
+        Either::Right(in_background(Box::pin(future)))
     }
+}
+
+async fn in_background<T: Send + 'static>(future: BoxFuture<'static, Result<T>>) -> Result<T> {
     match worker()?.spawn(future).await {
         Ok(result) => result,
         Err(error) => Err(Error::new(ErrorKind::Internal, "a background task ended early")

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 
 use preopen_core::broker::{Adapter, Profile, ProfileSource};
 use preopen_core::clock::{Clock, Timestamp};
@@ -27,6 +27,7 @@ use preopen_store::Store;
 use crate::audit::Auditor;
 use crate::builder::SessionBuilder;
 use crate::call::Call;
+use crate::common::Common;
 use crate::derived::Derived;
 use crate::events::Events;
 use crate::flight;
@@ -86,22 +87,26 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Arc<Shared>>,
     /// Spreads the waits of different accounts.
     pub(crate) seed: u64,
-    pub(crate) target: Target,
+    pub(crate) target: Arc<Target>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) state: State,
     /// How many calls may be sent, and when.
     pub(crate) pace: Pace,
     /// Says what happens, where people look for it.
-    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) auditor: Auditor,
     /// The process whose metrics know this session.
     watched_in: AtomicU32,
-    spent_steps: ArcSwap<SpentSteps>,
+    /// The one-time codes that were sent here, if any was.
+    spent_steps: ArcSwapOption<SpentSteps>,
     /// Logins that persons began here, while they are not kept in a store.
-    pub(crate) pending: ArcSwap<Pending>,
+    pub(crate) pending: ArcSwapOption<Pending>,
     /// The difference between the clocks, as the last reply told.
     pub(crate) clock_seen: ClockSeen,
     pub(crate) derived: ArcSwapOption<Derived>,
 }
+
+/// Where sessions send their requests to.
+static TARGETS: Common<Target> = Common::new();
 
 /// What came of a logout.
 ///
@@ -144,7 +149,7 @@ impl Session {
         let state = State::new(seed, settings.keep_warm, needs_consent);
         let pace = Pace::new(settings.rates);
         let clock = Arc::clone(&settings.clock);
-        let auditor = Auditor::new(policy.broker, fingerprint, clock, settings.audit);
+        let auditor = Auditor::new(policy, fingerprint.into(), clock, settings.audit);
         Self {
             inner: Arc::new_cyclic(|me| Inner {
                 me: Weak::clone(me),
@@ -154,14 +159,14 @@ impl Session {
                 spawn: settings.spawn,
                 shared,
                 seed,
-                target: settings.target,
+                target: TARGETS.of(settings.target),
                 transport: settings.transport,
                 state,
                 pace,
-                auditor: Arc::new(auditor),
+                auditor,
                 watched_in: AtomicU32::new(0),
-                spent_steps: ArcSwap::default(),
-                pending: ArcSwap::default(),
+                spent_steps: ArcSwapOption::empty(),
+                pending: ArcSwapOption::empty(),
                 clock_seen: ClockSeen::default(),
                 derived: ArcSwapOption::empty(),
             }),
@@ -292,7 +297,7 @@ impl Session {
     /// ```
     pub async fn profile(&self) -> Result<Profile> {
         match self.inner.adapter.profile() {
-            ProfileSource::Login => self.record().await.map(|record| record.profile.clone()),
+            ProfileSource::Login => self.record().await.map(|record| record.profile()),
             ProfileSource::Call(request) => {
                 let reply = self.execute(request, self.inner.timeout).await?;
                 let mut profile = self.inner.adapter.read_profile(&reply);
@@ -309,7 +314,7 @@ impl Session {
     /// use preopen::core::wire::Method;
     ///
     /// let quote = session.get("/quote/getQuote").query("symbolName", "INFY").send().await?;
-    /// println!("{}", quote.data["quoteDetails"]["lastTradedPrice"]);
+    /// println!("{}", quote.data()["quoteDetails"]["lastTradedPrice"]);
     /// // Writes are never repeated, and a token that was refused is an error for them.
     /// let order = serde_json::json!({"symbolName": "INFY", "exchange": "NSE", "transactionType": "BUY", "quantity": "1"});
     /// session.post("/order/placeOrder").json(&order).send().await?;
@@ -525,11 +530,15 @@ impl Session {
 
     /// A live record: the snapshot, or whatever the machine says.
     pub(crate) async fn record(&self) -> Outcome {
-        if let Some(record) = self.inner.live() {
-            if is_fresh(&self.inner) {
-                return Ok(record);
-            }
-            drop(record);
+        match self.fresh_record() {
+            Some(record) => Ok(record),
+            // What waits for a store or a login is large, and would be moved about with every call that does not.
+            None => Box::pin(self.sought_record()).await,
+        }
+    }
+
+    async fn sought_record(&self) -> Outcome {
+        if self.inner.live().is_some() {
             look_first(&self.inner).await;
             if let Some(record) = self.inner.live() {
                 return Ok(record);
@@ -579,10 +588,16 @@ impl Session {
 }
 
 impl Inner {
+    /// The live record.
     pub(crate) fn live(&self) -> Option<Arc<Record>> {
+        self.look(|record| Some(Arc::clone(record)))
+    }
+
+    /// What `look` makes of the live record, which is not kept.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<Record>) -> Option<T>) -> Option<T> {
+        let live = |record: &Arc<Record>| record.is_live_by(self.clock.as_ref());
         self.state
-            .published()
-            .filter(|record| record.is_live(self.clock.now()))
+            .look(|record| live(record).then(|| look(record)).flatten())
     }
 
     pub(crate) fn need(&self) -> Next {
@@ -659,30 +674,36 @@ impl Inner {
 
     /// Marks the code of a TOTP step as sent; false if it was sent before. Only the one running login asks.
     pub(crate) fn spend(&self, step: i64) -> bool {
-        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        let mut steps = self.spent();
         let fresh = steps.spend(step);
-        self.spent_steps.store(Arc::new(steps));
+        self.spent_steps.store(Some(Arc::new(steps)));
         fresh
     }
 
     /// Whether the code of a TOTP step was sent.
     pub(crate) fn has_spent(&self, step: i64) -> bool {
-        self.spent_steps.load().contains(step)
+        let steps = self.spent_steps.load();
+        steps.as_ref().is_some_and(|steps| steps.contains(step))
+    }
+
+    fn spent(&self) -> SpentSteps {
+        let steps = self.spent_steps.load();
+        steps.as_deref().cloned().unwrap_or_default()
     }
 
     /// Takes in the one-time codes that other programs sent.
     pub(crate) fn learn_spent(&self, others: &SpentSteps) {
-        let mut steps = SpentSteps::clone(&self.spent_steps.load());
+        let mut steps = self.spent();
         steps.learn(others);
-        self.spent_steps.store(Arc::new(steps));
+        self.spent_steps.store(Some(Arc::new(steps)));
     }
 
     /// A login or a refresh is about to be sent; other programs are told first. Gives the time that it may take. Errors:
     /// `StoreUnavailable` when another program may be logging in meanwhile.
     pub(crate) async fn begins(&self, turn: Option<&mut Turn<'_>>) -> Result<Duration> {
         let Some(turn) = turn else { return Ok(self.timeout) };
-        let spent = self.spent_steps.load_full();
-        turn.begins(self.clock.as_ref(), &spent, self.timeout).await
+        turn.begins(self.clock.as_ref(), &self.spent(), self.timeout)
+            .await
     }
 
     /// The last session that is known here to be dead.

@@ -138,12 +138,9 @@ impl State {
         self.published.load_full()
     }
 
-    /// Whether this is the record that readers see.
-    pub(crate) fn publishes(&self, record: &Arc<Record>) -> bool {
-        let published = self.published.load();
-        published
-            .as_ref()
-            .is_some_and(|published| Arc::ptr_eq(published, record))
+    /// What `look` makes of the record that readers see, which is not kept.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<Record>) -> Option<T>) -> Option<T> {
+        self.published.load().as_ref().and_then(look)
     }
 
     pub(crate) fn need(&self, now: Now, policy: &ExpiryPolicy) -> Next {

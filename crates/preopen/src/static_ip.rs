@@ -22,7 +22,7 @@ impl Inner {
             return error;
         }
         let record = self.state.published().or_else(|| self.renewable());
-        let told = record.and_then(|record| record.addresses.clone());
+        let told = record.and_then(|record| record.addresses());
         let error = match told {
             Some(told) => {
                 let registered = Addresses::new(None, told.primary.as_deref(), told.secondary.as_deref());
@@ -65,7 +65,7 @@ impl Inner {
         }
         // What the login told: the registered addresses. The one that it saw may be that of another host, which opened the
         // session for this one.
-        let Some(told) = &record.addresses else {
+        let Some(told) = record.addresses() else {
             return error;
         };
         let registered = Addresses::new(None, told.primary.as_deref(), told.secondary.as_deref());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use preopen_core::lifecycle::Record;
 use preopen_core::{Secret, Timestamp};
 
+use crate::common::Common;
 use crate::session::Session;
 use crate::shared::is_fresh;
 
@@ -49,8 +50,17 @@ impl Session {
     /// Whether [`Session::try_fresh_token`] would give this token now: it is the session's, and live by both clocks.
     #[doc(hidden)]
     pub fn hands_out(&self, token: &Token) -> bool {
-        let inner = &self.inner;
-        inner.state.publishes(&token.0) && token.0.is_live(inner.clock.now()) && is_fresh(inner)
+        let is_it = |record: &Arc<Record>| Arc::ptr_eq(record, &token.0).then_some(());
+        is_fresh(&self.inner) && self.inner.look(is_it).is_some()
+    }
+
+    /// The generation of the token that [`Session::try_fresh_token`] would give now.
+    #[doc(hidden)]
+    pub fn fresh_generation(&self) -> Option<u64> {
+        let generation = |record: &Arc<Record>| Some(record.generation);
+        is_fresh(&self.inner)
+            .then(|| self.inner.look(generation))
+            .flatten()
     }
 
     /// The headers of calls with this token.
@@ -84,21 +94,33 @@ impl fmt::Debug for Token {
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Headers(Arc<[(String, Secret)]>);
+pub struct Headers(Arc<Lines>);
+
+struct Lines {
+    /// The same for every session of a broker.
+    names: Arc<Vec<String>>,
+    values: Box<[Secret]>,
+}
+
+static NAMES: Common<Vec<String>> = Common::new();
 
 impl Headers {
     pub(crate) fn new(headers: Vec<(String, Secret)>) -> Self {
-        Self(headers.into())
+        let (names, values): (_, Vec<_>) = headers.into_iter().unzip();
+        Self(Arc::new(Lines {
+            names: NAMES.of(names),
+            values: values.into(),
+        }))
     }
 
     /// Names and values; this exposes the token.
     pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.expose()))
+        self.names().zip(self.0.values.iter().map(Secret::expose))
     }
 
     /// The header names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.names.iter().map(String::as_str)
     }
 }
 

@@ -82,7 +82,7 @@ async fn s9_a_slow_login_delays_nobody_else() {
             .get(QUOTE)
             .query("symbolName", "INFY")
             .query("exchange", "NSE");
-        assert!(quote.send().await.unwrap().data["quoteDetails"].is_object());
+        assert!(quote.send().await.unwrap().data()["quoteDetails"].is_object());
     }
     assert_eq!(slow.state().name, StateName::Opening, "it still waits");
     assert!(!waiting.is_finished());

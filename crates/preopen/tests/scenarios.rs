@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use preopen::core::wire::Method;
 use preopen::totp::TotpSecret;
 use preopen::{
-    AngelOne, AngelOnePublisher, Ask, Clock, Error, Events, RateLimits, Result, Samco, SamcoLegacy,
+    AngelOne, AngelOnePublisher, Ask, Clock, Error, Events, RateLimits, Reply, Result, Samco, SamcoLegacy,
     SamcoLoginCode, SamcoOAuth, SealKey, Secret, SecretSource, Session, SessionBuilder, SessionEvent,
     Timestamp, TotpSource,
 };
@@ -474,7 +474,7 @@ impl Story {
         if let Some(safe) = step["replay_safe"].as_bool() {
             call = call.replay_safe(safe);
         }
-        call.send().await.map(|reply| reply.data)
+        call.send().await.map(Reply::into_data)
     }
 
     /// All callers ask at once; all must get the same generation or the same error.

@@ -81,7 +81,7 @@ async fn book(session: &Session) -> usize {
         "/rest/secure/angelbroking/order/v1/getOrderBook"
     };
     let reply = session.get(path).send().await.unwrap();
-    let list = [&reply.data["orderBookDetails"], &reply.data];
+    let list = [&reply.data()["orderBookDetails"], reply.data()];
     list.into_iter().find_map(|list| list.as_array()).unwrap().len()
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use preopen_core::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::source::Source;
@@ -79,8 +80,9 @@ impl Reply {
         }
     }
 
-    pub(crate) fn json(status: StatusCode, body: &Value) -> Self {
-        Self::new(status, JSON, body.to_string())
+    /// A body of JSON. What is given is plain data, so writing it cannot fail; if it did, the body is empty.
+    pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        Self::new(status, JSON, serde_json::to_vec(body).unwrap_or_default())
     }
 
     pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {

@@ -3,35 +3,56 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::process;
 use crate::tools::node;
 use crate::tools::python::{self, Python, Venv};
 use crate::workspace::Workspace;
+use crate::{children, process};
+
+/// A whole run, on a machine that is slower than most.
+const LIMIT: Duration = Duration::from_hours(3);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only write the page and the plots anew, from the kept numbers.
     #[arg(long)]
     render: bool,
-    /// Arguments of the benchmark driver.
+    /// Arguments of the benchmark driver: `--only GROUP`, `--quick`, `--out FOLDER`; `cargo xtask bench -- --help` has
+    /// them all.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<OsString>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
+    // Whoever ends this ends the driver too, which keeps what it has.
+    children::end_with_us()?;
     let newest = python::discover()?.pop().context("no Python")?;
     let own = Venv::provide(&workspace, "bench", &newest, "benches/requirements.txt")?;
-    let mut driver = Command::new(own.python());
-    driver
-        .current_dir(&workspace.root)
-        .arg(workspace.require("benches/run.py")?);
-    if args.render {
-        driver.arg("--render");
-    } else {
+    let script = workspace.require("benches/run.py")?;
+    let driver = || {
+        let mut driver = Command::new(own.python());
+        driver.current_dir(&workspace.root).arg(&script);
+        driver
+    };
+    if args.rest.iter().any(|word| word == "--help" || word == "-h") {
+        process::run(driver().arg("--help"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // A word that the driver does not know, or a tool that is not there, is not found out after an hour of building.
+    let render = args.render.then_some("--render");
+    process::run(driver().arg("--check").args(render).args(&args.rest))?;
+    let mut driver = driver();
+    driver.args(render);
+    if !args.render
+        && !args
+            .rest
+            .iter()
+            .any(|word| word == "--render" || word == "--check")
+    {
         for (name, path) in provide(&workspace, &newest)? {
             driver.arg("--program").arg(OsString::from_iter([
                 name.as_ref(),
@@ -40,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             ]));
         }
     }
-    process::run(driver.args(&args.rest))?;
+    process::run_within(LIMIT, driver.args(&args.rest))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -68,7 +68,7 @@ one line without a secret, so that it may be logged.
     # async fn example() -> preopen::Result<()> {
     let session = Session::builder(Samco::from_env()?).build()?;
     match session.get(\"/quote/getQuote\").query(\"symbolName\", \"INFY\").query(\"exchange\", \"NSE\").send().await {
-        Ok(quote) => println!(\"{}\", quote.data),
+        Ok(quote) => println!(\"{}\", quote.data()),
         Err(error) if error.kind() == ErrorKind::RateLimited => println!(\"wait {:?}\", error.context().retry_after),
         Err(error) => return Err(error),
     }

@@ -57,9 +57,12 @@ const FOREIGN: [(&str, &[&str]); 13] = [
     ("napi", &["preopen-node"]),
     ("uniffi", &["preopen-uniffi"]),
     ("redis", &["preopen-store"]),
-    // The audit file is opened without following a link; the command puts terminals back and passes signals on; who runs the
+    // The core reads Linux' clocks; the audit file is opened without following a link; the command puts terminals back and passes signals on; who runs the
     // tests ends what it started.
-    ("rustix", &["preopen", "preopen-store", "preopen-cli", "xtask"]),
+    (
+        "rustix",
+        &["preopen-core", "preopen", "preopen-store", "preopen-cli", "xtask"],
+    ),
     ("keyring", &["preopen-store"]),
     // Who did it is said on the host that did it.
     ("gethostname", &["preopen"]),

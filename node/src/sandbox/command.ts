@@ -10,7 +10,7 @@ export function command(): string {
 function installed(): string | undefined {
   try {
     // In a bundle of CommonJS there is no place to look from.
-    const require = createRequire(import.meta.url);
+    const require = createRequire(import.meta.filename);
     return (require("preopen-cli") as { path(): string }).path();
   } catch {
     // It is optional; and when it is there but lacks its program, the search path may still have one.

@@ -8,8 +8,11 @@ import { inspect } from "node:util";
 /** What is sent behind the scenes is sent by then: milliseconds. */
 const SETTLED = 500;
 
-/** The check says success; `genuine`, when the reply has what was asked for. */
-export const success = (genuine) => ({ kind: "success", genuine: Boolean(genuine) });
+/**
+ * The check says success; `genuine`, when the reply has what was asked for: `wanted` is something, and nothing was put in the
+ * place of bytes that are no text.
+ */
+export const success = (wanted) => ({ kind: "success", genuine: Boolean(wanted) && !inspect(wanted).includes("\ufffd") });
 /** The reply says that it is a failure, and which. */
 export const failure = (what) => ({ kind: "failure", what: String(what).slice(0, 80) });
 /** Neither. */

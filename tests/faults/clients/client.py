@@ -45,9 +45,10 @@ class Client:
         raise NotImplementedError
 
 
-def success(genuine):
-    """The check says success; `genuine`, when the reply has what was asked for."""
-    return {"kind": "success", "genuine": bool(genuine)}
+def success(wanted):
+    """The check says success; `genuine`, when the reply has what was asked for: `wanted` is something, and
+    nothing was put in the place of bytes that are no text."""
+    return {"kind": "success", "genuine": bool(wanted) and "\ufffd" not in str(wanted)}
 
 
 def failure(what):

@@ -29,7 +29,7 @@ await main(async (spec) => {
     tokens: async () => [smart.access_token, smart.refresh_token].filter(Boolean),
     told: (reply) => {
       if (typeof reply !== "object" || reply === null) return other(reply);
-      if (reply.status === true) return success(WANTED[spec.on] in (reply.data ?? {}));
+      if (reply.status === true) return success(reply.data?.[WANTED[spec.on]]);
       const why = reply.errorcode || reply.errorCode || reply.message || (Number.isInteger(reply.status) && reply.status);
       return why ? failure(why) : other(reply);
     },

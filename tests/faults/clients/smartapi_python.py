@@ -42,7 +42,7 @@ class Peer(client.Client):
         if not isinstance(reply, dict):
             return client.other(reply)
         if reply.get("status") is True:
-            return client.success(WANTED[self.spec["on"]] in (reply.get("data") or {}))
+            return client.success((reply.get("data") or {}).get(WANTED[self.spec["on"]]))
         why = reply.get("errorcode") or reply.get("errorCode") or reply.get("message")
         return client.failure(why) if why else client.other(reply)
 

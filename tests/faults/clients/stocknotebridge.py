@@ -54,7 +54,7 @@ class Peer(client.Client):
         if fields is None:
             return client.other(reply)
         if fields.get("status") == "Success":
-            return client.success(WANTED[self.spec["on"]] in fields)
+            return client.success(fields.get(WANTED[self.spec["on"]]))
         why = fields.get("errorCode") or fields.get("statusMessage")
         return client.failure(why) if why else client.other(reply)
 

@@ -76,7 +76,7 @@ async fn get(times: u32, settings: &Settings) -> Result<()> {
         let call = session.get(QUOTE).query("symbolName", "INFY");
         let reply = call.query("exchange", "NSE").send().await?;
         ensure!(
-            reply.data["quoteDetails"]["symbolName"] == "INFY",
+            reply.data()["quoteDetails"]["symbolName"] == "INFY",
             "wrong payload"
         );
     }
@@ -116,7 +116,7 @@ fn envelope(times: u32) -> Result<()> {
     for _ in 0..times {
         let reply = adapter.read(&endpoint, black_box(&raw))?;
         ensure!(
-            reply.data["holdingDetails"].is_array(),
+            reply.data()["holdingDetails"].is_array(),
             "a reply without holdings"
         );
     }

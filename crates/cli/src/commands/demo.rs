@@ -192,7 +192,7 @@ async fn who_am_i(story: &Story, session: &Session) -> Result<(), Failure> {
 
 async fn quote(story: &Story, session: &Session, title: &str) -> Result<(), Failure> {
     let reply = infosys(session).await?;
-    let details = &reply.data["quoteDetails"];
+    let details = &reply.data()["quoteDetails"];
     let price = details["lastTradedPrice"].as_str().unwrap_or("?");
     story.done(
         "quote",
@@ -215,7 +215,7 @@ async fn infosys(session: &Session) -> Result<preopen::Reply> {
 async fn last_price(story: &Story, session: &Session) -> Result<(), Failure> {
     let body = json!({"exchange": "NSE", "tradingsymbol": "SBIN-EQ", "symboltoken": "3045"});
     let reply = session.post(LTP).json(&body).send().await?;
-    let price = &reply.data["ltp"];
+    let price = &reply.data()["ltp"];
     story.done(
         "quote",
         "A price from SmartAPI",
@@ -250,7 +250,7 @@ async fn order_refused(story: &Story, session: &Session) -> Result<(), Failure> 
 
 async fn order_accepted(story: &Story, session: &Session) -> Result<(), Failure> {
     let reply = session.post(ORDER).json(&order()).send().await?;
-    let number = reply.data["orderNumber"].as_str().unwrap_or("?");
+    let number = reply.data()["orderNumber"].as_str().unwrap_or("?");
     let title = "The same order from the registered address is accepted";
     story.done(
         "order_accepted",

@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     }
     let reply = call(arguments.call).await.map_err(Failure::Sessionless)?;
     if output.is_json() {
-        json_line(&json!({"message": reply.message, "data": reply.data}));
+        json_line(&json!({"message": reply.message, "data": reply.data()}));
     } else {
         line(reply.message.as_deref().unwrap_or("done"));
     }

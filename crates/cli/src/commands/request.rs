@@ -51,11 +51,11 @@ pub(crate) async fn run(arguments: Arguments, output: Output) -> Result<ExitCode
     let reply = call.send().await?;
     if output.is_json() {
         json_line(&json!({
-            "data": reply.data, "message": reply.message, "message_id": reply.message_id,
+            "data": reply.data(), "message": reply.message, "message_id": reply.message_id,
             "server_time": reply.server_time.map(Timestamp::to_rfc3339), "http_status": reply.http_status,
         }));
     } else {
-        line(&format!("{:#}", reply.data));
+        line(&format!("{:#}", reply.data()));
     }
     Ok(ExitCode::SUCCESS)
 }

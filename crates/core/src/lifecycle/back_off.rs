@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 pub(super) struct BackOff {
     seed: u64,
     failures: u32,
-    held: Option<(Duration, Error)>,
+    held: Option<Box<(Duration, Error)>>,
 }
 
 impl BackOff {
@@ -39,12 +39,12 @@ impl BackOff {
 
     /// The last failure, if nothing has succeeded since.
     pub(super) fn last(&self) -> Option<&Error> {
-        self.held.as_ref().map(|(_, error)| error)
+        self.held.as_ref().map(|held| &held.1)
     }
 
     /// How long no login may be tried from `now` on.
     pub(super) fn rest(&self, now: Now) -> Duration {
-        let until = self.held.as_ref().map(|(until, _)| *until);
+        let until = self.held.as_ref().map(|held| held.0);
         until.unwrap_or_default().saturating_sub(now.monotonic)
     }
 
@@ -52,7 +52,7 @@ impl BackOff {
     /// advice.
     pub(super) fn holds(&self, now: Now) -> Option<Error> {
         let rest = self.rest(now);
-        let (_, error) = self.held.as_ref()?;
+        let error = self.last()?;
         (!rest.is_zero()).then(|| error.clone().with_advice(Advice::After(rest)))
     }
 
@@ -62,7 +62,7 @@ impl BackOff {
             return false;
         };
         self.failures = failures;
-        self.held = Some((now.monotonic.saturating_add(wait), error.clone()));
+        self.held = Some(Box::new((now.monotonic.saturating_add(wait), error.clone())));
         true
     }
 }

@@ -1,6 +1,5 @@
 //! What a session tells those who watch it. Who listens, and how far behind they may fall, is decided in `preopen`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::Record;
@@ -137,14 +136,6 @@ impl SessionEvent {
             missed,
             ..Self::new(EventName::Lagged, at, 0, reason)
         }
-    }
-
-    /// The event of a login reply that told that orders from here will be refused.
-    pub(super) fn of_addresses(at: Timestamp, record: &Arc<Record>) -> Option<Self> {
-        let addresses = record.addresses.as_ref()?;
-        addresses
-            .are_refused()
-            .then(|| Self::because(EventName::IpMismatch, at, record.generation, &mismatch(addresses)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back_off::BackOff;
-use super::events::{EXPIRING_BEFORE, EventName, FAILING_AFTER, SessionEvent};
+use super::events::{EXPIRING_BEFORE, EventName, FAILING_AFTER, SessionEvent, mismatch};
 use super::jitter::share_of;
 use super::record::{Record, SessionState, StateName};
 use super::shared::Origin;
@@ -393,6 +393,8 @@ impl Machine {
         // All programs of a store call a session by the same number, unless the store was wiped.
         let stored = login.origin.map_or(0, |origin| origin.generation);
         let generation = stored.max(self.generation + 1);
+        let told = login.addresses.as_ref();
+        let refused = told.filter(|told| told.are_refused()).map(mismatch);
         let record = Record::new(generation, login, issued_at, known, policy);
         let record = Arc::new(record);
         if !record.is_live(now) {
@@ -407,7 +409,9 @@ impl Machine {
         let reason = format!("a new session, until {}", record.expiry.at().to_ist());
         let renewed = SessionEvent::of(EventName::Renewed, now.wall, &record, reason);
         let mut effects = vec![Effect::Publish(Arc::clone(&record)), announce(renewed)];
-        effects.extend(SessionEvent::of_addresses(now.wall, &record).map(announce));
+        // Orders from here will be refused.
+        let told = |error| because(EventName::IpMismatch, now, generation, &error);
+        effects.extend(refused.map(told));
         Ok((record, effects))
     }
 

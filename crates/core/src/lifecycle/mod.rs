@@ -3,6 +3,7 @@
 
 mod back_off;
 mod events;
+mod holder;
 mod jitter;
 mod machine;
 mod portable;

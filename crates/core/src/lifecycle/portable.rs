@@ -165,7 +165,7 @@ struct WrittenProfile {
 
 /// The record as JSON: tokens in clear. Times are milliseconds since the Unix epoch. Errors: `Internal`.
 pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
-    let profile = &record.profile;
+    let profile = record.profile();
     let told = record.expiry.evidence().iter();
     let written = Written {
         preopen_session: FORMAT,
@@ -181,16 +181,13 @@ pub fn export(record: &Record, identity: &Identity) -> Result<Secret> {
         evidence: told
             .map(|evidence| (evidence.source.as_str().to_owned(), evidence.at.as_millis()))
             .collect(),
-        addresses: record
-            .addresses
-            .as_ref()
-            .map(|a| [a.source.clone(), a.primary.clone(), a.secondary.clone()]),
+        addresses: record.addresses().map(|a| [a.source, a.primary, a.secondary]),
         profile: WrittenProfile {
-            account_id: profile.account_id.clone(),
-            name: profile.name.clone(),
-            exchanges: profile.exchanges.clone(),
-            products: profile.products.clone(),
-            order_types: profile.order_types.clone(),
+            account_id: profile.account_id,
+            name: profile.name,
+            exchanges: profile.exchanges,
+            products: profile.products,
+            order_types: profile.order_types,
         },
         renewable_until: record.renewable_until.map(Timestamp::as_millis),
         check: String::new(),

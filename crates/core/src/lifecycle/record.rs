@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::holder::Holder;
 use super::shared::Origin;
 use crate::broker::{Login, Profile, Tokens};
-use crate::clock::{Now, Timestamp};
+use crate::clock::{Clock, Now, Timestamp};
 use crate::error::Error;
 use crate::expiry::{Deadline, Expiry, ExpiryPolicy};
 use crate::skew::Skew;
@@ -31,10 +32,8 @@ pub struct Record {
     pub expiry: Expiry,
     /// The end on both clocks.
     pub deadline: Deadline,
-    /// The addresses that the login reply told.
-    pub addresses: Option<Addresses>,
-    /// The holder, as far as the login reply told.
-    pub profile: Profile,
+    /// What the login reply told of the holder.
+    holder: Holder,
     /// Until when the refresh token may renew it; `None` where that ends with the session itself.
     pub renewable_until: Option<Timestamp>,
 }
@@ -58,15 +57,29 @@ impl Record {
             issued_at,
             deadline: Deadline::new(known, expiry.at()),
             expiry,
-            addresses: login.addresses,
-            profile: login.profile,
+            holder: Holder::new(&login.profile, login.addresses.as_ref()),
             renewable_until: login.renewable_until,
         }
+    }
+
+    /// The holder, as far as the login reply told.
+    pub fn profile(&self) -> Profile {
+        self.holder.profile()
+    }
+
+    /// The addresses that the login reply told.
+    pub fn addresses(&self) -> Option<Addresses> {
+        self.holder.addresses()
     }
 
     /// Whether the session may be used at `now`.
     pub fn is_live(&self, now: Now) -> bool {
         !self.deadline.has_passed(now)
+    }
+
+    /// Whether it may be used now, by this clock.
+    pub fn is_live_by(&self, clock: &dyn Clock) -> bool {
+        !self.deadline.has_passed_by(clock)
     }
 
     /// Whether its refresh token may still renew it at `now`.

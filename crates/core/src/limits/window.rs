@@ -34,7 +34,8 @@ pub struct Window {
     /// The most that any limit asked of this window wants to know.
     most: usize,
     longest: Duration,
-    pause: Option<Pause>,
+    /// In a block of its own, since it is rare.
+    pause: Option<Box<Pause>>,
 }
 
 /// A pause that the broker asked for.
@@ -60,7 +61,8 @@ impl Window {
 
     /// The rest of the pause that the broker asked for.
     pub fn paused(&self, now: Duration) -> Duration {
-        self.pause
+        let pause = self.pause.as_ref();
+        pause
             .map(|pause| pause.until.saturating_sub(now))
             .unwrap_or_default()
     }
@@ -117,7 +119,8 @@ impl Window {
 
     /// The broker answered the call with something else than its limit: what comes next is no further refusal in a row.
     pub fn accepted(&mut self, ticket: Ticket) {
-        if self.pause.is_some_and(|pause| ticket.sent >= pause.until) {
+        let pause = self.pause.as_deref();
+        if pause.is_some_and(|pause| ticket.sent >= pause.until) {
             self.pause = None;
         }
     }
@@ -125,7 +128,7 @@ impl Window {
     /// The broker said to this call that there were too many. Gives the pause: what it asked for, else a second, twice as
     /// long for each further refusal in a row, at most a minute.
     pub fn refused(&mut self, ticket: Ticket, asked: Option<Duration>, now: Duration) -> Duration {
-        let times = match self.pause {
+        let times = match self.pause.as_deref() {
             // It was under way when the pause began: no new refusal.
             Some(pause) if ticket.sent < pause.since => pause.times,
             Some(pause) => pause.times + 1,
@@ -135,16 +138,16 @@ impl Window {
             .saturating_mul(2_u32.saturating_pow(times - 1))
             .min(LONGEST_PAUSE);
         let until = now + asked.unwrap_or(own);
-        let before = self.pause.map(|pause| pause.until).unwrap_or_default();
-        let since = self
-            .pause
+        let before = self.pause.take().map(|pause| *pause);
+        let since = before
             .filter(|pause| ticket.sent < pause.since)
             .map_or(now, |pause| pause.since);
-        self.pause = Some(Pause {
+        let before = before.map(|pause| pause.until).unwrap_or_default();
+        self.pause = Some(Box::new(Pause {
             since,
             until: until.max(before),
             times,
-        });
+        }));
         self.paused(now)
     }
 

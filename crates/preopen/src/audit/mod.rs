@@ -10,6 +10,7 @@ use std::time::Duration;
 use preopen_core::Error;
 use preopen_core::audit::is_refusal;
 pub use preopen_core::audit::{Action, Entry, Outcome, Why};
+use preopen_core::broker::Policy;
 use preopen_core::clock::Clock;
 use preopen_core::error::safe_text;
 use preopen_core::lifecycle::{EventName, SessionEvent};
@@ -24,34 +25,44 @@ use file::AuditFile;
 const LONGEST_NAME: usize = 255;
 
 /// Says what a session does, by the name of its account.
+#[derive(Clone)]
 pub(crate) struct Auditor {
-    broker: &'static str,
-    account: String,
+    policy: &'static Policy,
+    account: Arc<str>,
     clock: Arc<dyn Clock>,
-    file: Option<AuditFile>,
+    file: Option<Arc<AuditFile>>,
 }
 
 impl Auditor {
     pub(crate) fn new(
-        broker: &'static str,
-        account: String,
+        policy: &'static Policy,
+        account: Arc<str>,
         clock: Arc<dyn Clock>,
         path: Option<PathBuf>,
     ) -> Self {
         Self {
-            broker,
+            policy,
             account,
             clock,
-            file: path.map(AuditFile::new),
+            file: path.map(|path| Arc::new(AuditFile::new(path))),
         }
     }
 
+    /// The label of the account.
+    pub(crate) fn account(&self) -> &Arc<str> {
+        &self.account
+    }
+
+    fn broker(&self) -> &'static str {
+        self.policy.broker
+    }
+
     pub(crate) fn login_span(&self, why: Why) -> Span {
-        info_span!(target: "preopen", "login", broker = self.broker, why = why.as_str(), outcome = Empty)
+        info_span!(target: "preopen", "login", broker = self.broker(), why = why.as_str(), outcome = Empty)
     }
 
     pub(crate) fn refresh_span(&self) -> Span {
-        info_span!(target: "preopen", "refresh", broker = self.broker, outcome = Empty)
+        info_span!(target: "preopen", "refresh", broker = self.broker(), outcome = Empty)
     }
 
     pub(crate) fn call_span(&self, class: CallClass) -> Span {
@@ -59,7 +70,7 @@ impl Auditor {
             CallClass::Read => "read",
             _ => "write",
         };
-        debug_span!(target: "preopen", "call", broker = self.broker, class, outcome = Empty)
+        debug_span!(target: "preopen", "call", broker = self.broker(), class, outcome = Empty)
     }
 
     /// A login has ended; the current span is its own.
@@ -74,7 +85,7 @@ impl Auditor {
 
     /// Why a login failed, in words.
     pub(crate) fn login_failed(&self, error: &Error) {
-        let (broker, account, kind) = (self.broker, self.account.as_str(), error.code());
+        let (broker, account, kind) = (self.broker(), &*self.account, error.code());
         warn!(target: "preopen", broker, account, kind, "a login failed: {error}");
     }
 
@@ -84,15 +95,15 @@ impl Auditor {
 
     pub(crate) fn renewal(&self, span: &Span, outcome: Outcome) {
         span.record("outcome", outcome.as_str());
-        metrics::of(self.broker).renewed(outcome);
+        metrics::of(self.broker()).renewed(outcome);
     }
 
     /// A call has ended, whatever its login did.
     pub(crate) fn call(&self, span: &Span, outcome: Outcome, took: Duration) {
         span.record("outcome", outcome.as_str());
-        metrics::of(self.broker).called(outcome);
+        metrics::of(self.broker()).called(outcome);
         let (outcome, took) = (outcome.as_str(), millis(took));
-        debug!(target: "preopen", broker = self.broker, outcome, duration_ms = took, "call");
+        debug!(target: "preopen", broker = self.broker(), outcome, duration_ms = took, "call");
     }
 
     /// The broker's own answer to a call; it counts when it is a refusal.
@@ -104,12 +115,12 @@ impl Auditor {
 
     /// A caller waited for a login.
     pub(crate) fn waited(&self, time: Duration) {
-        metrics::of(self.broker).waited(time);
+        metrics::of(self.broker()).waited(time);
     }
 
     /// What those who watch the session are told is logged, too.
     pub(crate) fn tell(&self, event: &SessionEvent) {
-        let (broker, account) = (self.broker, self.account.as_str());
+        let (broker, account) = (self.broker(), &*self.account);
         let (name, generation) = (event.name.as_str(), event.generation);
         let kind = event.error.as_ref().map(Error::code);
         match event.name {
@@ -128,15 +139,15 @@ impl Auditor {
     fn record(&self, action: Action, why: Why, outcome: Outcome, duration: Duration) {
         let entry = Entry {
             at: self.clock.now().wall,
-            broker: self.broker.to_owned(),
-            account: self.account.clone(),
+            broker: self.broker().to_owned(),
+            account: self.account.as_ref().to_owned(),
             host: host(),
             action,
             why,
             outcome,
             duration,
         };
-        metrics::of(self.broker).record(&entry);
+        metrics::of(self.broker()).record(&entry);
         info!(
             target: "preopen.audit",
             at = entry.at.to_ist_rfc3339(),
@@ -147,7 +158,7 @@ impl Auditor {
             why = entry.why.as_str(),
             outcome = entry.outcome.as_str(),
             duration_ms = millis(entry.duration),
-            "{} {}: {}", self.broker, entry.action, entry.outcome
+            "{} {}: {}", self.broker(), entry.action, entry.outcome
         );
         if let Some(file) = &self.file {
             file.append(&entry.to_line());

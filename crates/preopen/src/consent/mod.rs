@@ -149,9 +149,9 @@ fn note(inner: &Inner) -> Result<(Secret, Timestamp)> {
 fn change<T>(inner: &Inner, what: impl Fn(&mut Pending) -> Result<T>) -> Result<T> {
     let mut outcome = Err(lost());
     inner.pending.rcu(|pending| {
-        let mut changed = Pending::clone(pending);
+        let mut changed = pending.as_deref().cloned().unwrap_or_default();
         outcome = what(&mut changed);
-        changed
+        Some(Arc::new(changed))
     });
     outcome
 }
@@ -207,7 +207,8 @@ async fn is_begun(inner: &Inner, state: Option<&Secret>) -> Result<bool> {
             _ => {}
         }
     }
-    Ok(inner.pending.load().knows(state, trusts, now))
+    let pending = inner.pending.load_full().unwrap_or_default();
+    Ok(pending.knows(state, trusts, now))
 }
 
 /// The login that a person consented to. Its state is used up before anything is sent, in the store if there is one.

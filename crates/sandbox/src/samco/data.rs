@@ -1,7 +1,10 @@
 //! Samco's reads that show a session at work: funds, holdings and quotes. All values are made up; a symbol
 //! always has the same price.
 
+use std::fmt;
+
 use preopen_core::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::envelope::{failure, invalid, success};
@@ -59,11 +62,11 @@ pub(super) fn quote(state: &State, request: &Request) -> Reply {
                 json!({}),
             );
         }
-        let details = quote_of(&symbol, &exchange, state.now());
+        let quote_details = Quote::of(&symbol, &exchange, state.now());
         success(
             state,
             "Quote details retrieved successfully",
-            json!({"quoteDetails": details}),
+            Quoted { quote_details },
         )
     })
 }
@@ -119,31 +122,124 @@ pub(crate) fn price_of(symbol: &str) -> (u32, u32) {
 
 /// Paise as rupees with two decimals.
 pub(crate) fn rupees(paise: u32) -> String {
-    format!("{}.{:02}", paise / 100, paise % 100)
+    Rupees(paise).to_string()
 }
 
-fn quote_of(symbol: &str, exchange: &str, now: Timestamp) -> Value {
-    let (price, number) = price_of(symbol);
-    let side = |step: i64| {
-        let level = |at: i64| {
-            let price = u32::try_from(i64::from(price) + step * at * 5).unwrap_or(price);
-            json!({"number": at.to_string(), "quantity": (at * 100).to_string(), "price": rupees(price)})
-        };
-        (1..=5).map(level).collect::<Vec<_>>()
-    };
-    json!({
-        "symbolName": symbol, "tradingSymbol": symbol, "exchange": exchange,
-        "lastTradedTime": now.format_ist("%d/%m/%Y %H:%M:%S"), "lastTradedPrice": rupees(price),
-        "previousClose": rupees(price - 150), "changeValue": "1.50", "changePercentage": "0.50",
-        "lastTradedQuantity": "10", "lowerCircuitLimit": rupees(price * 9 / 10),
-        "upperCircuitLimit": rupees(price * 11 / 10), "averagePrice": rupees(price - 20),
-        "openValue": rupees(price - 100), "highValue": rupees(price + 200), "lowValue": rupees(price - 250),
-        "closeValue": rupees(price - 150), "totalBuyQuantity": "15000", "totalSellQuantity": "12000",
-        "totalTradedValue": "42.0000000 (Lacs)", "totalTradedVolume": "263600",
-        "yearlyHighPrice": rupees(price + 5000), "yearlyLowPrice": rupees(price - 5000), "tickSize": "0.05",
-        "bestBids": side(-1), "bestAsks": side(1), "listingId": format!("{number}_{exchange}"),
-        "openInterestChange": "0", "instrument": "EQ", "expiryDate": "", "lotQuantity": "1", "oIChangePer": "0.00",
-    })
+/// Paise that are told as rupees.
+#[derive(Clone, Copy)]
+struct Rupees(u32);
+
+impl fmt::Display for Rupees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+impl Serialize for Rupees {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Quoted<'a> {
+    quote_details: Quote<'a>,
+}
+
+/// The reply that programs ask for most, so it is written without a tree.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Quote<'a> {
+    symbol_name: &'a str,
+    trading_symbol: &'a str,
+    exchange: &'a str,
+    last_traded_time: String,
+    last_traded_price: Rupees,
+    previous_close: Rupees,
+    change_value: &'static str,
+    change_percentage: &'static str,
+    last_traded_quantity: &'static str,
+    lower_circuit_limit: Rupees,
+    upper_circuit_limit: Rupees,
+    average_price: Rupees,
+    open_value: Rupees,
+    high_value: Rupees,
+    low_value: Rupees,
+    close_value: Rupees,
+    total_buy_quantity: &'static str,
+    total_sell_quantity: &'static str,
+    total_traded_value: &'static str,
+    total_traded_volume: &'static str,
+    yearly_high_price: Rupees,
+    yearly_low_price: Rupees,
+    tick_size: &'static str,
+    best_bids: [Level; 5],
+    best_asks: [Level; 5],
+    listing_id: String,
+    open_interest_change: &'static str,
+    instrument: &'static str,
+    expiry_date: &'static str,
+    lot_quantity: &'static str,
+    #[serde(rename = "oIChangePer")]
+    oi_change_per: &'static str,
+}
+
+/// One line of the five best bids or asks.
+#[derive(Serialize)]
+struct Level {
+    number: String,
+    quantity: String,
+    price: Rupees,
+}
+
+impl Level {
+    fn new(at: u32, price: u32) -> Self {
+        Self {
+            number: at.to_string(),
+            quantity: (at * 100).to_string(),
+            price: Rupees(price),
+        }
+    }
+}
+
+impl<'a> Quote<'a> {
+    fn of(symbol: &'a str, exchange: &'a str, now: Timestamp) -> Self {
+        let (price, number) = price_of(symbol);
+        Self {
+            symbol_name: symbol,
+            trading_symbol: symbol,
+            exchange,
+            last_traded_time: now.format_ist("%d/%m/%Y %H:%M:%S"),
+            last_traded_price: Rupees(price),
+            previous_close: Rupees(price - 150),
+            change_value: "1.50",
+            change_percentage: "0.50",
+            last_traded_quantity: "10",
+            lower_circuit_limit: Rupees(price * 9 / 10),
+            upper_circuit_limit: Rupees(price * 11 / 10),
+            average_price: Rupees(price - 20),
+            open_value: Rupees(price - 100),
+            high_value: Rupees(price + 200),
+            low_value: Rupees(price - 250),
+            close_value: Rupees(price - 150),
+            total_buy_quantity: "15000",
+            total_sell_quantity: "12000",
+            total_traded_value: "42.0000000 (Lacs)",
+            total_traded_volume: "263600",
+            yearly_high_price: Rupees(price + 5000),
+            yearly_low_price: Rupees(price - 5000),
+            tick_size: "0.05",
+            best_bids: [1, 2, 3, 4, 5].map(|at| Level::new(at, price - at * 5)),
+            best_asks: [1, 2, 3, 4, 5].map(|at| Level::new(at, price + at * 5)),
+            listing_id: format!("{number}_{exchange}"),
+            open_interest_change: "0",
+            instrument: "EQ",
+            expiry_date: "",
+            lot_quantity: "1",
+            oi_change_per: "0.00",
+        }
+    }
 }
 
 fn short_quote(symbol: &str, exchange: &str, now: Timestamp) -> Value {

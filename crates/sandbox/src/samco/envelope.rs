@@ -1,6 +1,7 @@
 //! The envelopes of Samco replies.
 
 use http::StatusCode;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::random;
@@ -22,13 +23,26 @@ fn extended(mut base: Value, fields: Value) -> Value {
     base
 }
 
-/// HTTP 200 with the four common fields and the payload beside them.
-pub(super) fn success(state: &State, message: &str, payload: Value) -> Reply {
-    let common = extended(
-        opening(state),
-        json!({"status": "Success", "statusMessage": message}),
-    );
-    Reply::json(StatusCode::OK, &extended(common, payload))
+/// HTTP 200 with the four common fields and the payload, which is an object, beside them.
+pub(super) fn success(state: &State, message: &str, payload: impl Serialize) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Success<'a, P> {
+        server_time: String,
+        msg_id: String,
+        status: &'static str,
+        status_message: &'a str,
+        #[serde(flatten)]
+        payload: P,
+    }
+    let reply = Success {
+        server_time: state.now().format_ist(SERVER_TIME),
+        msg_id: random::uuid(),
+        status: "Success",
+        status_message: message,
+        payload,
+    };
+    Reply::json(StatusCode::OK, &reply)
 }
 
 /// A reply with its time, without an id, and with exactly these other fields.

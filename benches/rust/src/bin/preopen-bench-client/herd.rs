@@ -16,19 +16,26 @@ pub(crate) async fn token(settings: &Settings) -> Result<Value> {
     let callers = (0..settings.calls).map(|_| {
         let session = session.clone();
         tokio::spawn(async move {
+            let asked = now()?;
             let token = session.token().await?;
-            let served = SystemTime::now().duration_since(UNIX_EPOCH)?;
-            anyhow::Ok((token.generation(), served.as_secs_f64()))
+            anyhow::Ok((token.generation(), asked, now()?))
         })
     });
-    let served: Vec<(u64, f64)> = try_join_all(callers).await?.into_iter().collect::<Result<_>>()?;
+    let served: Vec<(u64, f64, f64)> = try_join_all(callers).await?.into_iter().collect::<Result<_>>()?;
     let mut line = watch.report(1, 1);
     ensure!(
-        served.iter().all(|(generation, _)| *generation == 1),
+        served.iter().all(|(generation, ..)| *generation == 1),
         "more than one login"
     );
-    let times = || served.iter().map(|(_, at)| *at);
+    let asked = served.iter().map(|(_, at, _)| *at);
+    line["asked_at"] = json!(asked.reduce(f64::max).context("nobody asked")?);
+    let times = || served.iter().map(|(.., at)| *at);
     line["first_at"] = json!(times().reduce(f64::min).context("nobody asked")?);
     line["last_at"] = json!(times().reduce(f64::max).context("nobody asked")?);
     Ok(line)
+}
+
+/// Seconds on the clock on the wall.
+fn now() -> Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }

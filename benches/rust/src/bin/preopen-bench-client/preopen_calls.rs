@@ -15,7 +15,7 @@ pub(crate) async fn get(settings: &Settings) -> Result<Value> {
         let call = QUERY
             .iter()
             .fold(call, |call, (name, value)| call.query(*name, value));
-        check(&call.send().await?.data)
+        check(call.send().await?.data())
     })
     .await
 }

@@ -90,6 +90,10 @@ macro_rules! angel_one_calls {
             replies::read(endpoint, raw)
         }
 
+        fn read_lazily(&self, endpoint: &Endpoint, raw: RawReply) -> Result<Reply> {
+            replies::read_lazily(endpoint, raw)
+        }
+
         fn whoami(&self) -> Option<Request> {
             None
         }
@@ -106,7 +110,7 @@ macro_rules! angel_one_calls {
         }
 
         fn read_profile(&self, reply: &Reply) -> Profile {
-            replies::profile(&reply.data)
+            replies::profile(reply.data())
         }
 
         fn logout_call(&self) -> Request {

@@ -7,12 +7,17 @@ use serde_json::Value;
 use super::faults;
 use super::requests::without_bearer;
 use crate::broker::{Login, Profile, Tokens};
-use crate::envelope::{self, Refusal, Rejection, Reply, classify, list, text};
+use crate::envelope::{self, DataPlace, Refusal, Rejection, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::outline::Keep;
 use crate::secret::Secret;
-use crate::tree::Tree;
 use crate::wire::{Endpoint, RawReply};
+
+const DATA: DataPlace = DataPlace::Member("data");
+
+/// Where a quote tells what it has none of.
+const UNFETCHED: &str = "unfetched";
 
 pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which address it sees, only an \
     order shows whether this host is registered: compare its public IPv4 address, which its provider or router tells, \
@@ -21,7 +26,9 @@ pub(super) const NO_WHOAMI: &str = "SmartAPI has no call that tells which addres
 /// Reads the reply to a login or a refresh. `state` is what was sent with it: the broker echoes it (documented), and a reply
 /// with another one belongs to another login.
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply, state: Option<&str>) -> Result<Login> {
-    let data = success(endpoint, raw)?.remove("data");
+    let mut body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
+    let data = body.remove("data");
     let echo = text(&data, "state").filter(|_| state.is_some());
     if echo.is_some_and(|echo| Some(echo) != state) {
         let what = "the reply echoes another state than was sent: it belongs to another login";
@@ -60,18 +67,40 @@ fn token(data: &Value, key: &str) -> Option<Secret> {
 
 /// Reads any reply.
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let mut body = success(endpoint, raw)?;
-    let mut reply = Reply::new(body.remove("data").into_value(), raw.status);
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
+    Ok(about(&body, raw.status).with_data(body.into_data(DATA)))
+}
+
+/// The same without a tree of the data.
+pub(super) fn read_lazily(endpoint: &Endpoint, raw: RawReply) -> Result<Reply> {
+    let outline = envelope::outline(endpoint, &raw, |name| match name {
+        "status" | "success" | "message" => Keep::Value,
+        "data" => Keep::Member(UNFETCHED),
+        _ => Keep::Name,
+    });
+    match outline {
+        Some(outline) if said(&outline) == Some(true) => {
+            Ok(about(&outline, raw.status).with_data_at(DATA).of(raw.body))
+        }
+        // What a refusal means is in the whole of it.
+        _ => read(endpoint, &raw).map(|reply| reply.of(raw.body)),
+    }
+}
+
+/// What a success says beside its data.
+fn about(body: &Value, http_status: u16) -> Reply {
+    let mut reply = Reply::new(Value::Null, http_status);
     reply.message = string(body.get("message")).map(str::to_owned);
     reply.status = envelope::word(body.get("status").or_else(|| body.get("success")));
-    reply.rejections = unfetched(&reply.data);
-    Ok(reply)
+    reply.rejections = body.get("data").map(unfetched).unwrap_or_default();
+    reply
 }
 
 /// The symbols of a quote that the broker has none for, each with its reason (documented).
 fn unfetched(data: &Value) -> Vec<Rejection> {
     let items = data
-        .get("unfetched")
+        .get(UNFETCHED)
         .and_then(Value::as_array)
         .into_iter()
         .flatten();
@@ -84,19 +113,22 @@ fn unfetched(data: &Value) -> Vec<Rejection> {
         .collect()
 }
 
-/// The envelope of a success. HTTP 200 is none: the gateway's failures come with it (observed).
-fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
-    let body = envelope::object(faults::ROWS, endpoint, raw)?;
-    let ok = flag(body.get("status")).or_else(|| flag(body.get("success")));
+/// Whether an envelope says that the call succeeded.
+fn said(body: &Value) -> Option<bool> {
+    flag(body.get("status")).or_else(|| flag(body.get("success")))
+}
+
+/// Whether it is the envelope of a success. HTTP 200 is none: the gateway's failures come with it (observed).
+fn succeeded(endpoint: &Endpoint, raw: &RawReply, body: &Value) -> Result<()> {
     let success_status = (200..300).contains(&raw.status);
-    match ok {
-        Some(true) if success_status => Ok(body),
+    match said(body) {
+        Some(true) if success_status => Ok(()),
         None if success_status => Err(envelope::unknown_shape(
             endpoint,
             raw,
             "the reply says neither that it succeeded nor that it failed",
         )),
-        _ => Err(classify(faults::ROWS, endpoint, raw, &refusal(&body))),
+        _ => Err(classify(faults::ROWS, endpoint, raw, &refusal(body))),
     }
 }
 

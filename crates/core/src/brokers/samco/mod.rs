@@ -46,6 +46,10 @@ macro_rules! samco_calls {
             replies::read(endpoint, raw)
         }
 
+        fn read_lazily(&self, endpoint: &Endpoint, raw: RawReply) -> Result<Reply> {
+            replies::read_lazily(endpoint, raw)
+        }
+
         fn whoami(&self) -> Option<Request> {
             Some(Request::new(requests::endpoint(
                 Method::Get,
@@ -62,7 +66,7 @@ macro_rules! samco_calls {
         }
 
         fn read_profile(&self, reply: &Reply) -> Profile {
-            replies::profile(&reply.data)
+            replies::profile(reply.data())
         }
 
         fn login_code(&self) -> Option<Request> {

@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::faults;
 use crate::broker::{Login, Profile, Tokens};
 use crate::clock::Timestamp;
-use crate::envelope::{self, Refusal, Rejection, Reply, classify, list, text};
+use crate::envelope::{self, DataPlace, Refusal, Rejection, Reply, classify, list, text};
 use crate::error::Result;
 use crate::expiry::{Evidence, EvidenceSource, jwt_expiry};
+use crate::outline::Keep;
 use crate::secret::Secret;
 use crate::static_ip::{Addresses, WhoAmI};
-use crate::tree::Tree;
 use crate::wire::{Endpoint, Method, RawReply};
 
 /// How long a refresh token lasts when the reply does not tell (documented).
@@ -33,7 +33,8 @@ const ABOUT: [&str; 6] = [
 ];
 
 pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-    let body = success(endpoint, raw)?;
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
     let Some(token) = text(&body, "sessionToken").filter(|token| envelope::is_token(token)) else {
         let what = "the login succeeded but its reply holds no usable sessionToken";
         return Err(envelope::unknown_shape(endpoint, raw, what));
@@ -51,7 +52,9 @@ pub(super) fn login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
 
 /// The reply of `/oauth/token`: its payload is wrapped in `data`, and the envelope has a `message` only (documented).
 pub(super) fn oauth_login(endpoint: &Endpoint, raw: &RawReply) -> Result<Login> {
-    let data = success(endpoint, raw)?.remove("data");
+    let mut body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
+    let data = body.remove("data");
     let token = |key: &str| text(&data, key).filter(|token| envelope::is_token(token));
     let Some(access) = token("access_token") else {
         let what = "the login succeeded but its reply holds no usable access_token";
@@ -87,7 +90,8 @@ fn seconds(data: &Value, key: &str) -> Option<Duration> {
 
 /// `data` holds the code and the seconds that are left of it (documented).
 pub(super) fn login_code(reply: &Reply) -> Result<(Secret, Duration)> {
-    let data = reply.data.get("data").unwrap_or(&reply.data);
+    let data = reply.data();
+    let data = data.get("data").unwrap_or(data);
     let found = text(data, "OTP").zip(seconds(data, "timeRemainingInSeconds"));
     let (code, rest) = found.ok_or_else(|| {
         crate::Error::new(
@@ -101,7 +105,8 @@ pub(super) fn login_code(reply: &Reply) -> Result<(Secret, Duration)> {
 
 /// The token that the deprecated login wants. The documents' sample has no `statusMessage`.
 pub(super) fn legacy_access_token(endpoint: &Endpoint, raw: &RawReply) -> Result<Secret> {
-    let body = success(endpoint, raw)?;
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
     let token = text(&body, "accessToken").filter(|token| envelope::is_token(token));
     token.map(Secret::new).ok_or_else(|| {
         let what = "the reply holds no usable accessToken";
@@ -111,18 +116,41 @@ pub(super) fn legacy_access_token(endpoint: &Endpoint, raw: &RawReply) -> Result
 
 /// Reads any reply.
 pub(super) fn read(endpoint: &Endpoint, raw: &RawReply) -> Result<Reply> {
-    let mut reply = unwrap(success(endpoint, raw)?, raw.status);
-    // What a GET tells of orders was there before it.
-    if endpoint.method != Method::Get {
-        reply.rejections = rejections(&reply.data);
+    let body = envelope::object(faults::ROWS, endpoint, raw)?;
+    succeeded(endpoint, raw, &body)?;
+    let (reply, place) = about(&body, raw.status);
+    let mut reply = reply.with_data(body.into_data(place));
+    if tells_rejections(endpoint) {
+        reply.rejections = rejections(reply.data());
     }
     Ok(reply)
 }
 
-/// The envelope of a success. It needs a 2xx status and no failure inside: a business failure may come with HTTP
+/// The same without a tree of the data, where nothing in it must be looked at.
+pub(super) fn read_lazily(endpoint: &Endpoint, raw: RawReply) -> Result<Reply> {
+    let outline = (!tells_rejections(endpoint)).then(|| {
+        envelope::outline(endpoint, &raw, |name| {
+            if is_payload(name) { Keep::Name } else { Keep::Value }
+        })
+    });
+    match outline.flatten() {
+        Some(outline) if succeeded(endpoint, &raw, &outline).is_ok() => {
+            let (reply, place) = about(&outline, raw.status);
+            Ok(reply.with_data_at(place).of(raw.body))
+        }
+        // What a refusal means is in the whole of it.
+        _ => read(endpoint, &raw).map(|reply| reply.of(raw.body)),
+    }
+}
+
+/// What a GET tells of orders was there before it.
+fn tells_rejections(endpoint: &Endpoint) -> bool {
+    endpoint.method != Method::Get
+}
+
+/// Whether it is the envelope of a success. It needs a 2xx status and no failure inside: a business failure may come with HTTP
 /// 200 (observed by third parties), and some success bodies carry no `status` at all (documented).
-fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
-    let body = envelope::object(faults::ROWS, endpoint, raw)?;
+fn succeeded(endpoint: &Endpoint, raw: &RawReply, body: &Value) -> Result<()> {
     let said = match body.get("status") {
         Some(Value::String(status)) if status.eq_ignore_ascii_case("success") => Some(true),
         Some(Value::String(status))
@@ -142,9 +170,9 @@ fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
             ));
         }
     };
-    let blamed = !envelope::members(&body, |key| matches!(key, "errorCode" | "validationErrors")).is_empty();
+    let blamed = !envelope::members(body, |key| matches!(key, "errorCode" | "validationErrors")).is_empty();
     if said == Some(false) || (said.is_none() && blamed) || !(200..300).contains(&raw.status) {
-        return Err(classify(faults::ROWS, endpoint, raw, &refusal(&body)));
+        return Err(classify(faults::ROWS, endpoint, raw, &refusal(body)));
     }
     // A payload key is proof enough for the shapes that are documented without a `status`.
     if said.is_none()
@@ -158,39 +186,38 @@ fn success(endpoint: &Endpoint, raw: &RawReply) -> Result<Tree> {
             "the reply has neither a status nor a payload",
         ));
     }
-    Ok(body)
+    Ok(())
 }
 
 fn is_payload(key: &str) -> bool {
     !ENVELOPE.contains(&key) && !ABOUT.contains(&key)
 }
 
-fn unwrap(mut body: Tree, http_status: u16) -> Reply {
+/// What a success says beside its data, and where that is.
+fn about(body: &Value, http_status: u16) -> (Reply, DataPlace) {
     let mut reply = Reply::new(Value::Null, http_status);
     reply.server_time = server_time(body.get("serverTime"));
     reply.message_id = string(body.get("msgId")).map(str::to_owned);
     reply.status = envelope::word(body.get("status"));
-    reply.validation_errors = list(&body, "validationErrors");
+    reply.validation_errors = list(body, "validationErrors");
     let message = ["statusMessage", "statusMsg", "message"]
         .into_iter()
         .find(|key| body.get(key).is_some());
     reply.message = string(message.and_then(|key| body.get(key))).map(str::to_owned);
-    for key in ENVELOPE {
-        drop(body.remove(key));
-    }
     // OAuth's replies, the web login code and the IP calls wrap their payload in `data` (documented).
     let wrapped = body.as_object().is_some_and(|body| {
         body.contains_key("data")
             && body
                 .keys()
-                .all(|key| key == "data" || Some(key.as_str()) == message)
+                .map(String::as_str)
+                .all(|key| key == "data" || ENVELOPE.contains(&key) || Some(key) == message)
     });
-    reply.data = if wrapped {
-        body.remove("data").into_value()
+    let place = if wrapped {
+        DataPlace::Member("data")
     } else {
-        body.into_value()
+        DataPlace::Without(&ENVELOPE)
     };
-    reply
+    (reply, place)
 }
 
 /// What was refused in a reply to a write that is a success: a rejected order (`placeOrder`, each of `bulkOrder`), or
@@ -278,7 +305,7 @@ pub(super) fn whoami(reply: &Reply) -> Result<WhoAmI> {
             context.http_status = Some(reply.http_status);
         })
     };
-    let addresses = addresses(&reply.data).ok_or_else(|| shape("the whoami reply names no address"))?;
+    let addresses = addresses(reply.data()).ok_or_else(|| shape("the whoami reply names no address"))?;
     let verdict = addresses
         .verdict()
         .ok_or_else(|| shape("the whoami reply does not say which address it saw"))?;

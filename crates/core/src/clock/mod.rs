@@ -2,12 +2,16 @@
 //! virtual clock for the embedded broker and tests. Indian Standard Time is a fixed +05:30, so no time
 //! zone database is needed.
 
+mod system;
+
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
+
+pub use system::SystemClock;
 
 /// Seconds that Indian Standard Time is ahead of UTC: +05:30, without daylight saving.
 pub const IST_OFFSET_SECONDS: i32 = 5 * 3600 + 30 * 60;
@@ -153,6 +157,17 @@ pub struct Now {
 }
 
 impl Now {
+    /// By how much [`Clock::glance`] may lie behind [`Clock::now`].
+    pub const GLANCE_LAG: Duration = Duration::from_secs(1);
+
+    /// This moment and `duration`, on both clocks.
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self {
+            wall: self.wall.plus(duration),
+            monotonic: self.monotonic.saturating_add(duration),
+        }
+    }
+
     /// Whether the wall clock did not go along with the monotonic one since `earlier`: it was set, or the machine slept.
     pub fn is_stepped_since(self, earlier: Self) -> bool {
         let waited = self.monotonic.saturating_sub(earlier.monotonic);
@@ -172,46 +187,15 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now.
     fn now(&self) -> Now;
 
+    /// The time at a moment before now that is less than [`Now::GLANCE_LAG`] ago, where that is quicker to read. It is not a
+    /// time to write down or to wait for: it is for a look whether some moment is far away.
+    fn glance(&self) -> Now {
+        self.now()
+    }
+
     /// How long to sleep in real time before looking again whether `until` has come.
     /// Bounded, so that a stepped or virtual clock is noticed.
     fn nap(&self, until: Timestamp) -> Duration;
-}
-
-/// The machine's own clock.
-///
-/// ```
-/// use preopen_core::{Clock, SystemClock};
-///
-/// let now = SystemClock.now();
-/// println!("{}", now.wall.to_ist());
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl SystemClock {
-    fn monotonic() -> Duration {
-        static START: OnceLock<Instant> = OnceLock::new();
-        START.get_or_init(Instant::now).elapsed()
-    }
-}
-
-impl Clock for SystemClock {
-    fn now(&self) -> Now {
-        let wall = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-        };
-        Now {
-            wall: Timestamp(wall),
-            monotonic: Self::monotonic(),
-        }
-    }
-
-    fn nap(&self, until: Timestamp) -> Duration {
-        until
-            .since(self.now().wall)
-            .clamp(Duration::from_millis(1), Duration::from_secs(1))
-    }
 }
 
 /// A clock that can be set, moved and run at another speed. The embedded broker has one, and sessions made
