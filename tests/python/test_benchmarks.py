@@ -245,15 +245,18 @@ def running():
         yield broker
 
 
+HERDS = ["herd asyncio", "herd event", "herd threads"]
+
+
 @pytest.mark.parametrize(
-    "name", ["preopen", "preopen-async", "raw socket", "token()", "herd asyncio", "build preopen"]
+    "name", ["preopen", "preopen-async", "raw socket", "token()", "build preopen", *HERDS]
 )
 def test_a_client_does_what_it_says(running, name):
     from broker import LOGIN, PATH
     from rounds import Peer, alternate
 
     client = [sys.executable, str(BENCHES / "clients" / "client.py"), name]
-    path = {"token()": None, "build preopen": None, "herd asyncio": LOGIN}.get(name, PATH)
+    path = {"token()": None, "build preopen": None, **dict.fromkeys(HERDS, LOGIN)}.get(name, PATH)
     found = alternate(running, [Peer(name, client, path=path)], 2, calls=8, workers=2, warm_up=2)
     assert [result["cpu_us"] > 0 for result in found[name]] == [True, True]
 

@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::{flat, text};
 use crate::error::lift;
-use crate::gate::detached;
+use crate::gate::{detached, is_main_thread};
 
 /// The log records of this process, from the moment that this was made on.
 #[pyclass(frozen, module = "preopen._native")]
@@ -63,13 +63,6 @@ impl Logs {
     fn close(&self) {
         self.0.close();
     }
-}
-
-/// Only there does Python handle signals.
-fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let threading = py.import("threading")?;
-    let main = threading.call_method0("main_thread")?.getattr("ident")?;
-    threading.call_method0("get_ident")?.eq(main)
 }
 
 /// The metrics of this process as they are now, as dicts with the keys `name`, `kind`, `unit`, `help`, `labels` and `value`;

@@ -6,7 +6,7 @@ use preopen_ffi::preopen::core::wire::Method;
 use preopen_ffi::preopen::{Call, Error, Result, Secret, Session as RustSession};
 use preopen_ffi::{Listener, SessionConfig, StateInfo, prime, seal_key, seconds_to_duration};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTzInfo};
 
 use crate::clock::VirtualClock;
 use crate::consent;
@@ -62,6 +62,9 @@ impl Session {
         callbacks: Option<&Bound<'_, PyAny>>,
         clock: Option<&VirtualClock>,
     ) -> PyResult<Self> {
+        // Made once, and now: whoever makes it lets go of Python's lock, and a child that is forked just then would wait for
+        // ever for the thread that was making it.
+        PyTzInfo::utc(py)?;
         let config = || {
             let config = SessionConfig {
                 base_url: optional(base_url, "base_url", text)?,

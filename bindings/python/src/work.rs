@@ -2,15 +2,17 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{
     Call, Headers, LoginCode as RustLoginCode, LoginStart as RustLoginStart, Reply, Result, SealKey, Secret,
     Session, Token as RustToken,
 };
+use preopen_ffi::runtime::{self, Look, SIGNAL_INTERVAL};
 use preopen_ffi::{
     ForeignStore, Listener, LogoutInfo, PreflightInfo, ProfileInfo, RejectionInfo, SignedCall as RustSigned,
-    WhoAmIInfo, check_store, runtime,
+    WhoAmIInfo, check_store,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -21,7 +23,7 @@ use crate::consent::{LoginCode, LoginStart};
 use crate::convert::{flat, utc};
 use crate::error::lift;
 use crate::foreign::SignedCall;
-use crate::gate::{Pass, detached};
+use crate::gate::{attached, detached, is_main_thread};
 use crate::json::data;
 use crate::live::Live;
 use crate::token::Token;
@@ -67,6 +69,12 @@ pub(crate) enum Outcome {
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<Outcome>> + Send>>;
 
 impl Operation {
+    /// Whether all that is left to do is to wait for a login, which runs in the background in any case: a live token is
+    /// given out without a call.
+    fn logs_in(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::Headers(_))
+    }
+
     fn run(self) -> Running {
         match self {
             Self::Token(session) => Box::pin(async move { session.token().await.map(Outcome::Token) }),
@@ -177,18 +185,21 @@ impl Work {
         Self { operation, asking }
     }
 
-    fn begin(&self) -> PyResult<Running> {
+    /// The call, and whether it is but a wait for a login.
+    fn begin(&self) -> PyResult<(Running, bool)> {
         let taken = self
             .operation
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let operation = taken.ok_or_else(|| PyRuntimeError::new_err("this call was made already"))?;
+        let logs_in = operation.logs_in();
         let running = operation.run();
-        Ok(match self.asking {
+        let running = match self.asking {
             Some(asking) => Box::pin(asking.carry(running)),
             None => running,
-        })
+        };
+        Ok((running, logs_in))
     }
 }
 
@@ -196,15 +207,15 @@ impl Work {
 impl Work {
     /// Makes the call and blocks until it is done; other threads run meanwhile, and signals are handled.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let running = self.begin()?;
+        let (running, logs_in) = self.begin()?;
         let mut signal = None;
         let (result, _pass) = detached(py, || {
-            runtime::block_on(running, || {
-                let pass = Pass::get_or_park();
-                Python::attach(|py| signal = py.check_signals().err());
-                drop(pass);
-                signal.is_some()
-            })
+            let look = || attached(|py| look(py, &mut signal));
+            if logs_in {
+                runtime::wait_for_worker(running, look)
+            } else {
+                runtime::block_on(running, look)
+            }
         });
         match (signal, result) {
             (Some(signal), _) => Err(signal),
@@ -216,8 +227,22 @@ impl Work {
     /// Makes the call in the background; its result arrives at `completions` under `number`.
     fn start(&self, py: Python<'_>, completions: &Completions, number: u64) -> PyResult<Task> {
         let done = completions.slot(number);
-        let task = runtime::spawn(self.begin()?, move |result| done.fill(result));
+        let task = runtime::spawn(self.begin()?.0, move |result| done.fill(result));
         lift(py, task).map(Task)
+    }
+}
+
+/// How often a thread looks for signals that Python hands to the main thread only. It does look: whatever replaces threads
+/// in a program may be mistaken for one.
+const SELDOM: Duration = Duration::from_secs(1);
+
+/// Handles the signals of this thread; one whose handler raises ends the wait.
+fn look(py: Python<'_>, signal: &mut Option<PyErr>) -> Look {
+    *signal = py.check_signals().err();
+    match signal {
+        Some(_) => Look::Break(()),
+        None if is_main_thread(py).unwrap_or(true) => Look::Continue(SIGNAL_INTERVAL),
+        None => Look::Continue(SELDOM),
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use preopen_ffi::preopen::runtime::Asking;
 use preopen_ffi::preopen::{Error, ErrorKind, Result};
-use preopen_ffi::runtime::{self, Task};
+use preopen_ffi::runtime::{self, NEVER, Task};
 use tokio::sync::oneshot;
 
 use crate::error::PreopenError;
@@ -46,7 +46,7 @@ pub(crate) fn block<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T, PreopenError> {
     let future = ASKING.get().carry(future);
-    Ok(runtime::block_on(future, || false).unwrap_or_else(|| Err(given_up()))?)
+    Ok(runtime::block_on(future, || NEVER).unwrap_or_else(|| Err(given_up()))?)
 }
 
 fn given_up() -> Error {

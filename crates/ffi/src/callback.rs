@@ -83,14 +83,14 @@ pub async fn on_own_thread(start: impl FnOnce() + Send + 'static) {
 #[cfg(test)]
 mod tests {
     use super::{Prompt, ask};
-    use crate::runtime::block_on;
+    use crate::runtime::{NEVER, block_on};
     use preopen::{Answer, Ask, Secret};
 
     fn answer(start: impl Fn(Prompt) + Send + Sync + 'static) -> Answer {
         let Ask::Async(callback) = ask("pin", start) else {
             panic!("a callback that blocks")
         };
-        block_on(async move { callback().await }, || false).unwrap()
+        block_on(async move { callback().await }, || NEVER).unwrap()
     }
 
     #[test]

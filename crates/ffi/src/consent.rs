@@ -153,7 +153,7 @@ impl fmt::Debug for LoginUnderWay {
 #[cfg(test)]
 mod tests {
     use super::{LoginSettings, LoginUnderWay};
-    use crate::runtime::block_on;
+    use crate::runtime::{NEVER, block_on};
     use preopen::runtime::Asking;
     use preopen::{ErrorKind, SamcoOAuth, Session};
     use std::net::{Ipv4Addr, TcpListener};
@@ -181,12 +181,12 @@ mod tests {
         let port = free_port();
         let login = begin(port, SHOWN).unwrap();
         let waits = Arc::clone(&login);
-        let start = block_on(async move { waits.started().await }, || false).unwrap();
+        let start = block_on(async move { waits.started().await }, || NEVER).unwrap();
         assert!(start.unwrap().unwrap().url().contains("state="));
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err());
         login.close();
         drop(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
-        let error = block_on(async move { login.outcome().await }, || false).unwrap();
+        let error = block_on(async move { login.outcome().await }, || NEVER).unwrap();
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Cancelled);
     }
 
@@ -195,9 +195,9 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let login = begin(taken.local_addr().unwrap().port(), SHOWN).unwrap();
         let waits = Arc::clone(&login);
-        let start = block_on(async move { waits.started().await }, || false).unwrap();
+        let start = block_on(async move { waits.started().await }, || NEVER).unwrap();
         assert!(start.unwrap().is_none());
-        let error = block_on(async move { login.outcome().await }, || false).unwrap();
+        let error = block_on(async move { login.outcome().await }, || NEVER).unwrap();
         assert_eq!(error.unwrap_err().field(), Some("redirect_url"));
         let wrong = LoginSettings {
             timeout: Some(0.0),

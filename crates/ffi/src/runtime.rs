@@ -2,6 +2,7 @@
 //! on the background thread. Both notice a fork.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,8 +12,14 @@ use futures_util::FutureExt as _;
 use preopen::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// How often a blocking call looks whether its thread has a signal to handle.
+/// How often a blocking call looks whether its thread has a signal to handle, and when it looks first.
 pub const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What a look for signals found: one that ends the wait, or when to look next.
+pub type Look = ControlFlow<(), Duration>;
+
+/// There is nothing to look for.
+pub const NEVER: Look = Look::Continue(Duration::MAX);
 
 /// A thread's runtime, with the process that made it: a forked child must not touch its parent's.
 struct PerThread {
@@ -37,14 +44,15 @@ thread_local! {
     static RUNTIME: RefCell<Option<PerThread>> = const { RefCell::new(None) };
 }
 
-/// Blocks this thread on `future`. `interrupted` is asked about twenty times a second; when it says yes, the
-/// future is dropped (a login it waited for goes on) and `None` is returned.
+/// Blocks this thread on `future`, which runs here. `look` is asked after [`SIGNAL_INTERVAL`], then whenever it said; when
+/// it breaks off, the future is dropped (a login it waited for goes on) and `None` is returned.
 pub fn block_on<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
-    mut interrupted: impl FnMut() -> bool,
+    mut look: impl FnMut() -> Look,
 ) -> Option<Result<T>> {
+    // That runtime must not be blocked on.
     if Handle::try_current().is_ok() {
-        return wait_for_worker(future, interrupted);
+        return wait_for_worker(future, look);
     }
     let mine = match take() {
         Ok(mine) => mine,
@@ -53,11 +61,14 @@ pub fn block_on<T: Send + 'static>(
     let runtime = mine.runtime.as_ref()?;
     let result = runtime.block_on(async {
         let mut future = pin!(future);
+        let mut interval = SIGNAL_INTERVAL;
         loop {
-            match tokio::time::timeout(SIGNAL_INTERVAL, &mut future).await {
+            match tokio::time::timeout(interval, &mut future).await {
                 Ok(result) => return Some(result),
-                Err(_) if interrupted() => return None,
-                Err(_) => {}
+                Err(_) => match look() {
+                    Look::Break(()) => return None,
+                    Look::Continue(next) => interval = next,
+                },
             }
         }
     });
@@ -89,25 +100,27 @@ fn take() -> Result<PerThread> {
     })
 }
 
-/// A blocking call from inside an async runtime: that runtime must not be blocked on, so the background thread
-/// does the work.
-fn wait_for_worker<T: Send + 'static>(
+/// The same, but `future` runs on the background thread: this one needs no runtime, and is woken once.
+pub fn wait_for_worker<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
-    mut interrupted: impl FnMut() -> bool,
+    mut look: impl FnMut() -> Look,
 ) -> Option<Result<T>> {
     let (sender, receiver) = channel();
     let task = match spawn(future, move |result| drop(sender.send(result))) {
         Ok(task) => task,
         Err(error) => return Some(Err(error)),
     };
+    let mut interval = SIGNAL_INTERVAL;
     loop {
-        match receiver.recv_timeout(SIGNAL_INTERVAL) {
+        match receiver.recv_timeout(interval) {
             Ok(result) => return Some(result),
-            Err(RecvTimeoutError::Timeout) if interrupted() => {
-                task.abort();
-                return None;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => match look() {
+                Look::Break(()) => {
+                    task.abort();
+                    return None;
+                }
+                Look::Continue(next) => interval = next,
+            },
             Err(RecvTimeoutError::Disconnected) => {
                 return Some(Err(Error::new(
                     ErrorKind::Internal,
@@ -146,7 +159,7 @@ pub fn spawn<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::{block_on, spawn};
+    use super::{Look, NEVER, block_on, spawn, wait_for_worker};
     use preopen::{Error, ErrorKind};
     use std::sync::mpsc::channel;
     use std::time::{Duration, Instant};
@@ -154,11 +167,11 @@ mod tests {
     #[test]
     fn a_blocking_call_returns_its_result_again_and_again() {
         for n in 0..3 {
-            assert_eq!(block_on(async move { Ok(n) }, || false).unwrap().unwrap(), n);
+            assert_eq!(block_on(async move { Ok(n) }, || NEVER).unwrap().unwrap(), n);
         }
         let failed = block_on(
             async { Err::<(), _>(Error::new(ErrorKind::Internal, "x")) },
-            || false,
+            || NEVER,
         )
         .unwrap();
         assert_eq!(failed.unwrap_err().kind(), ErrorKind::Internal);
@@ -168,14 +181,45 @@ mod tests {
     fn an_interrupt_ends_a_blocking_call_in_time() {
         let started = Instant::now();
         let never = async { std::future::pending::<preopen::Result<()>>().await };
-        assert!(block_on(never, || true).is_none());
+        assert!(block_on(never, || Look::Break(())).is_none());
         assert!(started.elapsed() < Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_look_says_when_to_look_again() {
+        type Wait = fn(std::future::Pending<preopen::Result<()>>, &mut dyn FnMut() -> Look) -> bool;
+        let waits: [Wait; 2] = [
+            |never, look| block_on(never, look).is_none(),
+            |never, look| wait_for_worker(never, look).is_none(),
+        ];
+        for wait in waits {
+            let mut looks = Vec::new();
+            let ended = wait(std::future::pending(), &mut || {
+                looks.push(Instant::now());
+                match looks.len() {
+                    1 => Look::Continue(Duration::from_millis(400)),
+                    _ => Look::Break(()),
+                }
+            });
+            assert!(ended);
+            assert!(looks[1] - looks[0] >= Duration::from_millis(400));
+        }
+    }
+
+    #[test]
+    fn a_call_that_the_worker_does_returns_its_result() {
+        for n in 0..3 {
+            assert_eq!(
+                wait_for_worker(async move { Ok(n) }, || NEVER).unwrap().unwrap(),
+                n
+            );
+        }
     }
 
     #[test]
     fn a_blocking_call_inside_a_runtime_uses_the_worker() {
         let outer = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let inner = outer.block_on(async { block_on(async { Ok(7) }, || false) });
+        let inner = outer.block_on(async { block_on(async { Ok(7) }, || NEVER) });
         assert_eq!(inner.unwrap().unwrap(), 7);
     }
 
