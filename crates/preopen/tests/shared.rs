@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{ANGEL_LOGIN, SAMCO_LOGIN, angel, quote, samco, samco_account, samco_with, sandbox};
 use preopen::store::{FileStore, MemoryStore};
-use preopen::{ErrorKind, Event, Events, Result, SealKey, Session};
+use preopen::{ErrorKind, Events, Result, SealKey, Session, SessionEvent};
 use preopen_sandbox::{Broker, Fault, Sandbox};
 
 const MANY: usize = 16;
@@ -294,7 +294,7 @@ async fn until(session: &Session, wanted: impl Fn(Option<preopen::Token>) -> boo
 }
 
 /// The next event; shortly before 08:00 IST sessions are also told to be `expiring`.
-async fn told_next(told: &mut Events) -> Event {
+async fn told_next(told: &mut Events) -> SessionEvent {
     loop {
         let event = told.next().await.unwrap();
         if event.name.as_str() != "expiring" {
