@@ -25,11 +25,16 @@ pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
 
 /// The exception object of `error`.
 pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
+    from_info(py)?.call1((flat(py, &ErrorInfo::from(error))?,))
+}
+
+/// What makes exceptions, kept from the first time on.
+pub(crate) fn from_info(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     let class = FROM_INFO.get_or_try_init(py, || {
         let errors = py.import("preopen.errors")?;
         errors.getattr("from_info").map(Bound::unbind)
     })?;
-    class.bind(py).call1((flat(py, &ErrorInfo::from(error))?,))
+    Ok(class.bind(py))
 }
 
 /// A Rust result as a Python one.

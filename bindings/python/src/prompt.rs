@@ -18,15 +18,20 @@ static ASKING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// The login that waits for the code which runs here, if one does.
 pub(crate) fn asking(py: Python<'_>) -> PyResult<Option<Asking>> {
-    let asking = ASKING.get_or_try_init(py, || {
-        let module = py.import("preopen._ask")?;
-        module.getattr("asking").map(Bound::unbind)
-    })?;
-    let prompt: Option<PyRef<'_, Prompt>> = asking.bind(py).call0()?.extract()?;
+    let prompt: Option<PyRef<'_, Prompt>> = asker(py)?.call0()?.extract()?;
     // What a callback left running may go on after its answer.
     Ok(prompt
         .filter(|prompt| prompt.is_open())
         .map(|prompt| prompt.asking))
+}
+
+/// What tells it, kept from the first time on.
+pub(crate) fn asker(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let asking = ASKING.get_or_try_init(py, || {
+        let module = py.import("preopen._ask")?;
+        module.getattr("asking").map(Bound::unbind)
+    })?;
+    Ok(asking.bind(py))
 }
 
 /// A callback for `field`, which `callbacks` calls. They belong to the session's Python object, which is not kept alive

@@ -12,7 +12,7 @@ use crate::clock::VirtualClock;
 use crate::consent;
 use crate::convert::{flag, flat, optional, pairs, query_value, seconds, text, text_value, texts, whole};
 use crate::credentials::Credentials;
-use crate::error::lift;
+use crate::error::{self, lift};
 use crate::events::Events;
 use crate::foreign::{self, ForeignCall};
 use crate::live::Live;
@@ -65,6 +65,8 @@ impl Session {
         // Made once, and now: whoever makes it lets go of Python's lock, and a child that is forked just then would wait for
         // ever for the thread that was making it.
         PyTzInfo::utc(py)?;
+        error::from_info(py)?;
+        prompt::asker(py)?;
         let config = || {
             let config = SessionConfig {
                 base_url: optional(base_url, "base_url", text)?,
