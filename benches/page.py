@@ -43,15 +43,34 @@ def commit():
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
+def cpu_time():
+    """The CPU time that programs had here, and what the host took from them; `None` where it is not told."""
+    try:
+        told = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        user, nice, system, _, _, irq, softirq, steal = map(int, told)
+    except (OSError, ValueError):
+        return None
+    return user + nice + system + irq + softirq, steal
+
+
+def stolen(before, after):
+    """The share of the CPU time that programs wanted which the host gave to other machines."""
+    if before is None or after is None:
+        return None
+    had, taken = (now - then for now, then in zip(after, before))
+    return round(taken / (had + taken), 3) if had + taken > 0 else 0.0
+
+
 def measured(bench, group):
     """Runs a group: its numbers, and how they came about."""
-    before = os.getloadavg()[0]
+    before, time = os.getloadavg()[0], cpu_time()
     found = report.plain(group.run(bench))
     return {
         **found,
         "rounds": bench.rounds,
         "quick": bench.quick,
         "load": [round(before, 2), round(os.getloadavg()[0], 2)],
+        "stolen": stolen(time, cpu_time()),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": bench.commit,
         "machine": machine(),

@@ -191,10 +191,14 @@ def section(name, group):
             parts.append(found["note"].rstrip() + "\n")
         parts.append(table(found) + "\n")
     before, after = group["load"]
+    stolen = group.get("stolen")
+    taken = (
+        "" if stolen is None else f", {stolen:.0%} of the CPU time that was wanted went to others of the host"
+    )
     machine = group["machine"]
     parts.append(
         f"{group['rounds']} rounds, {group['date']}, commit {group['commit']}; load average {before} before "
-        f"and {after} after; {machine['cores']} cores, {machine['cpu']}, {machine['system']}.\n"
+        f"and {after} after{taken}; {machine['cores']} cores, {machine['cpu']}, {machine['system']}.\n"
     )
     return "\n".join(parts)
 

@@ -35,6 +35,7 @@ def kept(report, *targets, quick=False):
         "rounds": 3,
         "quick": quick,
         "load": [0.1, 1.2],
+        "stolen": 0.253,
         "date": "2026-11-23 03:30 UTC",
         "commit": "abc1234",
         "machine": {"cpu": "A CPU", "cores": 2, "system": "Linux 6"},
@@ -50,7 +51,21 @@ def test_a_row_has_its_median_spread_and_ratio_to_the_first():
     assert "| preopen | 50.0 | 40.0-60.0 | 1.00x | 200.0 |  |" in page
     assert "| peer | 125.0 | 125.0-125.0 | 2.50x | 300.0 | 14 |" in page
     assert "3 rounds, 2026-11-23 03:30 UTC, commit abc1234; load average 0.1 before and 1.2 after" in page
+    assert "1.2 after, 25% of the CPU time that was wanted went to others of the host; 2 cores" in page
+    assert "1.2 after; 2 cores" in report.section("calls", {**kept(report), "stolen": None})
     assert "mean little" not in page
+
+
+def test_what_the_host_took_is_a_share_of_what_was_wanted():
+    import page
+
+    assert page.stolen((100, 10), (160, 30)) == 0.25
+    assert page.stolen((100, 10), (100, 10)) == 0.0
+    assert page.stolen(None, (1, 2)) is None
+    assert page.stolen((1, 2), None) is None
+    told = page.cpu_time()
+    assert (told is not None) == os.path.exists("/proc/stat")
+    assert told is None or all(isinstance(number, int) and number >= 0 for number in told)
 
 
 def test_a_target_is_met_or_missed_by_so_much():
