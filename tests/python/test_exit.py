@@ -39,6 +39,20 @@ except KeyboardInterrupt:
 thread.join()
 say(s.token().generation)
 """,
+    "one wait among two hundred": """
+s = session()
+threads = [threading.Thread(target=s.token) for _ in range(200)]
+for thread in threads:
+    thread.start()
+say("ready")
+try:
+    s.token()
+except KeyboardInterrupt:
+    say(time.monotonic())
+for thread in threads:
+    thread.join()
+say(s.token().generation)
+""",
 }
 
 
