@@ -30,11 +30,7 @@ pub(crate) fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'
 
 /// What makes exceptions, kept from the first time on.
 pub(crate) fn from_info(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    let class = FROM_INFO.get_or_try_init(py, || {
-        let errors = py.import("preopen.errors")?;
-        errors.getattr("from_info").map(Bound::unbind)
-    })?;
-    Ok(class.bind(py))
+    FROM_INFO.import(py, "preopen.errors", "from_info")
 }
 
 /// A Rust result as a Python one.

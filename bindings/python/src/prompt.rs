@@ -27,11 +27,7 @@ pub(crate) fn asking(py: Python<'_>) -> PyResult<Option<Asking>> {
 
 /// What tells it, kept from the first time on.
 pub(crate) fn asker(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    let asking = ASKING.get_or_try_init(py, || {
-        let module = py.import("preopen._ask")?;
-        module.getattr("asking").map(Bound::unbind)
-    })?;
-    Ok(asking.bind(py))
+    ASKING.import(py, "preopen._ask", "asking")
 }
 
 /// A callback for `field`, which `callbacks` calls. They belong to the session's Python object, which is not kept alive
