@@ -9,7 +9,6 @@ use std::time::Duration;
 use zeroize::Zeroize;
 
 use crate::clock::Timestamp;
-use crate::redact::cap;
 pub use crate::redact::{MESSAGE_LIMIT, Redactor, safe_text};
 use crate::secret::Text;
 use crate::skew::Skew;
@@ -353,8 +352,7 @@ impl Cause {
     }
 
     fn clean(&mut self, redactor: &Redactor) {
-        redactor.clean(&mut self.message);
-        cap(&mut self.message, MESSAGE_LIMIT);
+        redactor.fit(&mut self.message);
         if let Some(below) = &mut self.source {
             below.clean(redactor);
         }
@@ -458,10 +456,7 @@ impl Error {
     /// [`MESSAGE_LIMIT`].
     pub fn redacted(self, redactor: &Redactor) -> Self {
         self.edit(|inner| {
-            for text in inner.texts() {
-                redactor.clean(text);
-                cap(text, MESSAGE_LIMIT);
-            }
+            inner.texts().for_each(|text| redactor.fit(text));
             if let Some(source) = &mut inner.source {
                 source.clean(redactor);
             }

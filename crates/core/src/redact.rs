@@ -7,9 +7,9 @@ use crate::secret::{Secret, Text};
 /// The longest message, validation error or body excerpt that an error carries when it leaves, in characters.
 pub const MESSAGE_LIMIT: usize = 512;
 
-/// The longest text before redaction. A secret that the shorter limit cuts in two could not be recognised any
-/// more, so the shorter limit is applied by [`Error::redacted`].
-pub(crate) const UNREDACTED_LIMIT: usize = 8192;
+/// The longest text before redaction, in characters. A secret that the shorter limit cuts in two could not be recognised any
+/// more, so the shorter limit is applied by [`Redactor::fit`].
+pub(crate) const UNREDACTED_LIMIT: usize = 2048;
 
 /// Knows the secrets of one session and removes their values from text that came from elsewhere: as they are,
 /// JSON-escaped and percent-encoded.
@@ -52,6 +52,20 @@ impl Redactor {
             .map(Secret::expose)
             .take_while(|secret| secret.len() >= shortest);
         long.into_iter().any(|secret| text.contains(secret))
+    }
+
+    /// Makes a text of an error fit to leave: without known secrets, and not longer than [`MESSAGE_LIMIT`].
+    pub(crate) fn fit(&self, text: &mut String) {
+        let longest = self.0.first().map_or(0, |secret| secret.expose().chars().count());
+        let was_cut = longest > 0 && text.chars().count() >= UNREDACTED_LIMIT;
+        self.clean(text);
+        let limit = if was_cut {
+            // It may end in the beginning of a secret, which is not recognised any more.
+            (text.chars().count() + 1).saturating_sub(longest).max(1)
+        } else {
+            MESSAGE_LIMIT
+        };
+        cap(text, limit.min(MESSAGE_LIMIT));
     }
 
     /// Replaces every known secret in `text`, and wipes what `text` was.
@@ -222,6 +236,31 @@ mod tests {
         let error =
             Error::new(ErrorKind::BrokerRejected, text).redacted(&Redactor::new([Secret::new(secret)]));
         assert!(!error.message().contains("CANARY"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_was_cut_before_it_could_be_known_does_not_show_either() {
+        // The first secrets shrink so much that what the longer limit left of the last one would come within the shorter one.
+        let secret = "CANARY".repeat(UNREDACTED_LIMIT / 6 - 100);
+        let other = "x".repeat(secret.len() + 1);
+        let redactor = Redactor::new([Secret::new(&*secret), Secret::new(&*other)]);
+        for text in [
+            format!("a {other} b {secret}"),
+            format!("a {secret} b {secret}"),
+            format!("é {secret} {secret} b"),
+            format!("a{}", "x".repeat(UNREDACTED_LIMIT * 2)),
+        ] {
+            let error = Error::new(ErrorKind::BrokerRejected, &text).redacted(&redactor);
+            let told = error.message();
+            assert!(!told.contains("CAN") && !told.contains("xx"), "{told}");
+            assert!(
+                told.ends_with('…') && told.chars().count() <= MESSAGE_LIMIT,
+                "{told}"
+            );
+        }
+        let harmless = "a ".repeat(UNREDACTED_LIMIT);
+        let error = Error::new(ErrorKind::BrokerRejected, harmless).redacted(&redactor);
+        assert_eq!(error.message().chars().count(), MESSAGE_LIMIT);
     }
 
     #[test]

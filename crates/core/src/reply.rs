@@ -10,8 +10,7 @@ use serde_json::Value;
 use crate::broker::Adapter;
 use crate::clock::Timestamp;
 use crate::data::{Data, DataPlace};
-use crate::error::{Error, MESSAGE_LIMIT, Redactor, safe_text};
-use crate::redact::cap;
+use crate::error::{Error, Redactor, safe_text};
 use crate::wire::{Body, CallClass, Endpoint, RawReply};
 
 /// A broker's answer to one call, unwrapped.
@@ -191,16 +190,14 @@ impl Reply {
     /// data and the text are the caller's own and stay as they are.
     pub fn clean(&mut self, redactor: &Redactor) {
         let texts = [&mut self.message, &mut self.message_id, &mut self.status];
-        let reasons = self.rejections.iter_mut().map(|one| &mut one.reason);
         texts
             .into_iter()
             .flatten()
             .chain(&mut self.validation_errors)
-            .chain(reasons)
             .for_each(|text| redactor.clean(text));
         self.rejections
             .iter_mut()
-            .for_each(|one| cap(&mut one.reason, MESSAGE_LIMIT));
+            .for_each(|one| redactor.fit(&mut one.reason));
     }
 }
 
