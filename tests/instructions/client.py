@@ -6,8 +6,11 @@ import sys
 PATH, TIMES = sys.argv[1], int(sys.argv[2])
 
 
-def live():
-    """A session that has logged in."""
+QUOTE = ("/quote/getQuote", {"symbolName": "INFY", "exchange": "NSE"})
+
+
+def made(kind):
+    """A session of a class of the package."""
     import json
     import os
 
@@ -15,17 +18,41 @@ def live():
 
     settings = json.loads(os.environ["PREOPEN_INSTRUCTIONS"])
     credentials = preopen.Samco(api_key=settings["api_key"], api_secret=settings["api_secret"])
-    session = preopen.Session(credentials, base_url=settings["url"])
+    return getattr(preopen, kind)(credentials, base_url=settings["url"])
+
+
+def live():
+    """A session that has logged in."""
+    session = made("Session")
     session.token()
     return session
+
+
+def check(token):
+    # One that was renewed meanwhile went another path.
+    if token.generation != 1:
+        raise SystemExit("the session was renewed meanwhile")
 
 
 def repeat(session, method):
     for _ in itertools.repeat(None, TIMES):
         method()
-    # One that was renewed meanwhile went another path.
-    if session.token().generation != 1:
-        raise SystemExit("the session was renewed meanwhile")
+    check(session.token())
+
+
+def look(reply):
+    if reply.data["quoteDetails"]["symbolName"] != "INFY":
+        raise SystemExit("wrong payload")
+
+
+async def get_by_asyncio():
+    session = made("AsyncSession")
+    path, params = QUOTE
+    await session.token()
+    for _ in itertools.repeat(None, TIMES):
+        look(await session.get(path, params=params))
+    check(await session.token())
+    await session.close()
 
 
 if PATH == "import":
@@ -38,5 +65,13 @@ elif PATH == "token":
 elif PATH == "headers":
     session = live()
     repeat(session, session.headers)
+elif PATH == "get":
+    session = live()
+    path, params = QUOTE
+    repeat(session, lambda: look(session.get(path, params=params)))
+elif PATH == "async-get":
+    import asyncio
+
+    asyncio.run(get_by_asyncio())
 else:
     raise SystemExit(f"no path {PATH}")

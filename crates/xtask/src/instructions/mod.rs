@@ -60,14 +60,21 @@ pub(crate) fn suite(provision: &Provision<'_>, report: &mut Report) {
 }
 
 fn count(args: &Args, provision: &Provision<'_>, report: &mut Report) {
-    let counter = match Counter::find(provision.workspace) {
-        Ok(counter) => counter,
-        Err(why) => return report.not_applicable(SUITE, why),
-    };
     let paths: Vec<&Path> = PATHS
         .iter()
         .filter(|path| path.name.contains(&args.only))
         .collect();
+    if paths.is_empty() {
+        let names = PATHS.map(|path| path.name).join(", ");
+        return report.missing(
+            SUITE,
+            &format!("a path with {:?} in its name, of {names}", args.only),
+        );
+    }
+    let counter = match Counter::find(provision.workspace) {
+        Ok(counter) => counter,
+        Err(why) => return report.not_applicable(SUITE, why),
+    };
     let ready = (
         provision.command(report),
         report.setup("instructions: budgets", || Budgets::load(provision.workspace)),

@@ -69,7 +69,7 @@ impl Path {
     }
 }
 
-pub(super) const PATHS: [Path; 15] = {
+pub(super) const PATHS: [Path; 17] = {
     use Kind::{Compared, Computes, Waits};
     use Language::{Node, Python, Rust};
     [
@@ -85,6 +85,8 @@ pub(super) const PATHS: [Path; 15] = {
         Path::new("rust: open a record", Rust, "open", (200, 400), Computes),
         Path::new("python: token()", Python, "token", (10_000, 20_000), Computes),
         Path::new("python: headers()", Python, "headers", (10_000, 20_000), Computes),
+        Path::new("python: GET", Python, "get", (100, 200), Waits),
+        Path::new("python: GET by asyncio", Python, "async-get", (100, 200), Waits),
         Path::new("python: import preopen", Python, "import", (0, 1), Waits),
         Path::new("node: token()", Node, "token", (1_000, 2_000), Computes),
         Path::new("node: headers()", Node, "headers", (2_000, 4_000), Computes),
