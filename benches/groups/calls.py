@@ -58,6 +58,11 @@ class Section:
     #: Calls before any is measured, at least.
     unmeasured: int = 64
 
+    @property
+    def times(self):
+        """What is told as calls a second has more of them: a tenth of a second is the start of a program."""
+        return 4 if self.columns is THROUGHPUT else 1
+
 
 def sections(bench):
     def python(*names):
@@ -94,11 +99,12 @@ def title(section, scheme):
 
 def measured(bench, broker, section):
     def calls(name):
-        whole = bench.calls // SLOW.get(name, 1)
+        whole = bench.calls * section.times // SLOW.get(name, 1)
         return {"calls": whole // section.workers * section.workers}
 
     peers = [Peer(name, command, calls(name)) for name, command in section.rows.items()]
-    common = {"workers": section.workers, "warm_up": warm_up(section.workers, section.unmeasured)}
+    unmeasured = warm_up(section.workers, max(section.unmeasured, 64 * section.times))
+    common = {"workers": section.workers, "warm_up": unmeasured}
     return alternate(broker, peers, bench.rounds, **common)
 
 
