@@ -102,8 +102,9 @@ def spawned(commands, rounds, row, environment=None):
 
 def above(results, bare):
     """Adds to each result by how much it is above the bare one of the same round."""
+    bases = [dict(base) for base in results[bare]]
     for found in results.values():
-        for result, base in zip(found, [dict(one) for one in results[bare]]):
+        for result, base in zip(found, bases):
             for key in base:
                 result[f"{key}_above"] = result[key] - base[key]
     return results

@@ -6,10 +6,17 @@ from rounds import Peer, alternate, median
 OURS = ("token()", "headers()")
 
 
-def measured(bench, broker, command, names, times=1):
+def measured(bench, broker, command, names, times=1, bare_logs_in=True):
     """Row -> results. The first row is what the language, or the clocks, take."""
     peers = [Peer(name, command(name), path=None) for name in names]
-    return alternate(broker, peers, bench.rounds, calls=bench.hot_calls * times)
+    before = broker.seen(path=None)
+    found = alternate(broker, peers, bench.rounds, calls=bench.hot_calls * times)
+    # Each process with a session has logged in once, and so has the harness.
+    logins = bench.rounds * (len(OURS) + bare_logs_in) + 1
+    sent = broker.seen(path=None) - before
+    if sent != logins:
+        raise SystemExit(f"nothing is sent here but {logins} logins; the broker saw {sent} requests")
+    return found
 
 
 def nanoseconds(rows, name):
@@ -20,7 +27,7 @@ def run(bench):
     with bench.broker() as broker:
         python = measured(bench, broker, bench.python, ["a plain method", *OURS])
         node = measured(bench, broker, bench.node, ["a bare await", *OURS])
-        rust = measured(bench, broker, bench.rust, ["two clocks", *OURS], times=10)
+        rust = measured(bench, broker, bench.rust, ["two clocks", *OURS], times=10, bare_logs_in=False)
     bare = nanoseconds(node, "a bare await")
     above = {name: nanoseconds(node, name) - bare for name in OURS}
     targets = [

@@ -11,7 +11,8 @@ from rounds import Peer, above, alternate, median, spawned
 ROW = 5
 NOTE = """\
 Whole processes, from their start to their end, medians of {row} in a row. `above` is by how much a
-row is above the bare interpreter of the same round, and memory is the most that the process had.
+row is above the bare interpreter of the same round and environment (official SDKs have one of their
+own), and memory is the most that the process had.
 """
 BUILT = """\
 A client object is made and nothing is sent: the first one of a process, after the import, and
@@ -44,6 +45,10 @@ IMPORTS = {
         "smartapi-python": f"import logging\nlogging.disable(50)\n{OFFLINE}from SmartApi import SmartConnect",
     },
 }
+REPLIES = {
+    "python": ("preopen", "requests", "httpx", "aiohttp"),
+    "python-official": ("stocknotebridge",),
+}
 BARE = "bare interpreter"
 #: Where the system has it, each process tells its own memory at its end.
 TELL = "\nimport os\nif os.path.exists(at := '/proc/self/status'): print(open(at).read())"
@@ -55,11 +60,12 @@ def rest(results):
 
 
 def imports(bench):
-    commands = {BARE: [bench.program("python"), "-c", TELL]}
+    found = {}
     for environment, names in IMPORTS.items():
-        for name, code in names.items():
-            commands[name] = [bench.program(environment), "-c", (code or f"import {name}") + TELL]
-    return rest(above(spawned(commands, bench.rounds, ROW), BARE))
+        codes = {BARE: "", **{name: code or f"import {name}" for name, code in names.items()}}
+        commands = {name: [bench.program(environment), "-c", code + TELL] for name, code in codes.items()}
+        found.update(rest(above(spawned(commands, bench.rounds, ROW), BARE)))
+    return found
 
 
 #: Module of Node -> the file that `import` and `require` take.
@@ -122,13 +128,15 @@ def first_reply(bench):
     with bench.broker() as broker:
         settings = json.dumps(broker.settings(headers=broker.login()))
 
-        def command(name, environment="python"):
+        def command(name, environment):
             return [bench.program(environment), bench.client("first_reply.py"), name, settings]
 
-        commands = {BARE: command("nothing")}
-        commands.update({name: command(name) for name in ("preopen", "requests", "httpx", "aiohttp")})
-        commands["stocknotebridge"] = command("stocknotebridge", "python-official")
-        return counted(bench, broker, commands)
+        found = {}
+        for environment, names in REPLIES.items():
+            commands = {BARE: command("nothing", environment)}
+            commands.update({name: command(name, environment) for name in names})
+            found.update(counted(bench, broker, commands))
+        return found
 
 
 def objects(bench):
