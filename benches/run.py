@@ -27,8 +27,8 @@ def main():
     parser.add_argument(
         "--calls",
         type=int,
-        default=1200,
-        help="calls per client and round; a multiple of 400 suits all groups",
+        default=4800,
+        help="calls per client and round, a multiple of 400; a quarter of it is too short to tell",
     )
     parser.add_argument("--hot-calls", type=int, default=200_000)
     parser.add_argument(

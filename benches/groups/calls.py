@@ -56,12 +56,7 @@ class Section:
     columns: list = dataclasses.field(default_factory=lambda: PER_CALL)
     schemes: tuple = ("http", "https")
     #: Calls before any is measured, at least.
-    unmeasured: int = 64
-
-    @property
-    def times(self):
-        """What is told as calls a second has more of them: a tenth of a second is the start of a program."""
-        return 4 if self.columns is THROUGHPUT else 1
+    unmeasured: int = 256
 
 
 def sections(bench):
@@ -99,12 +94,11 @@ def title(section, scheme):
 
 def measured(bench, broker, section):
     def calls(name):
-        whole = bench.calls * section.times // SLOW.get(name, 1)
+        whole = bench.calls // SLOW.get(name, 1)
         return {"calls": whole // section.workers * section.workers}
 
     peers = [Peer(name, command, calls(name)) for name, command in section.rows.items()]
-    unmeasured = warm_up(section.workers, max(section.unmeasured, 64 * section.times))
-    common = {"workers": section.workers, "warm_up": unmeasured}
+    common = {"workers": section.workers, "warm_up": warm_up(section.workers, section.unmeasured)}
     return alternate(broker, peers, bench.rounds, **common)
 
 
