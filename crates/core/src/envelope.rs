@@ -198,7 +198,7 @@ fn payload(refusal: &Refusal<'_>) -> Option<String> {
     // Of a long one only the beginning is kept; of white space nothing may be left that is short enough to be cut anew.
     let enough = UNREDACTED_LIMIT + UNREDACTED_LIMIT / 4;
     let line = |room| {
-        let bytes = Vec::with_capacity(UNREDACTED_LIMIT / 8);
+        let bytes = Vec::with_capacity(UNREDACTED_LIMIT / 2);
         let mut text = Beginning { bytes, room };
         let written = write_payload(&mut text, refusal);
         // It is written in whole texts.

@@ -78,9 +78,8 @@ impl Redactor {
                 .map(str::len)
         };
         if let Some(longest) = self.0.iter().filter_map(beginning).max() {
-            let cut = Text::format(format_args!("{}…", &told[..told.len() - longest]));
-            text.zeroize();
-            *text = cut.into_string();
+            let end = told.len() - longest;
+            cut(text, end);
         }
     }
 
@@ -169,7 +168,7 @@ fn is_plain_line(text: &str) -> bool {
     before != b' ' || text.is_empty()
 }
 
-/// Cuts `text` to so many characters, and wipes what `text` was.
+/// Cuts `text` to so many characters.
 pub(crate) fn cap(text: &mut String, limit: usize) {
     // No text has more characters than bytes.
     if text.len() <= limit {
@@ -177,10 +176,15 @@ pub(crate) fn cap(text: &mut String, limit: usize) {
     }
     let mut ends = text.char_indices().map(|(at, _)| at).skip(limit - 1);
     if let (Some(end), Some(_)) = (ends.next(), ends.next()) {
-        let cut = Text::format(format_args!("{}…", &text[..end]));
-        text.zeroize();
-        *text = cut.into_string();
+        cut(text, end);
     }
+}
+
+/// Leaves so many bytes of `text` and a sign that there was more, and wipes what `text` was.
+fn cut(text: &mut String, end: usize) {
+    let cut = Text::format(format_args!("{}…", &text[..end]));
+    text.zeroize();
+    *text = cut.into_string();
 }
 
 #[cfg(test)]
