@@ -13,6 +13,9 @@ LOGIN = "/session/token"
 PROFILE = "/rest/secure/angelbroking/user/v1/getProfile"
 ANGELONE_LOGIN = "/rest/auth/angelbroking/user/v1/loginByPassword"
 
+#: In place of a path: whatever was asked for.
+EVERY = ""
+
 
 class Broker:
     """`preopen sandbox`, with one account of each broker; `with` ends it."""
@@ -65,9 +68,9 @@ class Broker:
         return {"x-session-token": token, "accept": "application/json"}
 
     def seen(self, path=PATH, broker="samco"):
-        """How many requests for a path the broker saw, all told; for any path with None."""
-        of = f"&path={path}" if path else ""
-        return self.control("GET", f"/requests?broker={broker}&limit=1{of}")["count"]
+        """How many requests for a path the broker saw, all told; with `EVERY`, how many both brokers saw."""
+        of = "" if path == EVERY else f"&broker={broker}&path={path}"
+        return self.control("GET", f"/requests?limit=1{of}")["count"]
 
     def answer(self, path, body):
         """A path gets this reply from now on: for clients of brokers that the embedded one does not play."""

@@ -18,7 +18,8 @@ def hot(settings, what):
     watch = Stopwatch(settings["calls"])
     for _ in range(settings["calls"]):
         method()
-    watch.report(0)
+    # The login.
+    watch.report(1)
 
 
 PEERS = {

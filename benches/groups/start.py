@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from bench import HERE
+from broker import EVERY
 from report import Column, Group, Table, Target
 from rounds import Peer, above, alternate, median, spawned
 
@@ -145,7 +146,7 @@ def objects(bench):
         "python-official": ("stocknotebridge", "smartapi-python"),
     }
     peers = [
-        Peer(name, bench.python(f"build {name}", environment), path=None)
+        Peer(name, bench.python(f"build {name}", environment), path=EVERY)
         for environment, names in kinds.items()
         for name in names
     ]
@@ -155,7 +156,7 @@ def objects(bench):
 
 def objects_node(bench):
     with bench.broker() as broker:
-        peers = [Peer("preopen", bench.node("build"), path=None)]
+        peers = [Peer("preopen", bench.node("build"), path=EVERY)]
         return alternate(broker, peers, max(bench.rounds, 3), calls=30)
 
 

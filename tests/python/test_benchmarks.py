@@ -267,11 +267,11 @@ HERDS = ["herd asyncio", "herd event", "herd threads"]
     "name", ["preopen", "preopen-async", "raw socket", "token()", "build preopen", *HERDS]
 )
 def test_a_client_does_what_it_says(running, name):
-    from broker import LOGIN, PATH
+    from broker import EVERY, LOGIN, PATH
     from rounds import Peer, alternate
 
     client = [sys.executable, str(BENCHES / "clients" / "client.py"), name]
-    path = {"token()": None, "build preopen": None, **dict.fromkeys(HERDS, LOGIN)}.get(name, PATH)
+    path = {"token()": EVERY, "build preopen": EVERY, **dict.fromkeys(HERDS, LOGIN)}.get(name, PATH)
     found = alternate(running, [Peer(name, client, path=path)], 2, calls=8, workers=2, warm_up=2)
     assert [result["cpu_us"] > 0 for result in found[name]] == [True, True]
 
