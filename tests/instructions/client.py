@@ -6,9 +6,6 @@ import sys
 PATH, TIMES = sys.argv[1], int(sys.argv[2])
 
 
-QUOTE = ("/quote/getQuote", {"symbolName": "INFY", "exchange": "NSE"})
-
-
 def made(kind):
     """A session of a class of the package."""
     import json
@@ -40,6 +37,10 @@ def repeat(session, method):
     check(session.token())
 
 
+def quote(session):
+    return session.get("/quote/getQuote", params={"symbolName": "INFY", "exchange": "NSE"})
+
+
 def look(reply):
     if reply.data["quoteDetails"]["symbolName"] != "INFY":
         raise SystemExit("wrong payload")
@@ -47,10 +48,9 @@ def look(reply):
 
 async def get_by_asyncio():
     session = made("AsyncSession")
-    path, params = QUOTE
     await session.token()
     for _ in itertools.repeat(None, TIMES):
-        look(await session.get(path, params=params))
+        look(await quote(session))
     check(await session.token())
     await session.close()
 
@@ -67,8 +67,7 @@ elif PATH == "headers":
     repeat(session, session.headers)
 elif PATH == "get":
     session = live()
-    path, params = QUOTE
-    repeat(session, lambda: look(session.get(path, params=params)))
+    repeat(session, lambda: look(quote(session)))
 elif PATH == "async-get":
     import asyncio
 

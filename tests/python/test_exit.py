@@ -8,6 +8,21 @@ import pytest
 from conftest import LOGIN, logins, run_script, script, until
 from test_concurrency import IGNORE_WARNINGS, program
 
+#: One of those who wait for a login is the main thread.
+AMONG = """
+s = session()
+threads = [threading.Thread(target=s.token) for _ in range({})]
+for thread in threads:
+    thread.start()
+say("ready")
+try:
+    s.token()
+except KeyboardInterrupt:
+    say(time.monotonic())
+for thread in threads:
+    thread.join()
+say(s.token().generation)
+"""
 INTERRUPTED = {
     "a call that blocks": """
 s = session()
@@ -27,32 +42,8 @@ except KeyboardInterrupt:
     say(time.monotonic())
 say(asyncio.run(s.token()).generation)
 """,
-    "the wait for a thread that blocks": """
-s = session()
-thread = threading.Thread(target=s.token)
-thread.start()
-say("ready")
-try:
-    s.token()
-except KeyboardInterrupt:
-    say(time.monotonic())
-thread.join()
-say(s.token().generation)
-""",
-    "one wait among two hundred": """
-s = session()
-threads = [threading.Thread(target=s.token) for _ in range(200)]
-for thread in threads:
-    thread.start()
-say("ready")
-try:
-    s.token()
-except KeyboardInterrupt:
-    say(time.monotonic())
-for thread in threads:
-    thread.join()
-say(s.token().generation)
-""",
+    "the wait for a thread that blocks": AMONG.format(1),
+    "one wait among two hundred": AMONG.format(200),
 }
 
 
